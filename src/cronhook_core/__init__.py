@@ -1,0 +1,1 @@
+"""Scheduled webhooks that you own: the domain, the engine and its backends."""

@@ -1,0 +1,1 @@
+"""Implementations of the ports. Import the one you want by its path."""

@@ -1,0 +1,1 @@
+"""The behaviour of cronhook, written against the ports alone."""

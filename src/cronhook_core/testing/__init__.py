@@ -1,0 +1,1 @@
+"""Contract suites and test doubles for the ports."""

@@ -1,0 +1,1 @@
+"""The cronhook server: HTTP API, daemons and command line."""
