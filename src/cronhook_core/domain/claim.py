@@ -1,0 +1,71 @@
+"""The right of one worker to run one execution, and what it reports afterwards."""
+
+from __future__ import annotations
+
+from datetime import datetime, timedelta
+
+from attrs import frozen
+
+from cronhook_core.domain.execution import ExecutionStatus, Trigger
+from cronhook_core.domain.retry_policy import Decision, RetryPolicy
+from cronhook_core.domain.webhook import WebhookResult
+
+
+@frozen(kw_only=True)
+class ClaimRef:
+    """Names one claim: the fence is ``attempt_no``."""
+
+    execution_id: str
+    attempt_no: int
+
+
+@frozen(kw_only=True)
+class Claim:
+    """Everything that is needed to send, as the job stood when the claim was made."""
+
+    execution_id: str
+    attempt_no: int
+    job_id: str
+    workspace_id: str
+    host: str
+    trigger: Trigger
+    scheduled_for: datetime
+    retries_used: int
+    losses: int
+    callback_url: str
+    headers: tuple[tuple[str, str], ...]
+    payload: bytes
+    timeout: timedelta
+    retry_policy: RetryPolicy
+
+    @property
+    def ref(self) -> ClaimRef:
+        return ClaimRef(execution_id=self.execution_id, attempt_no=self.attempt_no)
+
+
+@frozen(kw_only=True)
+class AttemptReport:
+    """What a worker reports of a claim: the result, and what the retry policy made of it."""
+
+    execution_id: str
+    attempt_no: int
+    result: WebhookResult
+    decision: Decision
+    duration: timedelta
+    finished_at: datetime
+
+
+@frozen(kw_only=True)
+class Verdict:
+    """What a report, a loss or a release did to its execution.
+
+    ``accepted`` is False where the fence refused it: somebody else had taken over, or it was a repeat; then ``status``
+    is what the execution already was, None when it is not there any more.
+    """
+
+    execution_id: str
+    attempt_no: int
+    accepted: bool
+    status: ExecutionStatus | None
+    reason: str | None = None
+    next_attempt_at: datetime | None = None

@@ -1,0 +1,39 @@
+"""Requests that may be repeated: the answer is stored beside the effect, in the same transaction."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from datetime import timedelta
+from typing import TYPE_CHECKING
+
+from attrs import frozen
+
+if TYPE_CHECKING:
+    from cronhook_core.domain.execution import Execution
+    from cronhook_core.domain.job import Job
+
+KEPT_FOR = timedelta(hours=24)
+
+
+@frozen(kw_only=True)
+class StoredAnswer:
+    """An HTTP answer, kept to be given again: its status, its headers and its body, byte for byte."""
+
+    status: int
+    headers: tuple[tuple[str, str], ...]
+    body: bytes
+
+
+@frozen(kw_only=True)
+class IdempotentRequest:
+    """A request under an idempotency key.
+
+    ``path`` is the concrete path, without the query. ``fingerprint`` is a hash of the body: the same key with another
+    fingerprint is a mistake of the caller. ``answer`` renders what the caller gets from the effect; it is called inside
+    the store's transaction, does no I/O, and may be called more than once.
+    """
+
+    key: str
+    path: str
+    fingerprint: bytes
+    answer: Callable[[Job | Execution], StoredAnswer]

@@ -1,0 +1,58 @@
+"""Identifiers: a prefix, an underscore, and 26 characters whose order is the order of time.
+
+The body is that of a ULID in lower case (48 bits of Unix milliseconds, 80 further bits, Crockford's base 32). Scheduled
+executions take the further bits from a hash of what they are, so that the same occurrence always has the same id.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import re
+from datetime import UTC, datetime, timedelta
+from random import Random
+
+_ALPHABET = "0123456789abcdefghjkmnpqrstvwxyz"
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+_MILLISECOND = timedelta(milliseconds=1)
+_BODY = "[0-7][0-9a-hjkmnp-tv-z]{25}"
+_PATTERNS = {
+    prefix: re.compile(f"{prefix}_{_BODY}{'[0-9a-hjkmnp-tv-z]{4}' if prefix == 'log' else ''}")
+    for prefix in ("job", "exe", "log", "key", "wsp", "wrk")
+}
+ATTEMPTS_LIMIT = 32**4
+"""One more than the greatest attempt number that a log id can name."""
+
+
+def new_id(prefix: str, now: datetime, random: Random) -> str:
+    """An id whose order is that of ``now`` (an aware instant from 1970 on), to the millisecond."""
+    return f"{prefix}_{_encode(now, random.getrandbits(80))}"
+
+
+def scheduled_execution_id(job_id: str, scheduled_for: datetime) -> str:
+    """The id of the one execution of this job at this instant: computed, so that a restored backup gives it again."""
+    seed = f"{job_id}|{(scheduled_for - _EPOCH) // timedelta(microseconds=1)}"
+    digest = hashlib.sha256(seed.encode()).digest()
+    return f"exe_{_encode(scheduled_for, int.from_bytes(digest[:10], 'big'))}"
+
+
+def log_id(execution_id: str, attempt_no: int) -> str:
+    """The id of one attempt's log row; ``attempt_no`` from 1, below ``ATTEMPTS_LIMIT``."""
+    return f"log_{execution_id.partition('_')[2]}{_base32(attempt_no, 4)}"
+
+
+def is_id(prefix: str, text: str) -> bool:
+    """Whether ``text`` has the form of an id with this prefix; checked before any query."""
+    return _PATTERNS[prefix].fullmatch(text) is not None
+
+
+def _encode(instant: datetime, further_bits: int) -> str:
+    milliseconds = (instant - _EPOCH) // _MILLISECOND
+    return _base32((milliseconds << 80) | further_bits, 26)
+
+
+def _base32(number: int, width: int) -> str:
+    characters = []
+    for _ in range(width):
+        characters.append(_ALPHABET[number & 31])
+        number >>= 5
+    return "".join(reversed(characters))

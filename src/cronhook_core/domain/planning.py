@@ -1,0 +1,41 @@
+"""What planning reads of a job and what it decides."""
+
+from __future__ import annotations
+
+from datetime import datetime
+
+from attrs import frozen
+
+from cronhook_core.domain.execution import Execution
+from cronhook_core.domain.job import InactiveReason
+from cronhook_core.domain.schedule import Schedule
+
+
+@frozen(kw_only=True)
+class DueJob:
+    """An active job whose ``next_run`` has come, with no more of it than planning needs."""
+
+    id: str
+    workspace_id: str
+    host: str
+    revision: int
+    schedule: Schedule
+    next_run: datetime
+    planned_through: datetime | None
+
+
+@frozen(kw_only=True)
+class JobPlan:
+    """One job's step: applied only if the job still has ``revision`` and ``expected_next_run`` and is active.
+
+    ``execution`` is queued unless the same (job, instant) already is; None when the job cannot be planned. With
+    ``inactive_reason`` the job becomes inactive.
+    """
+
+    job_id: str
+    revision: int
+    expected_next_run: datetime
+    next_run: datetime | None
+    planned_through: datetime
+    execution: Execution | None
+    inactive_reason: InactiveReason | None = None

@@ -1,0 +1,201 @@
+"""Every error that cronhook raises on purpose.
+
+::
+
+    CronhookError
+    ├── InvalidRequest                what the caller wrote cannot be accepted
+    │   ├── InvalidCron
+    │   ├── InvalidTimezone
+    │   ├── InvalidRunAt
+    │   ├── InvalidCallbackUrl
+    │   └── InvalidHeaders
+    ├── NotFound                      no such thing in this workspace
+    ├── Conflict                      the thing is not in a state that allows this
+    │   └── IdempotencyInProgress
+    ├── IdempotencyMismatch           same key, other body
+    ├── AlreadyAnswered               same key, same body: carries the stored answer
+    ├── QuotaExceeded
+    ├── Unauthenticated
+    ├── Forbidden
+    ├── Unavailable                   a dependency is away; nothing was lost, try again
+    │   ├── StoreUnavailable
+    │   ├── QueueUnavailable
+    │   └── LockUnavailable
+    ├── SchemaMismatch                the database has another schema than this version needs
+    ├── ConfigurationError            a setting is wrong
+    └── MissingDependency             an extra is not installed
+
+Drivers' errors never leave a backend: they are translated into these at its edge.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, ClassVar
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from cronhook_core.domain.idempotency import StoredAnswer
+
+
+class CronhookError(Exception):
+    """Base of all errors of cronhook. ``code`` is a stable word for programs."""
+
+    code: ClassVar[str] = "internal"
+
+
+class InvalidRequest(CronhookError):
+    """What the caller wrote cannot be accepted.
+
+    ``reason`` is one sentence for people. ``pointer`` is the JSON pointer (RFC 6901) of the offending field in the
+    API's request body, ``""`` for the whole. ``problems`` lists further (pointer, reason) pairs when there are several.
+    """
+
+    code = "invalid_request"
+    default_pointer: ClassVar[str] = ""
+
+    def __init__(
+        self, reason: str, *, pointer: str | None = None, problems: Sequence[tuple[str, str]] | None = None
+    ) -> None:
+        super().__init__(reason)
+        self.reason = reason
+        self.pointer = self.default_pointer if pointer is None else pointer
+        self.problems: tuple[tuple[str, str], ...] = tuple(problems or ((self.pointer, reason),))
+
+
+class InvalidCron(InvalidRequest):
+    """``field`` names the offending cron field (``minute`` … ``day_of_week``), None when the whole line is meant."""
+
+    code = "invalid_cron"
+    default_pointer = "/cron"
+
+    def __init__(self, reason: str, *, field: str | None = None) -> None:
+        super().__init__(reason)
+        self.field = field
+
+
+class InvalidTimezone(InvalidRequest):
+    code = "invalid_timezone"
+    default_pointer = "/timezone"
+
+
+class InvalidRunAt(InvalidRequest):
+    code = "invalid_run_at"
+    default_pointer = "/run_at"
+
+
+class InvalidCallbackUrl(InvalidRequest):
+    code = "invalid_callback_url"
+    default_pointer = "/callback_url"
+
+
+class InvalidHeaders(InvalidRequest):
+    code = "invalid_headers"
+    default_pointer = "/headers"
+
+
+class NotFound(CronhookError):
+    """No such thing in the caller's workspace; a foreign one is answered the same way."""
+
+    code = "not_found"
+
+    def __init__(self, kind: str, identifier: str) -> None:
+        super().__init__(f"no {kind} with id {identifier!r}")
+        self.kind = kind
+        self.identifier = identifier
+
+
+class Conflict(CronhookError):
+    code = "conflict"
+
+
+class IdempotencyInProgress(Conflict):
+    code = "idempotency_in_progress"
+
+
+class IdempotencyMismatch(CronhookError):
+    code = "idempotency_mismatch"
+
+
+class AlreadyAnswered(CronhookError):
+    """The same idempotent request was answered before; ``answer`` is what it got."""
+
+    code = "already_answered"
+
+    def __init__(self, answer: StoredAnswer) -> None:
+        super().__init__("this request was already answered")
+        self.answer = answer
+
+
+class QuotaExceeded(CronhookError):
+    code = "quota_exceeded"
+
+    def __init__(self, limit: int) -> None:
+        super().__init__(f"the workspace already has its maximum of {limit} jobs; delete one or ask for a higher limit")
+        self.limit = limit
+
+
+class Unauthenticated(CronhookError):
+    """The API key is missing, malformed, unknown, revoked or expired: one answer for all five."""
+
+    code = "unauthenticated"
+
+
+class Forbidden(CronhookError):
+    code = "forbidden"
+
+    def __init__(self, scope: str) -> None:
+        super().__init__(f"this API key lacks the scope {scope!r}")
+        self.scope = scope
+
+
+class Unavailable(CronhookError):
+    """A dependency does not answer. Nothing was lost; the same call may be repeated."""
+
+    code = "unavailable"
+
+
+class StoreUnavailable(Unavailable):
+    pass
+
+
+class QueueUnavailable(Unavailable):
+    pass
+
+
+class LockUnavailable(Unavailable):
+    pass
+
+
+class SchemaMismatch(CronhookError):
+    """The database's schema (``found``, None when there is none) is not the one this version needs (``wanted``)."""
+
+    code = "schema_mismatch"
+
+    def __init__(self, found: str | None, wanted: str) -> None:
+        super().__init__(
+            f"the database has schema {found or 'none'}, this version needs {wanted}: run `cronhook migrate`"
+        )
+        self.found = found
+        self.wanted = wanted
+
+
+class ConfigurationError(CronhookError):
+    """A setting is wrong; ``variable`` names it. The message never contains a secret's value."""
+
+    code = "configuration"
+
+    def __init__(self, variable: str, reason: str) -> None:
+        super().__init__(f"{variable}: {reason}")
+        self.variable = variable
+        self.reason = reason
+
+
+class MissingDependency(CronhookError):
+    """A backend's driver is not installed; ``extra`` is the extra of the distribution that brings it."""
+
+    code = "missing_dependency"
+
+    def __init__(self, extra: str, module: str) -> None:
+        super().__init__(f"{module} is not installed: pip install 'cronhook[{extra}]'")
+        self.extra = extra

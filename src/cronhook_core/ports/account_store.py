@@ -1,0 +1,49 @@
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import datetime
+from typing import Protocol
+
+from cronhook_core.domain.api_key import ApiKey
+from cronhook_core.domain.workspace import SigningSecretVersion, Workspace
+
+
+class AccountStore(Protocol):
+    """Keeps workspaces, API keys and versions of signing secrets.
+
+    Contract: what a method returned is durable and seen by every later call on any node. Secrets are never here: keys
+    are stored as digests, signing secrets as version numbers. A database that is away raises ``StoreUnavailable``.
+    """
+
+    async def ensure_workspace(self, workspace: Workspace) -> Workspace:
+        """Store the workspace, or return the one that already has its name. Racing callers all get the same one."""
+
+    async def get_workspace(self, workspace_id: str) -> Workspace | None: ...
+
+    async def add_key(self, key: ApiKey) -> None:
+        """Store a key of an existing workspace (``NotFound`` otherwise)."""
+
+    async def find_key(self, digest: bytes) -> ApiKey | None:
+        """The key with this digest, revoked and expired ones included; None when there is none."""
+
+    async def list_keys(self, workspace_id: str) -> Sequence[ApiKey]:
+        """All keys of a workspace, newest first, revoked and expired ones included."""
+
+    async def end_key(
+        self, workspace_id: str, key_id: str, *, revoked_at: datetime | None, expires_at: datetime | None
+    ) -> ApiKey | None:
+        """Revoke a key, or bring its expiry forward; an earlier end already stored stays. None: no such key here."""
+
+    async def touch_keys(self, used: Sequence[tuple[str, datetime]]) -> None:
+        """Record when keys (by id) were last used; an earlier instant than the stored one changes nothing."""
+
+    async def signing_versions(self, workspace_id: str) -> Sequence[SigningSecretVersion]:
+        """All versions of the workspace's signing secret, newest first; empty when none was ever rotated in."""
+
+    async def rotate_signing_secret(
+        self, workspace_id: str, *, now: datetime, old_expires_at: datetime
+    ) -> SigningSecretVersion:
+        """Add the next version; the one that was current signs beside it until ``old_expires_at``.
+
+        A workspace without any stored version is at version 1. ``NotFound`` for an unknown workspace.
+        """

@@ -1,0 +1,52 @@
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import datetime
+from typing import Protocol
+
+from cronhook_core.domain.claim import AttemptReport, Claim, ClaimRef, Verdict
+
+
+class ClaimStore(Protocol):
+    """What workers ask of the store: each transition is one compare-and-set over a whole batch.
+
+    Contract: every transition is atomic, guarded by the state it starts from, and a no-op when repeated, so that an
+    unknown commit is resolved by trying again. An id that is unknown or named twice does no harm. A database away
+    raises ``StoreUnavailable``.
+    """
+
+    async def claim(
+        self, execution_ids: Sequence[str], *, worker_id: str, now: datetime, with_suspect: bool = True
+    ) -> Sequence[Claim]:
+        """Claim those that are queued, available at ``now`` and allowed, for a living registered worker.
+
+        The attempt's number and its log row (``started_at`` = ``now``) are written in the same step, before anything is
+        sent. Not allowed: executions of a deleted job, and scheduled ones of a paused job. Of executions lost
+        twice at most one is claimed a call, and none without ``with_suspect``. Each execution is in at most one answer
+        of all racing calls. An unknown or buried worker gets nothing.
+        """
+
+    async def finish(self, reports: Sequence[AttemptReport], now: datetime) -> Sequence[Verdict]:
+        """Write results, one verdict each, in the order of ``reports``.
+
+        Accepted: while running with this ``attempt_no``; a success also while queued with it (the worker was taken for
+        dead and nobody claimed since). A retry becomes CANCELLED when the job was deleted, went ``gone``, or, for a
+        scheduled execution, was paused. A refused result completes its attempt row as late where that had none or was
+        lost. ``GiveUp.gone`` makes the job inactive and cancels its other queued executions. A one-time job whose
+        scheduled execution ended, and that was not given a new instant, becomes inactive.
+        """
+
+    async def release(self, refs: Sequence[ClaimRef], now: datetime) -> Sequence[Verdict]:
+        """Give claims back whose request was not written: queued at once, no retry burnt, the attempt hidden.
+
+        Executions of a job that was deleted or paused meanwhile are CANCELLED as in `finish`.
+        """
+
+    async def lose(self, refs: Sequence[ClaimRef], now: datetime) -> Sequence[Verdict]:
+        """Record claims as lost: queued at once without burning a retry, FAILED (``lost``) at the third loss.
+
+        Executions of a job that was deleted or paused meanwhile are CANCELLED as in `finish`.
+        """
+
+    async def running(self, worker_id: str) -> Sequence[ClaimRef]:
+        """The claims that the store believes this worker to hold."""

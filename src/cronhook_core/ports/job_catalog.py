@@ -1,0 +1,126 @@
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import datetime
+from typing import Protocol
+
+from attrs import frozen
+
+from cronhook_core.domain.execution import Attempt, Execution, ExecutionStatus
+from cronhook_core.domain.idempotency import IdempotentRequest
+from cronhook_core.domain.job import Job, JobStatus
+
+
+@frozen(kw_only=True)
+class JobFilter:
+    """``tag`` is one whole tag; ``text`` is found anywhere in the name, without regard to case (ASCII)."""
+
+    status: JobStatus | None = None
+    tag: str | None = None
+    text: str | None = None
+
+
+@frozen(kw_only=True)
+class CancelQueued:
+    """Which queued executions end with a change of their job, and with which reason."""
+
+    reason: str
+    manual_too: bool
+
+
+class JobCatalog(Protocol):
+    """Jobs, executions and attempts as the API writes and reads them.
+
+    Contract: every method is one transaction, and every query carries the workspace. Deleted jobs are hidden from every
+    read but keep their executions and attempts, which their own reads still show. Writes lock the workspace's row, then
+    the job's, then executions', in this order; what returned is durable. ``idempotency``: when the same (workspace,
+    path, key) was stored less than 24 h before ``now``, nothing is done, and ``AlreadyAnswered`` (same fingerprint) or
+    ``IdempotencyMismatch`` is raised; otherwise the answer is stored with the effect, or neither is. A database that is
+    away raises ``StoreUnavailable``: whether the write took place is then unknown, and the caller may repeat it.
+    """
+
+    async def create_job(
+        self, job: Job, *, max_jobs: int | None, now: datetime, idempotency: IdempotentRequest | None = None
+    ) -> None:
+        """Store a new job.
+
+        ``QuotaExceeded`` when the workspace already has ``max_jobs`` active and paused ones (its own ``max_jobs`` wins
+        over the argument; None: no limit), exactly at the limit also when creations race. ``NotFound`` for an unknown
+        workspace. Repeating it with the same id is a no-op.
+        """
+
+    async def change_job(
+        self,
+        job: Job,
+        *,
+        expected: Job,
+        cancel: CancelQueued | None,
+        max_jobs: int | None,
+        now: datetime,
+        idempotency: IdempotentRequest | None = None,
+    ) -> bool:
+        """Replace ``expected`` by ``job`` if the stored one still has its ``revision`` and ``next_run``; else False.
+
+        ``cancel`` ends queued executions of the job in the same transaction. A job that begins to count against the
+        quota is checked as in `create_job`. Setting ``deleted_at`` deletes it.
+        """
+
+    async def get_job(self, workspace_id: str, job_id: str) -> Job | None:
+        """The job with ``last_run`` and ``last_run_status`` filled; None when absent, deleted or foreign."""
+
+    async def list_jobs(
+        self, workspace_id: str, matching: JobFilter, *, limit: int, before_id: str | None = None
+    ) -> Sequence[Job]:
+        """Jobs, newest first (by id, descending), from the one after ``before_id`` on."""
+
+    async def count_jobs(self, workspace_id: str) -> int:
+        """How many jobs count against the quota."""
+
+    async def add_execution(
+        self, execution: Execution, *, now: datetime, idempotency: IdempotentRequest | None = None
+    ) -> None:
+        """Queue a manual execution or a replay; its job may be paused or inactive. ``NotFound`` when it is deleted."""
+
+    async def cancel_execution(
+        self,
+        workspace_id: str,
+        execution_id: str,
+        *,
+        now: datetime,
+        idempotency: IdempotentRequest | None = None,
+    ) -> Execution | None:
+        """Cancel a queued execution and return it; None when it is unknown, final or running.
+
+        A one-time job whose scheduled execution is cancelled becomes inactive.
+        """
+
+    async def get_execution(self, workspace_id: str, execution_id: str) -> Execution | None: ...
+
+    async def list_executions(
+        self,
+        workspace_id: str,
+        job_id: str,
+        *,
+        status: ExecutionStatus | None = None,
+        limit: int,
+        before_id: str | None = None,
+    ) -> Sequence[Execution]:
+        """A job's executions, newest first (by id, descending), from the one after ``before_id`` on."""
+
+    async def list_attempts(
+        self,
+        workspace_id: str,
+        job_id: str,
+        *,
+        status: str | None = None,
+        oldest_first: bool = False,
+        offset: int,
+        limit: int,
+    ) -> tuple[Sequence[Attempt], int]:
+        """A page of a job's attempts by start, and how many there are in all; released ones are not shown.
+
+        ``status`` is a word of `Attempt.status`.
+        """
+
+    async def attempts_of(self, workspace_id: str, execution_id: str) -> Sequence[Attempt]:
+        """All attempts of one execution in order, without released ones."""

@@ -1,0 +1,26 @@
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Protocol
+
+from cronhook_core.ports.claim_store import ClaimStore
+from cronhook_core.ports.job_catalog import JobCatalog
+from cronhook_core.ports.planning_store import PlanningStore
+from cronhook_core.ports.worker_registry import WorkerRegistry
+
+
+class JobStore(JobCatalog, PlanningStore, ClaimStore, WorkerRegistry, Protocol):
+    """Holds all truth about jobs and executions.
+
+    Contract: that of its four parts, and upkeep. Instants are kept to the microsecond. ``now`` always comes from the
+    caller; the store reads no clock.
+    """
+
+    async def ping(self) -> None:
+        """Return when the store answers, within 2 s; ``StoreUnavailable`` otherwise."""
+
+    async def prune(self, before: datetime, limit: int) -> int:
+        """Delete up to ``limit`` final executions that ended before ``before``, with their attempts; return how many.
+
+        Never a job's newest execution. Expired idempotency records and workers long buried go as well.
+        """

@@ -1,0 +1,48 @@
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import datetime
+from typing import Protocol
+
+from cronhook_core.domain.execution import QueueMessage
+from cronhook_core.domain.planning import DueJob, JobPlan
+
+
+class PlanningStore(Protocol):
+    """What schedulers ask of the store.
+
+    Contract: any number of schedulers may call at once, convinced or not that they lead; the guards make that harmless.
+    Reads take no locks. A database that is away raises ``StoreUnavailable``.
+    """
+
+    async def due_jobs(self, now: datetime, limit: int) -> Sequence[DueJob]:
+        """Active jobs with ``next_run`` at or before ``now``, oldest first. The cost follows the due jobs only."""
+
+    async def plan(self, plans: Sequence[JobPlan], now: datetime) -> Sequence[str]:
+        """Apply each plan whose job is still as it was read, all in one atomic step; return the ids queued.
+
+        A plan whose job changed is skipped. Where (job, scheduled instant) already has an execution, ``next_run`` still
+        moves and nothing is queued. ``planned_through`` never goes back. Order of the answer: that of ``plans``.
+        """
+
+    async def ready(
+        self,
+        now: datetime,
+        limit: int,
+        *,
+        skip_hosts: Sequence[str] = (),
+        skip_workspaces: Sequence[str] = (),
+        with_suspects: bool = True,
+        after: datetime | None = None,
+    ) -> Sequence[QueueMessage]:
+        """Executions that may be claimed at ``now``, by ``available_at``, oldest first: the floor under the queue.
+
+        ``after`` leaves out what was available at or before that instant. ``with_suspects=False`` leaves out executions
+        that were lost twice. A plain read: what it shows may be claimed by others meanwhile.
+        """
+
+    async def next_due(self, now: datetime) -> datetime | None:
+        """The earliest instant after ``now`` at which a job is due or a queued execution becomes available.
+
+        Due jobs at or before ``now`` count as well (they are returned as they stand); None: nothing is ahead.
+        """
