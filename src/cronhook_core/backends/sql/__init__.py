@@ -1,0 +1,1 @@
+"""What the SQL stores share: tables, rows, migrations, reads, and the API's writes."""

@@ -1,0 +1,213 @@
+"""The one definition of the tables, for SQLite and Postgres.
+
+Executions and attempts are written several times a second per job, so their rows are narrow, their columns of fixed
+width come first (Postgres pads less), they have few indexes, and no foreign keys (each would lock a job's row for every
+insert; jobs are never removed). Every instant is an `Instant`, every `_us` column microseconds.
+"""
+
+from __future__ import annotations
+
+from sqlalchemy import (
+    BigInteger,
+    Boolean,
+    Column,
+    ForeignKey,
+    Index,
+    Integer,
+    LargeBinary,
+    MetaData,
+    PrimaryKeyConstraint,
+    SmallInteger,
+    Table,
+    Text,
+    false,
+    text,
+)
+
+from cronhook_core.backends.sql.types import Instant, JsonText, Key, Tags
+
+metadata = MetaData(
+    naming_convention={
+        "ix": "ix_%(table_name)s_%(column_0_N_name)s",
+        "uq": "uq_%(table_name)s_%(column_0_N_name)s",
+        "fk": "fk_%(table_name)s_%(column_0_N_name)s_%(referred_table_name)s",
+        "pk": "pk_%(table_name)s",
+    }
+)
+
+_QUEUED = text("status = 'queued'")
+_RUNNING = text("status = 'running'")
+_SCHEDULED = text("trigger = 'schedule'")
+_PLANNABLE = text("status = 'active' AND next_run IS NOT NULL")
+_KEPT = text("deleted_at IS NULL")
+_COUNTED = text("status <> 'inactive'")
+_FINISHED = text("finished_at IS NOT NULL")
+
+workspaces = Table(
+    "workspaces",
+    metadata,
+    Column("created_at", Instant, nullable=False),
+    Column("max_jobs", Integer),
+    Column("id", Key, primary_key=True),
+    Column("name", Key, nullable=False, unique=True),
+)
+
+api_keys = Table(
+    "api_keys",
+    metadata,
+    Column("created_at", Instant, nullable=False),
+    Column("expires_at", Instant),
+    Column("revoked_at", Instant),
+    Column("last_used_at", Instant),
+    Column("id", Key, primary_key=True),
+    Column("workspace_id", Key, ForeignKey("workspaces.id"), nullable=False, index=True),
+    Column("name", Text, nullable=False),
+    Column("prefix", Text, nullable=False),
+    Column("digest", LargeBinary, nullable=False, unique=True),
+    Column("scopes", JsonText, nullable=False),
+)
+
+signing_secret_versions = Table(
+    "signing_secret_versions",
+    metadata,
+    Column("workspace_id", Key, ForeignKey("workspaces.id"), primary_key=True),
+    Column("version", Integer, primary_key=True, autoincrement=False),
+    Column("created_at", Instant, nullable=False),
+    Column("expires_at", Instant),
+)
+
+jobs = Table(
+    "jobs",
+    metadata,
+    Column("next_run", Instant),
+    Column("planned_through", Instant),
+    Column("run_at", Instant),
+    Column("created_at", Instant, nullable=False),
+    Column("updated_at", Instant, nullable=False),
+    Column("deleted_at", Instant),
+    Column("timeout_us", BigInteger, nullable=False),
+    Column("revision", Integer, nullable=False),
+    Column("id", Key, primary_key=True),
+    Column("workspace_id", Key, ForeignKey("workspaces.id"), nullable=False),
+    Column("status", Key, nullable=False),
+    Column("inactive_reason", Key),
+    Column("host", Key, nullable=False),
+    Column("cron", Text),
+    Column("timezone", Text),
+    Column("name", Key, nullable=False),
+    Column("callback_url", Text, nullable=False),
+    Column("retry_delays_seconds", JsonText, nullable=False),
+    Column("headers", JsonText, nullable=False),
+    Column("tags", Tags, nullable=False),
+    Column("metadata", JsonText, nullable=False),
+    Column("payload", LargeBinary, nullable=False),
+    Index("ix_jobs_next_run", "next_run", sqlite_where=_PLANNABLE, postgresql_where=_PLANNABLE),
+    Index("ix_jobs_workspace_id_id", "workspace_id", "id", sqlite_where=_KEPT, postgresql_where=_KEPT),
+    Index("ix_jobs_counted", "workspace_id", sqlite_where=_COUNTED, postgresql_where=_COUNTED),
+)
+
+executions = Table(
+    "executions",
+    metadata,
+    Column("scheduled_for", Instant, nullable=False),
+    Column("available_at", Instant, nullable=False),
+    Column("created_at", Instant, nullable=False),
+    Column("started_at", Instant),
+    Column("finished_at", Instant),
+    Column("missed_from", Instant),
+    Column("attempt_no", Integer, nullable=False),
+    Column("releases", Integer, nullable=False),
+    Column("missed_count", SmallInteger, nullable=False),
+    Column("retries_used", SmallInteger, nullable=False),
+    Column("losses", SmallInteger, nullable=False),
+    Column("id", Key, primary_key=True),
+    Column("job_id", Key, nullable=False),
+    Column("workspace_id", Key, nullable=False),
+    Column("host", Key, nullable=False),
+    Column("trigger", Key, nullable=False),
+    Column("status", Key, nullable=False),
+    Column("reason", Key),
+    Column("worker_id", Key),
+    Index("ix_executions_queued", "available_at", sqlite_where=_QUEUED, postgresql_where=_QUEUED),
+    Index("ix_executions_running", "worker_id", sqlite_where=_RUNNING, postgresql_where=_RUNNING),
+    Index(
+        "uq_executions_job_id_scheduled_for",
+        "job_id",
+        "scheduled_for",
+        unique=True,
+        sqlite_where=_SCHEDULED,
+        postgresql_where=_SCHEDULED,
+    ),
+    Index("ix_executions_job_id_id", "job_id", "id"),
+    Index("ix_executions_finished_at", "finished_at", sqlite_where=_FINISHED, postgresql_where=_FINISHED),
+    # Every status is part of an index, so no update is heap-only and free room in the pages would serve nothing.
+    postgresql_with={"autovacuum_vacuum_scale_factor": "0.05"},
+)
+
+attempts = Table(
+    "attempts",
+    metadata,
+    Column("scheduled_for", Instant, nullable=False),
+    Column("started_at", Instant, nullable=False),
+    Column("finished_at", Instant),
+    Column("next_attempt_at", Instant),
+    Column("duration_us", BigInteger),
+    Column("attempt_no", Integer, nullable=False),
+    Column("response_status", SmallInteger),
+    Column("late", Boolean, nullable=False, server_default=false()),
+    Column("response_truncated", Boolean, nullable=False, server_default=false()),
+    Column("execution_id", Key, nullable=False),
+    Column("job_id", Key, nullable=False),
+    Column("workspace_id", Key, nullable=False),
+    Column("worker_id", Key, nullable=False),
+    Column("outcome", Key),
+    Column("error", Text),
+    Column("response_headers", JsonText),
+    Column("response_body", Text),
+    PrimaryKeyConstraint("execution_id", "attempt_no"),
+    Index("ix_attempts_job_id_started_at", "job_id", "started_at"),
+    # No column that the result fills is part of an index: with room left in its page the update is heap-only.
+    postgresql_with={"fillfactor": "50", "autovacuum_vacuum_scale_factor": "0.05"},
+)
+
+workers = Table(
+    "workers",
+    metadata,
+    Column("beat", BigInteger, nullable=False),
+    Column("registered_at", Instant, nullable=False),
+    Column("last_beat_at", Instant, nullable=False),
+    Column("buried_at", Instant),
+    Column("id", Key, primary_key=True),
+    postgresql_with={"fillfactor": "50"},
+)
+
+idempotency_records = Table(
+    "idempotency_records",
+    metadata,
+    Column("created_at", Instant, nullable=False),
+    Column("status", SmallInteger, nullable=False),
+    Column("workspace_id", Key, primary_key=True),
+    Column("path", Key, primary_key=True),
+    Column("key", Key, primary_key=True),
+    Column("fingerprint", LargeBinary, nullable=False),
+    Column("headers", JsonText, nullable=False),
+    Column("body", LargeBinary, nullable=False),
+    Index(None, "workspace_id", "created_at"),
+)
+
+leases = Table(
+    "leases",
+    metadata,
+    Column("expires_at", Instant, nullable=False),
+    Column("name", Key, primary_key=True),
+    Column("token", Key, nullable=False),
+    postgresql_with={"fillfactor": "50"},
+)
+
+meta = Table(
+    "meta",
+    metadata,
+    Column("key", Key, primary_key=True),
+    Column("value", Text, nullable=False),
+)
+"""Single facts of the installation, such as the version of the time zone database its instants were computed with."""
