@@ -1,0 +1,61 @@
+from __future__ import annotations
+
+import asyncio
+import secrets
+from collections import defaultdict
+from datetime import datetime, timedelta
+
+from cronhook_core.backends.clocks import happens_within
+from cronhook_core.ports.clock import Clock
+from cronhook_core.ports.lock import Held, Lease
+
+
+class MemoryLock:
+    """The `Lock` of one process. ``clock`` counts the leases' lives; steps of the wall clock do not touch them."""
+
+    def __init__(self, clock: Clock) -> None:
+        self._clock = clock
+        self._leases: dict[str, tuple[Lease, float]] = {}
+        self._waiting: defaultdict[str, set[asyncio.Event]] = defaultdict(set)
+
+    async def acquire(self, name: str, ttl: timedelta, now: datetime) -> Lease | Held:
+        remaining = self._remaining(name)
+        if remaining > 0:
+            return Held(remaining=timedelta(seconds=remaining))
+        lease = Lease(name=name, token=secrets.token_hex(16))
+        self._keep(lease, ttl)
+        return lease
+
+    async def renew(self, lease: Lease, ttl: timedelta, now: datetime) -> bool:
+        if not self._is_valid(lease):
+            return False
+        self._keep(lease, ttl)
+        return True
+
+    async def release(self, lease: Lease, now: datetime) -> None:
+        if self._is_valid(lease):
+            del self._leases[lease.name]
+            for released in self._waiting.pop(lease.name, ()):
+                released.set()
+
+    async def wait_released(self, name: str, timeout: timedelta) -> None:
+        released = asyncio.Event()
+        self._waiting[name].add(released)
+        try:
+            await happens_within(released, timeout.total_seconds(), self._clock)
+        finally:
+            self._waiting[name].discard(released)
+            if not self._waiting[name]:
+                del self._waiting[name]
+
+    def _keep(self, lease: Lease, ttl: timedelta) -> None:
+        self._leases[lease.name] = (lease, self._clock.monotonic() + ttl.total_seconds())
+
+    def _is_valid(self, lease: Lease) -> bool:
+        held = self._leases.get(lease.name)
+        return held is not None and held[0] == lease and self._remaining(lease.name) > 0
+
+    def _remaining(self, name: str) -> float:
+        """Seconds that the lease of this name still has; 0 or less when it is free."""
+        held = self._leases.get(name)
+        return 0.0 if held is None else held[1] - self._clock.monotonic()
