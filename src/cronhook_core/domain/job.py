@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from datetime import datetime, timedelta
 from enum import StrEnum
 
@@ -60,6 +60,14 @@ def _check_timeout(_: object, __: object, timeout: timedelta) -> None:
         raise InvalidRequest("a timeout is between 1 and 60 seconds", pointer="/timeout_seconds")
 
 
+def _pairs(headers: Iterable[tuple[str, str]]) -> tuple[tuple[str, str], ...]:
+    return tuple(headers)
+
+
+def _texts(tags: Iterable[str]) -> tuple[str, ...]:
+    return tuple(tags)
+
+
 @frozen(kw_only=True)
 class JobDefinition:
     """What a user writes of a job; valid from birth except for its target, which `JobService` checks by its policy.
@@ -70,11 +78,11 @@ class JobDefinition:
     name: str = field(validator=_check_name)
     schedule: Schedule
     callback_url: str
-    headers: tuple[tuple[str, str], ...] = field(default=(), converter=tuple)
+    headers: tuple[tuple[str, str], ...] = field(default=(), converter=_pairs)
     payload: bytes = field(default=NULL_PAYLOAD, validator=_check_payload)
     timeout: timedelta = field(default=DEFAULT_TIMEOUT, validator=_check_timeout)
     retry_policy: RetryPolicy = field(factory=RetryPolicy)
-    tags: tuple[str, ...] = field(default=(), converter=tuple)
+    tags: tuple[str, ...] = field(default=(), converter=_texts)
     metadata: Mapping[str, str] = field(factory=dict, converter=dict)
 
 
@@ -115,7 +123,3 @@ class Job:
     def changed(self, now: datetime, **changes: object) -> Job:
         """This job after something the user did: revision and ``updated_at`` move."""
         return evolve(self, revision=self.revision + 1, updated_at=now, **changes)
-
-    def inactive(self, reason: InactiveReason, now: datetime) -> Job:
-        """This job with nothing more to plan."""
-        return evolve(self, status=JobStatus.INACTIVE, inactive_reason=reason, next_run=None, updated_at=now)

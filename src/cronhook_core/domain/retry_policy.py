@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from datetime import datetime, timedelta
 
 from attrs import field, frozen
@@ -49,13 +50,17 @@ def _check_delays(_: object, __: object, delays: tuple[timedelta, ...]) -> None:
             )
 
 
+def _as_tuple(delays: Iterable[timedelta]) -> tuple[timedelta, ...]:
+    return tuple(delays)
+
+
 @frozen(kw_only=True)
 class RetryPolicy:
     """The delays after each failed attempt, in order: ``n`` delays allow ``n`` retries after the first attempt."""
 
     delays: tuple[timedelta, ...] = field(
         default=(timedelta(seconds=30), timedelta(seconds=120), timedelta(seconds=600)),
-        converter=tuple,
+        converter=_as_tuple,
         validator=_check_delays,
     )
 

@@ -1,0 +1,79 @@
+"""What the user's acts make of a job. Each returns the job as it was when there is nothing to change."""
+
+from __future__ import annotations
+
+from datetime import datetime, timedelta
+
+from cronhook_core.domain.job import InactiveReason, Job, JobDefinition, JobStatus
+from cronhook_core.domain.schedule import OneTimeSchedule, Schedule
+from cronhook_core.errors import Conflict, InvalidRunAt
+
+RUN_AT_GRACE = timedelta(seconds=60)
+"""An instant up to this far in the past is accepted, and fires at once: clocks differ and requests take time."""
+RUN_AT_HORIZON = timedelta(days=3653)
+
+
+def first_run(schedule: Schedule, now: datetime, planned_through: datetime | None = None) -> datetime:
+    """The first instant that a newly written schedule runs at.
+
+    Raises `InvalidRunAt` for one instant that has passed more than a minute ago or lies more than ten years ahead, and
+    `InvalidCron` for a line that never fires. No instant up to ``planned_through`` is answered.
+    """
+    if isinstance(schedule, OneTimeSchedule):
+        _check_run_at(schedule.run_at, now, planned_through)
+        return schedule.run_at
+    return schedule.require_instant_after(max(now, planned_through or now))
+
+
+def redefined(job: Job, definition: JobDefinition, host: str, now: datetime) -> Job:
+    """The job with another definition; another schedule plans it anew and makes an inactive job active."""
+    if definition == job.definition:
+        return job
+    if definition.schedule == job.definition.schedule:
+        return job.changed(now, definition=definition, host=host)
+    status = JobStatus.PAUSED if job.status is JobStatus.PAUSED else JobStatus.ACTIVE
+    next_run = first_run(definition.schedule, now, job.planned_through)
+    return job.changed(
+        now,
+        definition=definition,
+        host=host,
+        status=status,
+        inactive_reason=None,
+        next_run=next_run if status is JobStatus.ACTIVE else None,
+    )
+
+
+def paused(job: Job, now: datetime) -> Job:
+    if job.status is JobStatus.INACTIVE:
+        raise Conflict("the job is inactive and cannot be paused")
+    if job.status is JobStatus.PAUSED:
+        return job
+    return job.changed(now, status=JobStatus.PAUSED, next_run=None)
+
+
+def resumed(job: Job, now: datetime) -> Job:
+    """Planned from now on; a one-time job whose instant has passed becomes inactive, reason ``missed``."""
+    if job.status is JobStatus.INACTIVE:
+        raise Conflict("the job is inactive; give it a new schedule to make it active")
+    if job.status is JobStatus.ACTIVE:
+        return job
+    next_run = job.definition.schedule.next_after(max(now, job.planned_through or now))
+    if next_run is not None:
+        return job.changed(now, status=JobStatus.ACTIVE, next_run=next_run)
+    reason = InactiveReason.MISSED if job.is_one_time else InactiveReason.EXHAUSTED
+    return job.changed(now, status=JobStatus.INACTIVE, inactive_reason=reason, next_run=None)
+
+
+def deleted(job: Job, now: datetime) -> Job:
+    return job.changed(
+        now, status=JobStatus.INACTIVE, inactive_reason=InactiveReason.DELETED, next_run=None, deleted_at=now
+    )
+
+
+def _check_run_at(run_at: datetime, now: datetime, planned_through: datetime | None) -> None:
+    if planned_through is not None and run_at <= planned_through:
+        raise InvalidRunAt("the job has already run at or after this instant; give a later one")
+    if run_at < now - RUN_AT_GRACE:
+        raise InvalidRunAt(f"the instant {run_at.isoformat()} has passed; give one in the future")
+    if run_at > now + RUN_AT_HORIZON:
+        raise InvalidRunAt("the instant is more than ten years ahead")

@@ -1,0 +1,95 @@
+"""The frame of everything that runs in the background."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable
+from typing import Any
+
+from cronhook_core.ports.clock import Clock
+from cronhook_core.ports.engine_hooks import EngineHooks
+
+ERROR_PAUSE = 1.0
+"""Seconds that a loop waits after a pass that failed in an unforeseen way."""
+
+
+class BackgroundLoop:
+    """Makes one pass after another, each followed by a pause that `wake` cuts short.
+
+    ``run_once`` makes a pass and returns how many seconds may go by until the next one. ``wait`` is how the pause is
+    spent (default: the clock's sleep); it is cancelled when the loop is woken or stopped.
+
+    Promises: `start` returns at once and may be called again without effect. `stop` lets the pass under way end, then
+    returns; it may be called before `start`, twice, and from several tasks. `wake` is never lost: called during a pass,
+    it makes the next pause empty. A pass that raises is announced to the hooks and the loop goes on.
+    """
+
+    def __init__(
+        self,
+        name: str,
+        run_once: Callable[[], Awaitable[float]],
+        *,
+        clock: Clock,
+        hooks: EngineHooks,
+        wait: Callable[[float], Awaitable[object]] | None = None,
+    ) -> None:
+        self._name = name
+        self._run_once = run_once
+        self._clock = clock
+        self._hooks = hooks
+        self._wait = wait or clock.sleep
+        self._woken = asyncio.Event()
+        self._stopping = False
+        self._task: asyncio.Task[None] | None = None
+
+    def start(self) -> None:
+        if self._task is None and not self._stopping:
+            self._task = asyncio.create_task(self._run(), name=f"cronhook-{self._name}")
+
+    def wake(self) -> None:
+        """Make the next pass begin now."""
+        self._woken.set()
+
+    async def stop(self) -> None:
+        self._stopping = True
+        self._woken.set()
+        if self._task is not None:
+            await asyncio.wait([self._task])
+
+    async def abort(self) -> None:
+        """Stop without letting the pass under way end."""
+        self._stopping = True
+        if self._task is not None:
+            self._task.cancel()
+            await asyncio.wait([self._task])
+
+    async def _run(self) -> None:
+        while not self._stopping:
+            self._woken.clear()
+            pause = await self._pass()
+            if not self._stopping:
+                await self._pause(pause)
+
+    async def _pass(self) -> float:
+        try:
+            return await self._run_once()
+        except Exception as error:  # noqa: BLE001 - whatever it is, the loop must outlive it
+            self._hooks.pass_failed(self._name, error)
+            return ERROR_PAUSE
+
+    async def _pause(self, seconds: float) -> None:
+        if self._woken.is_set():
+            await asyncio.sleep(0)
+            return
+        waiting = asyncio.ensure_future(self._wait(seconds))
+        woken = asyncio.ensure_future(self._woken.wait())
+        try:
+            await asyncio.wait((waiting, woken), return_when=asyncio.FIRST_COMPLETED)
+        finally:
+            await _cancelled(waiting, woken)
+
+
+async def _cancelled(*futures: asyncio.Future[Any]) -> None:
+    for future in futures:
+        future.cancel()
+    await asyncio.gather(*futures, return_exceptions=True)

@@ -1,0 +1,80 @@
+"""From a claim to a signed request, and from its result to a report."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import UTC, datetime, timedelta
+from random import Random
+
+from cronhook_core.domain.claim import AttemptReport, Claim
+from cronhook_core.domain.signature import signature_header
+from cronhook_core.domain.webhook import Outcome, WebhookRequest, WebhookResult
+from cronhook_core.ports.clock import Clock
+from cronhook_core.ports.signing_keys import SigningKeys
+from cronhook_core.ports.webhook_sender import WebhookSender
+
+
+class Delivery:
+    """Makes one attempt for a claim. ``keys`` is None where webhooks go unsigned."""
+
+    def __init__(
+        self, sender: WebhookSender, *, keys: SigningKeys | None, clock: Clock, random: Random, user_agent: str
+    ) -> None:
+        self._sender = sender
+        self._keys = keys
+        self._clock = clock
+        self._random = random
+        self._user_agent = user_agent
+
+    async def secrets(self, claim: Claim) -> Sequence[bytes]:
+        """What signs this claim's request. Raises ``StoreUnavailable`` where it was never known."""
+        return await self._keys.secrets(claim.workspace_id) if self._keys else ()
+
+    async def attempt(self, claim: Claim, secrets: Sequence[bytes]) -> AttemptReport:
+        """Send, once, and report. Raises nothing but the caller's own cancellation."""
+        request = webhook_request(claim, secrets, self._clock.now(), self._user_agent)
+        began = self._clock.monotonic()
+        try:
+            result = await self._sender(request)
+        except Exception as error:  # noqa: BLE001 - a sender must not raise; one that does fails its own attempt only
+            result = WebhookResult(outcome=Outcome.INTERNAL_ERROR, error=f"The sender failed: {type(error).__name__}.")
+        finished_at = self._clock.now()
+        decision = claim.retry_policy.decide(
+            result, retries_used=claim.retries_used, now=finished_at, spread=self._random.uniform(-1, 1)
+        )
+        return AttemptReport(
+            execution_id=claim.execution_id,
+            attempt_no=claim.attempt_no,
+            result=result,
+            decision=decision,
+            duration=timedelta(seconds=self._clock.monotonic() - began),
+            finished_at=finished_at,
+        )
+
+
+def webhook_request(claim: Claim, secrets: Sequence[bytes], now: datetime, user_agent: str) -> WebhookRequest:
+    """The request of one attempt, signed by the Standard Webhooks specification 1.0."""
+    timestamp = int(now.timestamp())
+    headers = [
+        ("webhook-id", claim.execution_id),
+        ("webhook-timestamp", str(timestamp)),
+        ("cronhook-job-id", claim.job_id),
+        ("cronhook-scheduled-for", wire_instant(claim.scheduled_for)),
+        ("cronhook-attempt", str(claim.attempt_no)),
+    ]
+    if secrets:
+        signature = signature_header(secrets, webhook_id=claim.execution_id, timestamp=timestamp, body=claim.payload)
+        headers.append(("webhook-signature", signature))
+    written = {name.lower() for name, _ in claim.headers}
+    defaults = (("content-type", "application/json"), ("user-agent", user_agent))
+    return WebhookRequest(
+        url=claim.callback_url,
+        headers=(*(d for d in defaults if d[0] not in written), *claim.headers, *headers),
+        body=claim.payload,
+        timeout=claim.timeout,
+    )
+
+
+def wire_instant(instant: datetime) -> str:
+    """RFC 3339 in UTC with ``Z``."""
+    return instant.astimezone(UTC).isoformat().replace("+00:00", "Z")

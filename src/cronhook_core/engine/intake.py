@@ -1,0 +1,154 @@
+"""How a worker comes to its claims: messages from the queue, and the floor under it."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Sequence
+from datetime import timedelta
+
+from cronhook_core.domain.claim import Claim
+from cronhook_core.domain.execution import QueueMessage
+from cronhook_core.engine.availability import Dependencies
+from cronhook_core.engine.background import BackgroundLoop
+from cronhook_core.engine.fairness import Slots, Waiting
+from cronhook_core.engine.sends import Sends
+from cronhook_core.engine.worker_life import WorkerLife
+from cronhook_core.errors import QueueUnavailable, StoreUnavailable
+from cronhook_core.ports.clock import Clock
+from cronhook_core.ports.engine_hooks import EngineHooks
+from cronhook_core.ports.job_store import JobStore
+from cronhook_core.ports.queue import Queue
+
+FLOOR_EVERY = 1.0
+"""Seconds between two looks into the store for what no message told of."""
+POP_FOR = timedelta(seconds=1)
+AT_ONCE = 300
+"""Executions claimed in one statement, and messages popped in one call, at most."""
+GATHER_FOR = 0.005
+"""Seconds for which freed slots are gathered under load, so that claims are made in groups."""
+UNTIL_TRUSTED = 0.1
+UNTIL_ROOM = 1.0
+
+
+class Intake:
+    """Takes messages while slots are free, and claims what fairness admits; nothing is claimed to be given back."""
+
+    def __init__(
+        self,
+        store: JobStore,
+        queue: Queue,
+        sends: Sends,
+        life: WorkerLife,
+        *,
+        clock: Clock,
+        hooks: EngineHooks,
+        dependencies: Dependencies,
+        concurrency: int,
+    ) -> None:
+        self._store = store
+        self._queue = queue
+        self._sends = sends
+        self._life = life
+        self._clock = clock
+        self._dependencies = dependencies
+        self._slots = Slots(concurrency)
+        self._waiting = Waiting(2 * concurrency)
+        self._slot_of: dict[str, tuple[str, str]] = {}
+        self._next_floor = 0.0
+        self._gathering = False
+        self.claiming = asyncio.Lock()
+        self._popping = BackgroundLoop("messages", self._pop, clock=clock, hooks=hooks)
+        self._claims = BackgroundLoop("claims", self.run_once, clock=clock, hooks=hooks)
+
+    def start(self) -> None:
+        self._popping.start()
+        self._claims.start()
+
+    async def stop(self) -> None:
+        """Take nothing more; a claim under way is waited for, so that its answer is not lost."""
+        await self._popping.abort()
+        await self._claims.stop()
+
+    def ended(self, claim: Claim) -> None:
+        """A send ended: its slot is free again."""
+        host, workspace_id = self._slot_of.pop(claim.execution_id)
+        self._slots.give_back(host, workspace_id)
+        self._popping.wake()
+        if self._waiting:
+            self._claims.wake()
+
+    async def run_once(self) -> float:
+        """Claim what may be claimed; the seconds until the next look into the store."""
+        if not self._life.trusted:
+            return UNTIL_TRUSTED
+        if self._gathering and self._slots.free < AT_ONCE:
+            await self._clock.sleep(GATHER_FOR)
+        try:
+            await self._look_into_store()
+            admitted = self._waiting.admit(self._slots, AT_ONCE)
+            self._gathering = len(admitted) > 1
+            if admitted:
+                await self._claim(admitted)
+        except StoreUnavailable:
+            self._dependencies.database.failed()
+            return self._dependencies.database.pause
+        self._dependencies.database.answered()
+        return 0.0 if len(admitted) == AT_ONCE else max(0.0, self._next_floor - self._clock.monotonic())
+
+    async def _look_into_store(self) -> None:
+        if self._clock.monotonic() < self._next_floor or not self._slots.free:
+            return
+        limit = min(self._slots.free, AT_ONCE)
+        ready = await self._store.ready(
+            self._clock.now(),
+            limit,
+            skip_hosts=self._slots.full_hosts(),
+            skip_workspaces=self._slots.full_workspaces(),
+            with_suspects=not self._sends.holds_suspect,
+        )
+        unknown = [self._waiting.add(message) for message in ready]
+        more = len(ready) == limit and any(unknown)
+        self._next_floor = self._clock.monotonic() + (0.0 if more else FLOOR_EVERY)
+
+    async def _claim(self, messages: Sequence[QueueMessage]) -> None:
+        worker_id = self._life.worker_id
+        claims: Sequence[Claim] = ()
+        try:
+            if worker_id is not None:
+                async with self.claiming:
+                    claims = await self._store.claim(
+                        [message.execution_id for message in messages],
+                        worker_id=worker_id,
+                        now=self._clock.now(),
+                        with_suspect=not self._sends.holds_suspect,
+                    )
+        finally:
+            self._use_slots(messages, {claim.execution_id: claim for claim in claims})
+
+    def _use_slots(self, messages: Sequence[QueueMessage], claims: dict[str, Claim]) -> None:
+        for message in messages:
+            claim = claims.get(message.execution_id)
+            if claim is None:
+                self._slots.give_back(message.host, message.workspace_id)
+            else:
+                self._slot_of[claim.execution_id] = (message.host, message.workspace_id)
+                self._sends.start(claim)
+
+    async def _pop(self) -> float:
+        if not self._life.trusted:
+            return UNTIL_TRUSTED
+        if not self._slots.free:
+            return UNTIL_ROOM
+        if self._gathering and self._slots.free < AT_ONCE:
+            await self._clock.sleep(GATHER_FOR)
+        try:
+            messages = await self._queue.pop(max(1, min(self._slots.free, AT_ONCE)), POP_FOR, self._clock.now())
+        except QueueUnavailable:
+            self._dependencies.queue.failed()
+            return self._dependencies.queue.pause
+        self._dependencies.queue.answered()
+        for message in messages:
+            self._waiting.add(message)
+        if messages:
+            self._claims.wake()
+        return 0.0

@@ -1,0 +1,234 @@
+"""What users do with jobs and executions."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from contextlib import suppress
+from datetime import datetime, timedelta
+from random import Random
+from urllib.parse import urlsplit
+
+from attrs import evolve
+
+from cronhook_core.domain.callback_headers import check_headers
+from cronhook_core.domain.execution import Attempt, Execution, ExecutionStatus, QueueMessage, Trigger
+from cronhook_core.domain.idempotency import IdempotentRequest
+from cronhook_core.domain.ids import new_id
+from cronhook_core.domain.job import Job, JobDefinition, JobStatus
+from cronhook_core.domain.job_changes import deleted, first_run, paused, redefined, resumed
+from cronhook_core.domain.target_policy import TargetPolicy
+from cronhook_core.errors import Conflict, NotFound, QueueUnavailable
+from cronhook_core.ports.clock import Clock
+from cronhook_core.ports.job_catalog import CancelQueued, JobCatalog, JobFilter
+from cronhook_core.ports.queue import Queue
+
+ANNOUNCED_WITHIN = timedelta(seconds=2)
+"""A planner sleeps at most a second, so only what is due sooner than this has to wake it."""
+TRIES = 20
+"""A change that met this many others of the same job in a row is refused."""
+
+
+class JobService:
+    """Stores, changes and reads jobs of a workspace; what is asked for must belong to it.
+
+    ``targets`` judges callback URLs; None accepts any, for programs that bring their own sender. ``max_jobs`` is the
+    quota of workspaces without their own (None: no limit). Errors: those of `cronhook_core.errors`.
+    """
+
+    def __init__(
+        self,
+        store: JobCatalog,
+        queue: Queue,
+        *,
+        clock: Clock,
+        random: Random,
+        targets: TargetPolicy | None,
+        max_jobs: int | None = None,
+    ) -> None:
+        self._store = store
+        self._queue = queue
+        self._clock = clock
+        self._random = random
+        self._targets = targets
+        self._max_jobs = max_jobs
+
+    async def create(
+        self, workspace_id: str, definition: JobDefinition, *, idempotency: IdempotentRequest | None = None
+    ) -> Job:
+        """Store a new job and plan its first run."""
+        now = self._clock.now()
+        definition, host = self._checked(definition)
+        job = Job(
+            id=new_id("job", now, self._random),
+            workspace_id=workspace_id,
+            definition=definition,
+            host=host,
+            status=JobStatus.ACTIVE,
+            next_run=first_run(definition.schedule, now),
+            created_at=now,
+            updated_at=now,
+        )
+        await self._store.create_job(job, max_jobs=self._max_jobs, now=now, idempotency=idempotency)
+        await self._announce(job.next_run, now)
+        return job
+
+    async def get(self, workspace_id: str, job_id: str) -> Job:
+        job = await self._store.get_job(workspace_id, job_id)
+        if job is None:
+            raise NotFound("job", job_id)
+        return job
+
+    async def list(
+        self, workspace_id: str, matching: JobFilter | None = None, *, limit: int, before_id: str | None = None
+    ) -> Sequence[Job]:
+        return await self._store.list_jobs(workspace_id, matching or JobFilter(), limit=limit, before_id=before_id)
+
+    async def update(
+        self,
+        workspace_id: str,
+        job_id: str,
+        change: Callable[[JobDefinition], JobDefinition],
+        *,
+        idempotency: IdempotentRequest | None = None,
+    ) -> Job:
+        """Redefine a job. ``change`` may be called more than once; another schedule plans the job anew from now on."""
+
+        def step(job: Job, now: datetime) -> Job:
+            definition = change(job.definition)
+            checked, host = self._checked(definition)
+            return redefined(job, checked, host, now)
+
+        return await self._change(workspace_id, job_id, step, idempotency=idempotency)
+
+    async def pause(self, workspace_id: str, job_id: str, *, idempotency: IdempotentRequest | None = None) -> Job:
+        """Stop planning and cancel what is queued; a paused job stays as it is, an inactive one: `Conflict`."""
+        cancel = CancelQueued(reason="paused", manual_too=False)
+        return await self._change(workspace_id, job_id, paused, cancel=cancel, idempotency=idempotency)
+
+    async def resume(self, workspace_id: str, job_id: str, *, idempotency: IdempotentRequest | None = None) -> Job:
+        """Plan again from now on, never the past; an inactive job: `Conflict`."""
+        return await self._change(workspace_id, job_id, resumed, idempotency=idempotency)
+
+    async def delete(self, workspace_id: str, job_id: str) -> None:
+        """The job never triggers again. `NotFound` when it already was deleted."""
+        cancel = CancelQueued(reason="deleted", manual_too=True)
+        await self._change(workspace_id, job_id, deleted, cancel=cancel)
+
+    async def run(self, workspace_id: str, job_id: str, *, idempotency: IdempotentRequest | None = None) -> Execution:
+        """Queue one execution now, also while the job is paused or inactive; its schedule is as before."""
+        return await self._queue_now(await self.get(workspace_id, job_id), Trigger.MANUAL, idempotency)
+
+    async def replay(
+        self, workspace_id: str, execution_id: str, *, idempotency: IdempotentRequest | None = None
+    ) -> Execution:
+        """Queue a new execution of an ended one's job, as that job stands today."""
+        execution = await self.execution(workspace_id, execution_id)
+        if not execution.status.is_final:
+            raise Conflict(f"the execution is {execution.status}; only an ended one can be replayed")
+        return await self._queue_now(await self.get(workspace_id, execution.job_id), Trigger.REPLAY, idempotency)
+
+    async def cancel_execution(
+        self, workspace_id: str, execution_id: str, *, idempotency: IdempotentRequest | None = None
+    ) -> Execution:
+        """Cancel a queued execution; a running or final one: `Conflict`."""
+        now = self._clock.now()
+        cancelled = await self._store.cancel_execution(workspace_id, execution_id, now=now, idempotency=idempotency)
+        if cancelled is not None:
+            return cancelled
+        execution = await self.execution(workspace_id, execution_id)
+        raise Conflict(f"the execution is {execution.status}; only a queued one can be cancelled")
+
+    async def execution(self, workspace_id: str, execution_id: str) -> Execution:
+        execution = await self._store.get_execution(workspace_id, execution_id)
+        if execution is None:
+            raise NotFound("execution", execution_id)
+        return execution
+
+    async def executions(
+        self,
+        workspace_id: str,
+        job_id: str,
+        *,
+        status: ExecutionStatus | None = None,
+        limit: int,
+        before_id: str | None = None,
+    ) -> Sequence[Execution]:
+        await self.get(workspace_id, job_id)
+        return await self._store.list_executions(workspace_id, job_id, status=status, limit=limit, before_id=before_id)
+
+    async def logs(
+        self,
+        workspace_id: str,
+        job_id: str,
+        *,
+        status: str | None = None,
+        oldest_first: bool = False,
+        offset: int = 0,
+        limit: int = 50,
+    ) -> tuple[Sequence[Attempt], int]:
+        """A page of a job's attempts, and how many there are in all."""
+        await self.get(workspace_id, job_id)
+        return await self._store.list_attempts(
+            workspace_id, job_id, status=status, oldest_first=oldest_first, offset=offset, limit=limit
+        )
+
+    async def attempts(self, workspace_id: str, execution_id: str) -> Sequence[Attempt]:
+        return await self._store.attempts_of(workspace_id, execution_id)
+
+    async def _change(
+        self,
+        workspace_id: str,
+        job_id: str,
+        step: Callable[[Job, datetime], Job],
+        *,
+        cancel: CancelQueued | None = None,
+        idempotency: IdempotentRequest | None = None,
+    ) -> Job:
+        for _ in range(TRIES):
+            before = await self.get(workspace_id, job_id)
+            now = self._clock.now()
+            after = step(before, now)
+            if after is before and idempotency is None:
+                return before
+            changed = await self._store.change_job(
+                after,
+                expected=before,
+                cancel=cancel,
+                max_jobs=self._max_jobs,
+                now=now,
+                idempotency=idempotency,
+            )
+            if changed:
+                await self._announce(after.next_run, now)
+                return after
+        raise Conflict("the job was changed by others again and again; try once more")
+
+    async def _queue_now(self, job: Job, trigger: Trigger, idempotency: IdempotentRequest | None) -> Execution:
+        now = self._clock.now()
+        execution = Execution(
+            id=new_id("exe", now, self._random),
+            job_id=job.id,
+            workspace_id=job.workspace_id,
+            host=job.host,
+            trigger=trigger,
+            scheduled_for=now,
+            available_at=now,
+            created_at=now,
+        )
+        await self._store.add_execution(execution, now=now, idempotency=idempotency)
+        with suppress(QueueUnavailable):  # it is stored: workers find it without the message
+            await self._queue.push([QueueMessage.of(execution)], now)
+        return execution
+
+    async def _announce(self, due_at: datetime | None, now: datetime) -> None:
+        if due_at is None or due_at > now + ANNOUNCED_WITHIN:
+            return
+        with suppress(QueueUnavailable):  # it is stored: planners look again within a second
+            await self._queue.announce(due_at)
+
+    def _checked(self, definition: JobDefinition) -> tuple[JobDefinition, str]:
+        headers = check_headers(dict(definition.headers))
+        if self._targets is None:
+            return evolve(definition, headers=headers), urlsplit(definition.callback_url).hostname or ""
+        target = self._targets.check_url(definition.callback_url)
+        return evolve(definition, headers=headers, callback_url=target.url), target.host

@@ -1,0 +1,78 @@
+"""Finds workers whose beat has stopped, without comparing clocks."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from attrs import frozen
+
+from cronhook_core.domain.worker_life import DEAD_AFTER
+from cronhook_core.errors import StoreUnavailable
+from cronhook_core.ports.clock import Clock
+from cronhook_core.ports.engine_hooks import EngineHooks
+from cronhook_core.ports.worker_registry import WorkerRegistry
+
+INTERVAL = 1.0
+"""Seconds between two looks. No look counts for more than twice this, however long ago the one before it was."""
+LOST_AT_ONCE = 1000
+
+
+@frozen(kw_only=True)
+class _Seen:
+    beat: int
+    silent_for: float = 0.0
+
+
+class Reaper:
+    """Every node observes; the leader buries what it saw to be silent for 8 s and takes its executions away.
+
+    Silence is counted over this node's own successful reads: a database that was away is silence of the observer. The
+    time between two reads counts only up to a bound, and nothing counts across a read that failed.
+    """
+
+    def __init__(
+        self, registry: WorkerRegistry, *, clock: Clock, hooks: EngineHooks, leads: Callable[[], bool]
+    ) -> None:
+        self._registry = registry
+        self._clock = clock
+        self._hooks = hooks
+        self._leads = leads
+        self._seen: dict[str, _Seen] = {}
+        self._last_read: float | None = None
+
+    async def run_once(self) -> float:
+        try:
+            await self._observe()
+            if self._leads():
+                await self._bury_silent()
+                await self._take_from_dead()
+        except StoreUnavailable:
+            self._last_read = None
+        return INTERVAL
+
+    async def _observe(self) -> None:
+        beats = await self._registry.worker_beats()
+        read_at = self._clock.monotonic()
+        elapsed = 0.0 if self._last_read is None else min(read_at - self._last_read, 2 * INTERVAL)
+        self._last_read = read_at
+        self._seen = {b.worker_id: self._moved(b.worker_id, b.beat, elapsed) for b in beats}
+
+    def _moved(self, worker_id: str, beat: int, elapsed: float) -> _Seen:
+        before = self._seen.get(worker_id)
+        if before is None or before.beat != beat:
+            return _Seen(beat=beat)
+        return _Seen(beat=beat, silent_for=before.silent_for + elapsed)
+
+    async def _bury_silent(self) -> None:
+        now = self._clock.now()
+        for worker_id, seen in self._seen.items():
+            if seen.silent_for < DEAD_AFTER.total_seconds():
+                continue
+            if await self._registry.bury_worker(worker_id, seen.beat, now):
+                self._hooks.worker_buried(worker_id, now)
+
+    async def _take_from_dead(self) -> None:
+        now = self._clock.now()
+        lost = await self._registry.lose_abandoned(now, LOST_AT_ONCE)
+        if lost:
+            self._hooks.executions_lost(lost, now)

@@ -1,0 +1,179 @@
+"""Turns due jobs into executions, on the node that leads."""
+
+from __future__ import annotations
+
+import asyncio
+from datetime import datetime, timedelta
+
+from attrs import field, frozen
+
+from cronhook_core.domain.execution import QueueMessage
+from cronhook_core.domain.planning import JobPlan
+from cronhook_core.engine.availability import Dependencies
+from cronhook_core.engine.background import BackgroundLoop
+from cronhook_core.engine.leadership import Leadership, LeaseTimes
+from cronhook_core.engine.planner import plan_jobs
+from cronhook_core.engine.pruner import Pruner
+from cronhook_core.engine.reaper import Reaper
+from cronhook_core.errors import QueueUnavailable, StoreUnavailable
+from cronhook_core.ports.clock import Clock
+from cronhook_core.ports.engine_hooks import EngineHooks
+from cronhook_core.ports.job_store import JobStore
+from cronhook_core.ports.lock import Lock
+from cronhook_core.ports.queue import Queue
+
+LONGEST_SLEEP = 1.0
+"""Seconds that a planner sleeps at most, should an announcement be lost."""
+LISTEN_FOR = timedelta(seconds=5)
+
+
+@frozen(kw_only=True)
+class SchedulerOptions:
+    """``batch`` due jobs are planned in one step. ``overdue_after``: a follower plans what is later than this."""
+
+    lease: LeaseTimes = field(factory=LeaseTimes)
+    batch: int = 500
+    retries_pushed_at_once: int = 5000
+    overdue_after: timedelta = timedelta(seconds=3)
+    retention: timedelta = timedelta(days=30)
+
+
+class Scheduler:
+    """Plans what is due while it leads, tells workers of it, and looks after dead workers and old records.
+
+    `start` returns at once; `stop` lets the pass under way end and gives the lead back, so that another node takes over
+    at once. Both may be repeated. Any number may run on one store.
+    """
+
+    def __init__(
+        self,
+        store: JobStore,
+        queue: Queue,
+        lock: Lock,
+        *,
+        clock: Clock,
+        hooks: EngineHooks,
+        dependencies: Dependencies,
+        options: SchedulerOptions | None = None,
+    ) -> None:
+        self._store = store
+        self._queue = queue
+        self._clock = clock
+        self._hooks = hooks
+        self._dependencies = dependencies
+        self._options = options or SchedulerOptions()
+        self._leadership = Leadership(
+            lock, clock=clock, hooks=hooks, dependency=dependencies.lock, times=self._options.lease
+        )
+        self._pushed_through: datetime | None = None
+        self._next_pass = 0.0
+        self._planning = BackgroundLoop("planning", self.run_once, clock=clock, hooks=hooks, wait=self._leadership.wait)
+        self._listening = BackgroundLoop("announcements", self._listen, clock=clock, hooks=hooks)
+        reaper = Reaper(store, clock=clock, hooks=hooks, leads=lambda: self._leadership.leads)
+        pruner = Pruner(store, clock=clock, leads=lambda: self._leadership.leads, retention=self._options.retention)
+        self._upkeep = [
+            BackgroundLoop("reaper", reaper.run_once, clock=clock, hooks=hooks),
+            BackgroundLoop("pruner", pruner.run_once, clock=clock, hooks=hooks),
+        ]
+
+    @property
+    def leads(self) -> bool:
+        return self._leadership.leads
+
+    def start(self) -> None:
+        for loop in (self._planning, self._listening, *self._upkeep):
+            loop.start()
+
+    async def stop(self) -> None:
+        await self._planning.stop()
+        await self._leadership.resign("it stops")
+        await asyncio.gather(self._listening.abort(), *(loop.abort() for loop in self._upkeep))
+
+    async def run_once(self) -> float:
+        """Keep or seek the lead and plan what is due; the seconds until it has to be called again."""
+        try:
+            await self._keep_and_plan()
+        except StoreUnavailable:
+            self._dependencies.database.failed()
+            await self._leadership.resign("the database is away")
+            return self._dependencies.database.pause
+        return min(self._leadership.next_request_in, max(0.0, self._next_pass - self._clock.monotonic()))
+
+    async def _keep_and_plan(self) -> None:
+        if not self._dependencies.database.available:
+            await self._store.ping()
+        leads = await self._leadership.keep()
+        if self._clock.monotonic() < self._next_pass:
+            return
+        now = self._clock.now()
+        if leads or self._leadership.lock_away:
+            await self._plan_due(now)
+            await self._sleep_until_due(now)
+        else:
+            await self._plan_overdue(now)
+            self._next_pass = self._clock.monotonic() + LONGEST_SLEEP
+        self._dependencies.database.answered()
+
+    async def _plan_due(self, now: datetime) -> None:
+        await self._push_retries(now)
+        while await self._plan_batch(now, now) == self._options.batch:
+            if not (await self._leadership.keep() or self._leadership.lock_away):
+                return
+
+    async def _plan_overdue(self, now: datetime) -> None:
+        overdue = now - self._options.overdue_after
+        planned = await self._plan_batch(overdue, now)
+        if planned:
+            self._hooks.overdue_found(self._options.overdue_after, planned)
+
+    async def _plan_batch(self, due_until: datetime, now: datetime) -> int:
+        due = await self._store.due_jobs(due_until, self._options.batch)
+        if not due:
+            return 0
+        plans = plan_jobs(due, now)
+        queued = set(await self._store.plan(plans, now))
+        self._announce_plans(plans, queued, now)
+        await self._push([QueueMessage.of(p.execution) for p in plans if p.execution and p.execution.id in queued], now)
+        return len(due)
+
+    def _announce_plans(self, plans: list[JobPlan], queued: set[str], now: datetime) -> None:
+        for plan in plans:
+            if plan.execution and plan.execution.id in queued:
+                self._hooks.execution_planned(plan, now)
+            if plan.inactive_reason:
+                self._hooks.job_unplannable(plan, now)
+
+    async def _push_retries(self, now: datetime) -> None:
+        """Offer what became available since the last pass; planned executions are offered as they are planned."""
+        since = self._pushed_through or now - timedelta(seconds=LONGEST_SLEEP)
+        ready = await self._store.ready(now, self._options.retries_pushed_at_once, after=since)
+        self._pushed_through = now
+        await self._push(list(ready), now)
+
+    async def _push(self, messages: list[QueueMessage], now: datetime) -> None:
+        if not messages:
+            return
+        try:
+            await self._queue.push(messages, now)
+        except QueueUnavailable:  # workers find in the store what no message tells them
+            self._dependencies.queue.failed()
+        else:
+            self._dependencies.queue.answered()
+
+    async def _sleep_until_due(self, now: datetime) -> None:
+        due_at = await self._store.next_due(now)
+        ahead = LONGEST_SLEEP if due_at is None else (due_at - self._clock.now()).total_seconds()
+        self._next_pass = self._clock.monotonic() + min(LONGEST_SLEEP, max(0.0, ahead))
+
+    async def _listen(self) -> float:
+        """Wait for something that is due sooner than this node thinks, and cut its sleep short."""
+        try:
+            due_at = await self._queue.wait(LISTEN_FOR)
+        except QueueUnavailable:
+            self._dependencies.queue.failed()
+            return self._dependencies.queue.pause
+        if due_at is not None:
+            ahead = max(0.0, (due_at - self._clock.now()).total_seconds())
+            self._next_pass = min(self._next_pass, self._clock.monotonic() + ahead)
+            self._planning.wake()
+        return 0.0
