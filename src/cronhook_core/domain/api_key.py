@@ -9,6 +9,7 @@ from __future__ import annotations
 import hashlib
 import hmac
 import zlib
+from collections.abc import Iterable
 from datetime import datetime
 from enum import StrEnum
 
@@ -29,6 +30,10 @@ class Scope(StrEnum):
     ADMIN = "admin"
 
 
+def _as_set(scopes: Iterable[Scope]) -> frozenset[Scope]:
+    return frozenset(scopes)
+
+
 @frozen(kw_only=True)
 class ApiKey:
     """A stored key: ``digest`` is `digest_of` its text, ``prefix`` its first characters, to tell keys apart."""
@@ -38,7 +43,7 @@ class ApiKey:
     name: str
     prefix: str
     digest: bytes = field(repr=False)
-    scopes: frozenset[Scope] = field(converter=frozenset)
+    scopes: frozenset[Scope] = field(converter=_as_set)
     created_at: datetime = field(validator=aware)
     expires_at: datetime | None = field(default=None, validator=aware_or_none)
     revoked_at: datetime | None = field(default=None, validator=aware_or_none)

@@ -68,6 +68,10 @@ def _texts(tags: Iterable[str]) -> tuple[str, ...]:
     return tuple(tags)
 
 
+def _copied(metadata: Mapping[str, str]) -> dict[str, str]:
+    return dict(metadata)
+
+
 @frozen(kw_only=True)
 class JobDefinition:
     """What a user writes of a job; valid from birth except for its target, which `JobService` checks by its policy.
@@ -83,7 +87,7 @@ class JobDefinition:
     timeout: timedelta = field(default=DEFAULT_TIMEOUT, validator=_check_timeout)
     retry_policy: RetryPolicy = field(factory=RetryPolicy)
     tags: tuple[str, ...] = field(default=(), converter=_texts)
-    metadata: Mapping[str, str] = field(factory=dict, converter=dict)
+    metadata: Mapping[str, str] = field(factory=dict, converter=_copied)
 
 
 @frozen(kw_only=True)
