@@ -1,0 +1,89 @@
+"""Fixtures that every folder of tests may use. Servers start when the first test asks for one."""
+
+import os
+from collections.abc import Iterator
+
+import attrs
+import pytest
+import redis
+
+from tests.containers import postgres_container, redis_container
+from tests.databases import Databases
+from tests.receiver import Receiver
+from tests.services import PostgresServer, ValkeyServer
+
+
+@attrs.frozen
+class RunningServer:
+    """A server that all tests share. A test that stops or kills one makes its own from `tests.services`."""
+
+    url: str
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    parser.addoption(
+        "--backends",
+        choices=("wheels", "containers"),
+        default="wheels",
+        help="where Postgres and Redis come from, unless CRONHOOK_TEST_POSTGRES_URL or CRONHOOK_TEST_REDIS_URL "
+        "names one (its Redis database is emptied by the tests)",
+    )
+
+
+def pytest_configure() -> None:
+    """The settings of whoever runs the tests are not those of the tests."""
+    for name in list(os.environ):
+        if name.startswith("CRONHOOK_") and not name.startswith("CRONHOOK_TEST_"):
+            del os.environ[name]
+
+
+@pytest.fixture(scope="session")
+def postgres_server(pytestconfig: pytest.Config) -> Iterator[RunningServer]:
+    if url := os.environ.get("CRONHOOK_TEST_POSTGRES_URL"):
+        yield RunningServer(url)
+    elif pytestconfig.getoption("--backends") == "containers":
+        with postgres_container() as url:
+            yield RunningServer(url)
+    else:
+        with PostgresServer() as server:
+            yield RunningServer(server.url)
+
+
+@pytest.fixture(scope="session")
+def redis_server(pytestconfig: pytest.Config) -> Iterator[RunningServer]:
+    if url := os.environ.get("CRONHOOK_TEST_REDIS_URL"):
+        yield RunningServer(url)
+    elif pytestconfig.getoption("--backends") == "containers":
+        with redis_container() as url:
+            yield RunningServer(url)
+    else:
+        with ValkeyServer() as server:
+            yield RunningServer(server.url)
+
+
+@pytest.fixture(scope="session")
+def postgres_databases(postgres_server: RunningServer) -> Iterator[Databases]:
+    databases = Databases(postgres_server.url)
+    yield databases
+    databases.close()
+
+
+@pytest.fixture
+def postgres_url(postgres_databases: Databases) -> Iterator[str]:
+    """A database of the test's own, with all tables and no rows."""
+    with postgres_databases.fresh() as url:
+        yield url
+
+
+@pytest.fixture
+def redis_url(redis_server: RunningServer) -> str:
+    """An empty database."""
+    with redis.Redis.from_url(redis_server.url) as client:
+        client.flushdb()
+    return redis_server.url
+
+
+@pytest.fixture
+def receiver() -> Iterator[Receiver]:
+    with Receiver() as running:
+        yield running
