@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from datetime import datetime, timedelta
 from enum import StrEnum
+from typing import Any
 
 from attrs import evolve, field, frozen
 
@@ -124,6 +125,6 @@ class Job:
     def counts_against_quota(self) -> bool:
         return self.status is not JobStatus.INACTIVE
 
-    def changed(self, now: datetime, **changes: object) -> Job:
+    def changed(self, now: datetime, **changes: Any) -> Job:
         """This job after something the user did: revision and ``updated_at`` move."""
         return evolve(self, revision=self.revision + 1, updated_at=now, **changes)
