@@ -1,0 +1,105 @@
+"""From a receiver's answer to the result of an attempt: what is kept of it, and how it is made harmless."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from datetime import UTC, datetime, timedelta
+from typing import TYPE_CHECKING
+
+from cronhook_core.backends.http.retry_after import parse_http_date, parse_retry_after
+from cronhook_core.domain.webhook import (
+    RESPONSE_BODY_READ_LIMIT,
+    RESPONSE_BODY_STORED_LIMIT,
+    Outcome,
+    WebhookRequest,
+    WebhookResult,
+)
+
+if TYPE_CHECKING:
+    from aiohttp import StreamReader
+
+STORED_HEADERS = (
+    "content-length",
+    "content-type",
+    "date",
+    "location",
+    "retry-after",
+    "server",
+    "x-request-id",
+)
+"""What helps to understand an answer; cookies and everything else are not kept."""
+MAX_STORED_VALUE_LENGTH = 256
+
+_STATUSES_WITH_RETRY_AFTER = (429, 503)
+
+
+async def read_capped(content: StreamReader, into: bytearray) -> bool:
+    """Read the raw body until its end (True) or until more than the limit has come (False).
+
+    What was read stays in ``into`` when this is cancelled or the body breaks.
+    """
+    while not content.at_eof():
+        into += await content.readany()
+        if len(into) > RESPONSE_BODY_READ_LIMIT:
+            return False
+    return True
+
+
+def result_of(
+    request: WebhookRequest, status: int, headers: Mapping[str, str], body: bytearray, *, complete: bool
+) -> WebhookResult:
+    """The result of an answer whose headers came in; ``complete`` says whether its body did, too."""
+    succeeded = 200 <= status <= 299
+    return WebhookResult(
+        outcome=Outcome.SUCCEEDED if succeeded else Outcome.HTTP_ERROR,
+        error=None if succeeded else _explain(status),
+        response_status=status,
+        response_headers=_stored_headers(headers),
+        response_body=_stored_text(body),
+        response_truncated=not complete or len(body) > RESPONSE_BODY_STORED_LIMIT,
+        retry_after=_retry_after(request, headers) if status in _STATUSES_WITH_RETRY_AFTER else None,
+    )
+
+
+def _explain(status: int) -> str:
+    if 300 <= status <= 399:
+        return f"the receiver answered {status}; redirects are not followed"
+    return f"the receiver answered {status}"
+
+
+def _stored_headers(headers: Mapping[str, str]) -> tuple[tuple[str, str], ...]:
+    return tuple([(name, _harmless(headers[name])) for name in STORED_HEADERS if name in headers])
+
+
+def _harmless(value: str) -> str:
+    if not (value.isascii() and value.isprintable()):
+        # aiohttp keeps bytes that are not UTF-8 as lone surrogates, which no database takes.
+        value = value.encode("utf-8", "surrogateescape").decode("utf-8", "replace")
+        value = "".join(character for character in value if character.isprintable())
+    return value[:MAX_STORED_VALUE_LENGTH]
+
+
+def _stored_text(body: bytearray) -> str:
+    """The beginning as text without NUL, at most the limit in bytes as UTF-8, and no character cut in two."""
+    head = body[:RESPONSE_BODY_STORED_LIMIT]
+    if head.isascii():
+        return head.decode("ascii").replace("\0", "")
+    text = head.decode("utf-8", "replace").replace("\0", "")
+    if len(body) > len(head):
+        text = text.rstrip("\ufffd")
+    return text.encode()[:RESPONSE_BODY_STORED_LIMIT].decode("utf-8", "ignore")
+
+
+def _retry_after(request: WebhookRequest, headers: Mapping[str, str]) -> timedelta | None:
+    value = headers.get("retry-after")
+    if value is None:
+        return None
+    return parse_retry_after(value, sent_at=parse_http_date(headers.get("date", "")) or _signed_at(request))
+
+
+def _signed_at(request: WebhookRequest) -> datetime | None:
+    """The instant of the attempt by its ``webhook-timestamp``: a receiver's date is compared with that, not a clock."""
+    for name, value in request.headers:
+        if name.lower() == "webhook-timestamp" and value.isdecimal() and len(value) <= 11:
+            return datetime.fromtimestamp(int(value), UTC)
+    return None
