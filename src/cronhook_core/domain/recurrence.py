@@ -17,28 +17,26 @@ from functools import lru_cache
 from attrs import frozen
 
 from cronhook_core.domain.cron_expression import HORIZON_YEARS, CronExpression, read_cron
-from cronhook_core.domain.time_zone import LONGEST_SHIFT, Shift, TimeZone, time_zone
+from cronhook_core.domain.time_zone import BEGINNING, END, LONGEST_SHIFT, Shift, TimeZone, time_zone
 
 HORIZON = timedelta(days=HORIZON_YEARS * 365 + 2)
 """Five years hold at most two leap days."""
-_BEGINNING = datetime(1900, 1, 1, tzinfo=UTC)
-_END = datetime(9990, 1, 1, tzinfo=UTC)
 _MINUTE = timedelta(minutes=1)
 _INSTANT = timedelta.resolution
 
 
 @frozen
 class Recurrence:
-    """The instants of a line in a zone, from the year 1900 to 9990."""
+    """The instants of a line in a zone, between `BEGINNING` and `END`."""
 
     expression: CronExpression
     zone: TimeZone
 
     def next_after(self, instant: datetime) -> datetime | None:
         """The first instant later than ``instant`` (aware UTC); None when there is none within five years."""
-        if instant >= _END:
+        if instant >= END:
             return None
-        start = max(instant, _BEGINNING)
+        start = max(instant, BEGINNING)
         find = self._next_elapsed if self.expression.follows_elapsed_time else self._next_fixed
         found = find(start)
         return found if found is not None and found - start <= HORIZON else None

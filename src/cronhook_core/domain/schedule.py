@@ -63,7 +63,7 @@ class CronSchedule:
 
     def next_after(self, instant: datetime) -> datetime | None:
         """The first instant strictly later than ``instant``, in UTC; None when there is none within five years."""
-        return self.recurrence.next_after(_utc(instant))
+        return self.recurrence.next_after(as_utc(instant))
 
     def require_instant_after(self, instant: datetime) -> datetime:
         """As `next_after`, but raises `InvalidCron` where that answers None: the check of a line that is to be stored.
@@ -84,7 +84,7 @@ class CronSchedule:
 
         Costs a few dozen steps, however long ago ``first`` was and however many instants were missed.
         """
-        first, now = _utc(first), _utc(now)
+        first, now = as_utc(first), as_utc(now)
         if first > now:
             return CatchUp()
         latest = _latest(self.next_after, first, now)
@@ -95,7 +95,7 @@ class CronSchedule:
 
     def local(self, instant: datetime) -> datetime:
         """``instant`` as an aware datetime in this schedule's zone."""
-        return self.recurrence.zone.local(_utc(instant))
+        return self.recurrence.zone.local(as_utc(instant))
 
 
 def _read_run_at(value: datetime) -> datetime:
@@ -117,14 +117,15 @@ class OneTimeSchedule:
 
     def next_after(self, instant: datetime) -> datetime | None:
         """``run_at`` while it lies later than ``instant``, then None."""
-        return self.run_at if self.run_at > _utc(instant) else None
+        return self.run_at if self.run_at > as_utc(instant) else None
 
     def instants(self, after: datetime, count: int) -> Iterator[datetime]:
         return islice(_walk(self.next_after, after), count)
 
     def catch_up(self, first: datetime, now: datetime) -> CatchUp:
         """``first`` once it has come; an instant alone misses nothing."""
-        return CatchUp(latest=_utc(first)) if first <= now else CatchUp()
+        first, now = as_utc(first), as_utc(now)
+        return CatchUp(latest=first) if first <= now else CatchUp()
 
 
 Schedule = CronSchedule | OneTimeSchedule
@@ -132,7 +133,8 @@ Schedule = CronSchedule | OneTimeSchedule
 _NextAfter = Callable[[datetime], datetime | None]
 
 
-def _utc(instant: datetime) -> datetime:
+def as_utc(instant: datetime) -> datetime:
+    """Raises `InvalidRequest` for a naive datetime."""
     if instant.tzinfo is UTC:
         return instant
     if instant.utcoffset() is None:

@@ -11,8 +11,8 @@ from attrs import frozen
 from cronhook_core.domain.cron_expression import CronExpression
 from cronhook_core.domain.cron_grammar import DAY_OF_MONTH, DAY_OF_WEEK, CronField
 from cronhook_core.domain.recurrence import HORIZON
-from cronhook_core.domain.schedule import CronSchedule, Schedule
-from cronhook_core.domain.time_zone import Shift
+from cronhook_core.domain.schedule import CronSchedule, Schedule, as_utc
+from cronhook_core.domain.time_zone import BEGINNING, END, Shift
 
 _HOUR = timedelta(hours=1)
 _DAY = timedelta(days=1)
@@ -42,6 +42,7 @@ def warnings_for(schedule: Schedule, after: datetime, until: datetime) -> tuple[
     if not isinstance(schedule, CronSchedule):
         return ()
     expression, zone = schedule.recurrence.expression, schedule.recurrence.zone
+    after, until = min(max(as_utc(after), BEGINNING), END), as_utc(until)
     jumps = (_at_shift(expression, zone.name, s) for s in zone.shifts(after, min(until, after + HORIZON)))
     return (*_of_day_fields(expression), *_of_steps(expression), *(jump for jump in jumps if jump is not None))
 
@@ -84,32 +85,30 @@ def _at_shift(expression: CronExpression, zone: str, shift: Shift) -> ScheduleWa
     if _goes_unnoticed(expression, shift):
         return None
     start, end = sorted((shift.wall_before, shift.wall_after))
-    run = expression.next_match(start)
-    if run is None or run >= end:
+    run, count = expression.next_match(start), expression.count_matches(start, end)
+    if run is None or count == 0:
         return None
-    clock = f"On {shift.wall_before:%Y-%m-%d} the clock in {zone} jumps from {_time(shift.wall_before, shift)}"
-    jump = f"{clock} to {_time(shift.wall_after, shift)}"
-    return _gap(expression, shift, jump, run) if shift.is_gap else _repeat(expression, jump, run)
+    before, after = _time(shift.wall_before, shift), _time(shift.wall_after, shift)
+    fate = _fate(after, elapsed=expression.follows_elapsed_time, is_gap=shift.is_gap, several=count > 1)
+    runs = f"the run due at {run:%H:%M}" if count == 1 else f"the {count} runs due from {run:%H:%M} on"
+    jump = f"On {shift.wall_before:%Y-%m-%d} the clock in {zone} jumps from {before} to {after}"
+    code = WarningCode.FALLS_INTO_GAP if shift.is_gap else WarningCode.REPEATED_HOUR
+    return ScheduleWarning(code=code, detail=f"{jump}: {runs} {fate}.")
+
+
+def _fate(after: str, *, elapsed: bool, is_gap: bool, several: bool) -> str:
+    if is_gap and elapsed:
+        return "do not happen" if several else "does not happen"
+    if is_gap:
+        return f"happen as one, at {after}" if several else f"happens at {after}"
+    happens = "happen" if several else "happens"
+    return f"{happens} in both passes" if elapsed else f"{happens} once, the first time"
 
 
 def _goes_unnoticed(expression: CronExpression, shift: Shift) -> bool:
     """Whether real time shows nothing: what runs alike in every hour does not see whole hours come and go."""
     alike = expression.follows_elapsed_time and expression.covers_every_hour
     return alike and shift.size % _HOUR == timedelta(0) and shift.size < _DAY
-
-
-def _gap(expression: CronExpression, shift: Shift, jump: str, run: datetime) -> ScheduleWarning:
-    if expression.follows_elapsed_time:
-        fate = "does not happen, nor does any other in the gap"
-    else:
-        fate = f"happens at {_time(shift.wall_after, shift)}, once with all others that fall into the gap"
-    detail = f"{jump}: the run due at {run:%H:%M} {fate}."
-    return ScheduleWarning(code=WarningCode.FALLS_INTO_GAP, detail=detail)
-
-
-def _repeat(expression: CronExpression, jump: str, run: datetime) -> ScheduleWarning:
-    fate = "happens twice, in both passes" if expression.follows_elapsed_time else "happens once, the first time"
-    return ScheduleWarning(code=WarningCode.REPEATED_HOUR, detail=f"{jump}: the run due at {run:%H:%M} {fate}.")
 
 
 def _time(wall: datetime, shift: Shift) -> str:

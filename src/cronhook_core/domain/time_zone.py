@@ -15,10 +15,14 @@ from attrs import field, frozen
 
 from cronhook_core.errors import InvalidTimezone
 
+BEGINNING = datetime(1900, 1, 1, tzinfo=UTC)
+END = datetime(9990, 1, 1, tzinfo=UTC)
+"""Schedules are computed from instants between these, at a safe distance from the ends of `datetime`."""
+_YEARS = range(BEGINNING.year - 1, END.year + 9)
 _PLACEHOLDERS = frozenset({"Factory"})
 """Names of the database that say "this machine's zone was never set"."""
 _PROBE_EVERY = timedelta(days=5)
-"""Since 1970 no zone keeps one offset for less than six days (a test holds tzdata to it), so no shift hides."""
+"""No zone keeps one offset for less than six days since 1899 (a test holds tzdata to it), so no shift hides."""
 LONGEST_SHIFT = timedelta(days=2)
 """More than any clock ever jumped (a day, where a country changed its side of the date line)."""
 
@@ -117,19 +121,22 @@ def _unknown(name: str) -> str:
 
 @lru_cache(maxsize=8192)
 def _shifts_in(name: str, year: int) -> tuple[Shift, ...]:
+    if year not in _YEARS:
+        return ()
     zone, found = time_zone(name), []
     start, end = datetime(year, 1, 1, tzinfo=UTC), datetime(year + 1, 1, 1, tzinfo=UTC)
+    before = zone.offset(start)
     while start < end:
         probe = min(start + _PROBE_EVERY, end)
-        if zone.offset(start) != zone.offset(probe):
-            found.append(_shift_between(zone, start, probe))
-        start = probe
+        after = zone.offset(probe)
+        if before != after:
+            found.append(_shift_between(zone, start, probe, before, after))
+        start, before = probe, after
     return tuple(found)
 
 
-def _shift_between(zone: TimeZone, start: datetime, end: datetime) -> Shift:
-    """Bisects to the second; the offsets at ``start`` and ``end`` differ."""
-    before, after = zone.offset(start), zone.offset(end)
+def _shift_between(zone: TimeZone, start: datetime, end: datetime, before: timedelta, after: timedelta) -> Shift:
+    """Bisects to the second."""
     seconds, last = 0, int((end - start).total_seconds())
     while last - seconds > 1:
         middle = (seconds + last) // 2
