@@ -1,0 +1,115 @@
+"""Keys, workspaces and signing secrets as they are written and read."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Any
+
+from attrs import field, fields, frozen
+
+from cronhook_core.domain.api_key import ApiKey, Scope
+from cronhook_core.domain.workspace import Workspace
+
+
+@frozen(kw_only=True)
+class KeyWrite:
+    """The body that makes a key. ``expires_at`` None: it does not expire by itself."""
+
+    name: str
+    scopes: tuple[Scope, ...]
+    expires_at: datetime | None = None
+
+
+@frozen(kw_only=True)
+class KeyRotate:
+    """The body that replaces a key; the old one stays valid for ``grace_seconds``."""
+
+    grace_seconds: float = 0
+
+
+@frozen(kw_only=True)
+class KeyRead:
+    """``prefix`` is how the key begins, to tell it by."""
+
+    id: str
+    name: str
+    prefix: str
+    scopes: tuple[Scope, ...]
+    created_at: datetime
+    expires_at: datetime | None
+    revoked_at: datetime | None
+    last_used_at: datetime | None
+
+    @classmethod
+    def of(cls, key: ApiKey) -> KeyRead:
+        return cls(**_fields(key))
+
+
+@frozen(kw_only=True)
+class KeyMade(KeyRead):
+    """A key that was just made: the only time that its text, ``key``, is shown."""
+
+    key: str = field(repr=False)
+
+    @classmethod
+    def showing(cls, key: ApiKey, text: str) -> KeyMade:
+        return cls(**_fields(key), key=text)
+
+
+@frozen(kw_only=True)
+class KeyList:
+    data: tuple[KeyRead, ...]
+    next_cursor: str | None = None
+
+
+@frozen(kw_only=True)
+class Limits:
+    """``max_jobs`` None: as many as one likes."""
+
+    max_jobs: int | None
+
+
+@frozen(kw_only=True)
+class Usage:
+    """``jobs`` are those that count: active and paused ones."""
+
+    jobs: int
+
+
+@frozen(kw_only=True)
+class WorkspaceRead:
+    id: str
+    name: str
+    limits: Limits
+    usage: Usage
+
+    @classmethod
+    def of(cls, workspace: Workspace, *, default_max_jobs: int | None, jobs: int) -> WorkspaceRead:
+        own = workspace.max_jobs
+        return cls(
+            id=workspace.id,
+            name=workspace.name,
+            limits=Limits(max_jobs=default_max_jobs if own is None else own),
+            usage=Usage(jobs=jobs),
+        )
+
+
+@frozen(kw_only=True)
+class SigningSecretRead:
+    """``secret`` signs now; ``previous_expires_at`` is until when the one before it signs as well."""
+
+    secret: str = field(repr=False)
+    version: int
+    previous_expires_at: datetime | None
+
+
+def ordered(scopes: frozenset[Scope]) -> tuple[Scope, ...]:
+    """In the order in which `Scope` names them."""
+    return tuple(scope for scope in Scope if scope in scopes)
+
+
+_FIELDS = tuple(attribute.name for attribute in fields(KeyRead) if attribute.name != "scopes")
+
+
+def _fields(key: ApiKey) -> dict[str, Any]:
+    return {name: getattr(key, name) for name in _FIELDS} | {"scopes": ordered(key.scopes)}

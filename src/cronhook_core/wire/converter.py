@@ -1,0 +1,187 @@
+"""Between JSON values and the wire's models, in both directions, for server and client."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from datetime import datetime
+from enum import StrEnum
+from typing import Any, TypeVar, get_args, get_origin
+
+import attrs
+from cattrs import Converter
+from cattrs.errors import (
+    AttributeValidationNote,
+    BaseValidationError,
+    ForbiddenExtraKeysError,
+    IterableValidationNote,
+)
+from cattrs.gen import make_dict_structure_fn
+
+from cronhook_core.errors import InvalidRequest
+from cronhook_core.wire.instant import read_instant, write_instant
+from cronhook_core.wire.pointer import pointer_to
+from cronhook_core.wire.refusal import refusal
+
+T = TypeVar("T")
+_Path = tuple[str | int, ...]
+
+
+def read_request(value: Any, model: type[T]) -> T:
+    """The model that a request's JSON value says.
+
+    Strict: unknown fields, and values of another JSON type, are refused. Raises `InvalidRequest`, or the one of its
+    kinds that fits the only field concerned, with a (pointer, reason) pair for every problem.
+    """
+    return _read(_STRICT, value, model)
+
+
+def read_response(value: Any, model: type[T]) -> T:
+    """The model that a response's JSON value says; fields that this version does not know are passed over."""
+    return _read(_TOLERANT, value, model)
+
+
+def to_json(value: Any) -> Any:
+    """The JSON value of a model, ready for `render_json`."""
+    return _STRICT.unstructure(value)
+
+
+def _read(converter: Converter, value: Any, model: type[T]) -> T:
+    try:
+        return converter.structure(value, model)
+    except (BaseValidationError, ValueError) as error:
+        problems = tuple(_problems(error, ()))
+    raise refusal(problems)
+
+
+def _converter(*, forbid_unknown: bool) -> Converter:
+    converter = Converter(forbid_extra_keys=forbid_unknown)
+
+    def structure_model(model: type[T]) -> Any:
+        structure = make_dict_structure_fn(model, converter, _cattrs_forbid_extra_keys=forbid_unknown)
+
+        def from_object(value: Any, _: Any) -> T:
+            return structure(_expect(value, dict, "an object"), model)
+
+        return from_object
+
+    def structure_list(model: Any) -> Any:
+        item_type = get_args(model)[0]
+        structure = converter.get_structure_hook(item_type)
+
+        def from_array(value: Any, _: Any) -> tuple[Any, ...]:
+            items = _expect(value, list, "an array")
+            return tuple(_each(enumerate(items), lambda item: structure(item, item_type)).values())
+
+        return from_array
+
+    def structure_mapping(model: Any) -> Any:
+        value_type = get_args(model)[1]
+        structure = converter.get_structure_hook(value_type)
+
+        def from_object(value: Any, _: Any) -> dict[str, Any]:
+            items = _expect(value, dict, "an object")
+            return _each(items.items(), lambda item: structure(item, value_type))
+
+        return from_object
+
+    converter.register_structure_hook_factory(attrs.has, structure_model)
+    converter.register_structure_hook_factory(_made_from(tuple), structure_list)
+    converter.register_structure_hook_factory(_made_from(Mapping), structure_mapping)
+    converter.register_structure_hook(str, lambda value, _: _expect(value, str, "text"))
+    converter.register_structure_hook(StrEnum, _word)
+    converter.register_structure_hook(bool, lambda value, _: _expect(value, bool, "true or false"))
+    converter.register_structure_hook(int, lambda value, _: _integer(value))
+    converter.register_structure_hook(float, lambda value, _: _number(value))
+    converter.register_structure_hook(datetime, lambda value, _: read_instant(_expect(value, str, "text")))
+    converter.register_unstructure_hook(datetime, write_instant)
+    converter.register_unstructure_hook(StrEnum, lambda word: word.value)
+    converter.register_unstructure_hook(tuple, lambda items: [converter.unstructure(item) for item in items])
+    return converter
+
+
+def _made_from(origin: Any) -> Callable[[Any], bool]:
+    return lambda t: get_origin(t) is origin
+
+
+class _Mistakes(ValueError):
+    """What is wrong with single items of an array or object."""
+
+    def __init__(self, errors: list[tuple[str | int, Exception]]) -> None:
+        super().__init__("some items are wrong")
+        self.errors = errors
+
+
+def _each(items: Iterable[tuple[Any, Any]], structure: Callable[[Any], Any]) -> dict[Any, Any]:
+    done: dict[Any, Any] = {}
+    errors: list[tuple[str | int, Exception]] = []
+    for key, item in items:
+        try:
+            done[key] = structure(item)
+        except (BaseValidationError, ValueError, InvalidRequest) as error:
+            errors.append((key, error))
+    if errors:
+        raise _Mistakes(errors)
+    return done
+
+
+def _expect(value: Any, kind: type[T], name: str) -> T:
+    if type(value) is not kind:
+        raise ValueError(f"must be {name}, not {_name(value)}")
+    return value
+
+
+def _integer(value: Any) -> int:
+    if type(value) is float and value.is_integer():
+        raise ValueError("must be an integer: write it without a point or exponent")
+    return _expect(value, int, "an integer")
+
+
+def _number(value: Any) -> float:
+    if type(value) is not int and type(value) is not float:
+        raise ValueError(f"must be a number, not {_name(value)}")
+    return value
+
+
+def _word(value: Any, words: type[StrEnum]) -> StrEnum:
+    text = _expect(value, str, "text")
+    try:
+        return words(text)
+    except ValueError:
+        raise ValueError(f"must be one of {', '.join(word.value for word in words)}") from None
+
+
+def _name(value: Any) -> str:
+    names = {type(None): "null", bool: "true or false", int: "a number", float: "a number", str: "text"}
+    return names.get(type(value), "an array" if isinstance(value, list) else "an object")
+
+
+def _problems(error: BaseException, path: _Path) -> Iterator[tuple[str, str]]:
+    if isinstance(error, BaseValidationError):
+        for cause in error.exceptions:
+            yield from _problems(cause, (*path, *_step(cause)))
+    elif isinstance(error, _Mistakes):
+        for key, cause in error.errors:
+            yield from _problems(cause, (*path, key))
+    elif isinstance(error, ForbiddenExtraKeysError):
+        for name in sorted(error.extra_fields):
+            yield pointer_to((*path, name)), "there is no such field"
+    elif isinstance(error, InvalidRequest):
+        yield from error.problems
+    elif isinstance(error, KeyError):
+        yield pointer_to(path), "is required"
+    else:
+        yield pointer_to(path), str(error)
+
+
+def _step(error: BaseException) -> _Path:
+    """The field that cattrs was at when this was raised, as it noted on the error; nothing for the whole object."""
+    for note in getattr(error, "__notes__", ()):
+        if isinstance(note, AttributeValidationNote):
+            return (note.name,)
+        if isinstance(note, IterableValidationNote):
+            return (note.index,)
+    return ()
+
+
+_STRICT = _converter(forbid_unknown=True)
+_TOLERANT = _converter(forbid_unknown=False)

@@ -1,0 +1,165 @@
+"""Jobs as they are written and read."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from datetime import datetime, timedelta
+from typing import Any
+
+from attrs import field, fields, frozen
+
+from cronhook_core.domain.callback_headers import check_headers, is_secret_header
+from cronhook_core.domain.execution import ExecutionStatus
+from cronhook_core.domain.job import DEFAULT_TIMEOUT, InactiveReason, Job, JobDefinition, JobStatus
+from cronhook_core.domain.labels import check_metadata, check_tags
+from cronhook_core.domain.retry_policy import RetryPolicy
+from cronhook_core.domain.schedule import CronSchedule, OneTimeSchedule, Schedule
+from cronhook_core.errors import InvalidHeaders, InvalidRequest, InvalidTimezone
+from cronhook_core.wire.pointer import pointer_to
+from cronhook_core.wire.refusal import gathered
+from cronhook_core.wire.seconds import from_seconds, to_seconds
+from cronhook_core.wire.strict_json import render_json
+
+MASK = "***"
+"""Stands for the value of a secret header."""
+DEFAULT_TIMEZONE = "UTC"
+DEFAULT_RETRY_DELAYS_SECONDS = tuple(to_seconds(delay) for delay in RetryPolicy().delays)
+
+
+@frozen(kw_only=True)
+class JobWrite:
+    """The body that creates a job. ``timeout_seconds`` None: the server's default. ``timezone`` goes with ``cron``."""
+
+    name: str
+    cron: str | None = None
+    run_at: datetime | None = None
+    timezone: str | None = None
+    callback_url: str
+    headers: Mapping[str, str] = field(factory=dict)
+    payload: Any = None
+    timeout_seconds: float | None = None
+    retry_delays_seconds: tuple[float, ...] = DEFAULT_RETRY_DELAYS_SECONDS
+    tags: tuple[str, ...] = ()
+    metadata: Mapping[str, str] = field(factory=dict)
+
+    def to_definition(self, *, default_timeout: timedelta = DEFAULT_TIMEOUT) -> JobDefinition:
+        """The value that this body says; raises `InvalidRequest` or one of its kinds, with all problems of its parts.
+
+        Whether the schedule has an instant ahead, and the target may be called, is for `JobService` to say.
+        """
+        timeout = default_timeout
+        with gathered() as attempt:
+            schedule = attempt(read_schedule, self.cron, self.run_at, self.timezone)
+            headers = attempt(self._headers)
+            retry_policy = attempt(self._retry_policy)
+            tags = attempt(check_tags, self.tags)
+            metadata = attempt(check_metadata, self.metadata)
+            if self.timeout_seconds is not None:
+                timeout = attempt(from_seconds, self.timeout_seconds, "/timeout_seconds")
+        return JobDefinition(
+            name=self.name,
+            schedule=schedule,
+            callback_url=self.callback_url,
+            headers=headers,
+            payload=render_json(self.payload),
+            timeout=timeout,
+            retry_policy=retry_policy,
+            tags=tags,
+            metadata=metadata,
+        )
+
+    @classmethod
+    def of(cls, definition: JobDefinition) -> JobWrite:
+        """The body that says this value, with secret headers masked."""
+        schedule = definition.schedule
+        cron = schedule if isinstance(schedule, CronSchedule) else None
+        return cls(
+            name=definition.name,
+            cron=cron.expression if cron else None,
+            run_at=schedule.run_at if isinstance(schedule, OneTimeSchedule) else None,
+            timezone=cron.timezone if cron else None,
+            callback_url=definition.callback_url,
+            headers=masked(definition.headers),
+            payload=json.loads(definition.payload),
+            timeout_seconds=to_seconds(definition.timeout),
+            retry_delays_seconds=tuple(to_seconds(delay) for delay in definition.retry_policy.delays),
+            tags=definition.tags,
+            metadata=definition.metadata,
+        )
+
+    def _headers(self) -> tuple[tuple[str, str], ...]:
+        headers = check_headers(self.headers)
+        for name, value in headers:
+            if value == MASK and is_secret_header(name):
+                raise InvalidHeaders(
+                    f"{MASK} stands for a value that is not shown: write the value itself",
+                    pointer=pointer_to(("headers", name)),
+                )
+        return headers
+
+    def _retry_policy(self) -> RetryPolicy:
+        delays = enumerate(self.retry_delays_seconds)
+        return RetryPolicy(delays=tuple(from_seconds(delay, f"/retry_delays_seconds/{i}") for i, delay in delays))
+
+
+@frozen(kw_only=True)
+class JobRead:
+    """A job as it is read. Values of secret headers are ``MASK``."""
+
+    id: str
+    name: str
+    status: JobStatus
+    inactive_reason: InactiveReason | None
+    cron: str | None
+    run_at: datetime | None
+    timezone: str | None
+    callback_url: str
+    headers: Mapping[str, str]
+    payload: Any
+    timeout_seconds: float
+    retry_delays_seconds: tuple[float, ...]
+    tags: tuple[str, ...]
+    metadata: Mapping[str, str]
+    next_run: datetime | None
+    last_run: datetime | None
+    last_run_status: ExecutionStatus | None
+    created_at: datetime
+    updated_at: datetime
+
+    @classmethod
+    def of(cls, job: Job) -> JobRead:
+        written = JobWrite.of(job.definition)
+        return cls(
+            **{name: getattr(written, name) for name in _WRITTEN},
+            **{name: getattr(job, name) for name in _KEPT},
+        )
+
+
+_WRITTEN = tuple(attribute.name for attribute in fields(JobWrite))
+_KEPT = tuple(attribute.name for attribute in fields(JobRead) if attribute.name not in _WRITTEN)
+
+
+@frozen(kw_only=True)
+class JobPage:
+    """Newest first. ``next_cursor`` continues; None: this was the last page."""
+
+    data: tuple[JobRead, ...]
+    next_cursor: str | None
+
+
+def read_schedule(cron: str | None, run_at: datetime | None, timezone: str | None) -> Schedule:
+    """The schedule that these fields say; raises `InvalidRequest` or one of its kinds."""
+    if cron is not None and run_at is None:
+        return CronSchedule(cron, DEFAULT_TIMEZONE if timezone is None else timezone)
+    if cron is not None or run_at is None:
+        reason = "either cron or run_at is needed" + (", not both" if cron is not None else "")
+        raise InvalidRequest(reason, problems=[("/cron", reason), ("/run_at", reason)])
+    if timezone is not None:
+        raise InvalidTimezone("a time zone goes with cron only: run_at has an offset of its own")
+    return OneTimeSchedule(run_at)
+
+
+def masked(headers: tuple[tuple[str, str], ...]) -> dict[str, str]:
+    """The headers as readers see them."""
+    return {name: MASK if is_secret_header(name) else value for name, value in headers}

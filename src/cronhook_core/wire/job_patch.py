@@ -1,0 +1,42 @@
+"""Partial updates of a job."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from datetime import timedelta
+from typing import Any
+
+from attrs import evolve
+
+from cronhook_core.domain.job import JobDefinition
+from cronhook_core.errors import InvalidRequest
+from cronhook_core.wire.converter import read_request, to_json
+from cronhook_core.wire.job import MASK, JobWrite
+
+
+def patched(definition: JobDefinition, changes: object, *, default_timeout: timedelta) -> JobDefinition:
+    """The definition with the fields of ``changes``, a JSON object, in the place of its own.
+
+    Lists and maps are replaced whole. ``cron`` and ``run_at`` change places: giving one takes the other (and with
+    ``run_at`` the time zone) away. A secret header given as ``MASK`` keeps its stored value. Raises `InvalidRequest` as
+    creating such a job would.
+    """
+    if not isinstance(changes, dict):
+        raise InvalidRequest("must be an object")
+    fields = to_json(JobWrite.of(definition)) | _without_other_schedule(changes) | changes
+    fields["headers"] = _unmasked(fields["headers"], dict(definition.headers))
+    changed = read_request(fields, JobWrite).to_definition(default_timeout=default_timeout)
+    return changed if "payload" in changes else evolve(changed, payload=definition.payload)
+
+
+def _without_other_schedule(changes: Mapping[str, Any]) -> dict[str, None]:
+    if changes.get("run_at") is not None:
+        return {"cron": None, "timezone": None}
+    return {"run_at": None} if changes.get("cron") is not None else {}
+
+
+def _unmasked(headers: Any, stored: Mapping[str, str]) -> Any:
+    if not isinstance(headers, dict):
+        return headers
+    by_name = {name.lower(): value for name, value in stored.items()}
+    return {name: by_name.get(name.lower(), value) if value == MASK else value for name, value in headers.items()}

@@ -1,0 +1,103 @@
+"""JSON as the API accepts it: what parsers, databases or readers understand differently is refused (RFC 7493)."""
+
+from __future__ import annotations
+
+import json
+import math
+from collections.abc import Iterator
+from typing import Any, NoReturn
+
+from cronhook_core.errors import InvalidRequest
+from cronhook_core.wire.pointer import pointer_to
+
+MAX_DEPTH = 32
+"""Objects and arrays within each other, the outermost counted."""
+MIN_INTEGER = -(2**63)
+MAX_INTEGER = 2**64 - 1
+"""Integers beyond 64 bits are read as something else by most programs."""
+
+
+def parse_json(body: bytes) -> Any:
+    """The value of a JSON text in UTF-8.
+
+    Raises `InvalidRequest` for anything else, and for: the same key twice in an object, NaN, Infinity, numbers that no
+    double or 64-bit integer holds, U+0000, lone surrogates, more than ``MAX_DEPTH`` levels.
+    """
+    try:
+        value = _DECODER.decode(body.decode("utf-8"))
+    except UnicodeDecodeError as error:
+        raise InvalidRequest(f"the body is not UTF-8 at byte {error.start}") from None
+    except json.JSONDecodeError as error:
+        raise InvalidRequest(
+            f"the body is not JSON: {error.msg} at line {error.lineno}, column {error.colno}"
+        ) from None
+    except RecursionError:
+        _refuse_depth()
+    problems = list(_problems(value, (), 1))
+    if problems:
+        raise InvalidRequest(problems[0][1], pointer=problems[0][0], problems=problems)
+    return value
+
+
+def render_json(value: Any) -> bytes:
+    """Compact JSON in UTF-8; keys keep their order. ``value`` holds nothing that `parse_json` would refuse."""
+    return json.dumps(value, ensure_ascii=False, allow_nan=False, separators=(",", ":")).encode()
+
+
+def _object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    found = dict(pairs)
+    if len(found) != len(pairs):
+        seen: set[str] = set()
+        twice = next(key for key, _ in pairs if key in seen or seen.add(key))  # type: ignore[func-returns-value]
+        raise InvalidRequest(f"the key {_shortened(twice)!r} occurs twice in one object")
+    return found
+
+
+def _float(text: str) -> float:
+    number = float(text)
+    if math.isinf(number):
+        raise InvalidRequest(f"the number {_shortened(text)} is too great")
+    return number
+
+
+def _integer(text: str) -> int:
+    if len(text) > len(str(MIN_INTEGER)) or not MIN_INTEGER <= (number := int(text)) <= MAX_INTEGER:
+        raise InvalidRequest(f"the integer {_shortened(text)} does not fit into 64 bits")
+    return number
+
+
+def _constant(text: str) -> NoReturn:
+    raise InvalidRequest(f"{text} is not JSON")
+
+
+_DECODER = json.JSONDecoder(object_pairs_hook=_object, parse_float=_float, parse_int=_integer, parse_constant=_constant)
+
+
+def _problems(value: Any, path: tuple[str | int, ...], depth: int) -> Iterator[tuple[str, str]]:
+    if isinstance(value, str):
+        yield from _text_problems(value, path)
+    elif isinstance(value, dict | list):
+        if depth > MAX_DEPTH:
+            _refuse_depth()
+        items = enumerate(value) if isinstance(value, list) else value.items()
+        for key, item in items:
+            if isinstance(key, str):
+                yield from _text_problems(key, path)
+            yield from _problems(item, (*path, key), depth + 1)
+
+
+def _text_problems(text: str, path: tuple[str | int, ...]) -> Iterator[tuple[str, str]]:
+    if text.isascii() and "\0" not in text:
+        return
+    if "\0" in text:
+        yield pointer_to(path), "text contains no NUL (U+0000)"
+    elif any("\ud800" <= character <= "\udfff" for character in text):
+        yield pointer_to(path), "text contains no lone surrogates"
+
+
+def _refuse_depth() -> NoReturn:
+    raise InvalidRequest(f"the body is nested deeper than {MAX_DEPTH} levels") from None
+
+
+def _shortened(text: str) -> str:
+    return text if len(text) <= 40 else f"{text[:39]}…"
