@@ -1,11 +1,9 @@
 from __future__ import annotations
 
-import asyncio
 import secrets
-from collections import defaultdict
 from datetime import datetime, timedelta
 
-from cronhook_core.backends.clocks import happens_within
+from cronhook_core.backends.releases import Releases
 from cronhook_core.ports.clock import Clock
 from cronhook_core.ports.lock import Held, Lease
 
@@ -16,9 +14,10 @@ class MemoryLock:
     def __init__(self, clock: Clock) -> None:
         self._clock = clock
         self._leases: dict[str, tuple[Lease, float]] = {}
-        self._waiting: defaultdict[str, set[asyncio.Event]] = defaultdict(set)
+        self._releases = Releases(clock)
 
     async def acquire(self, name: str, ttl: timedelta, now: datetime) -> Lease | Held:
+        self._releases.asking(name)
         remaining = self._remaining(name)
         if remaining > 0:
             return Held(remaining=timedelta(seconds=remaining))
@@ -35,18 +34,10 @@ class MemoryLock:
     async def release(self, lease: Lease, now: datetime) -> None:
         if self._is_valid(lease):
             del self._leases[lease.name]
-            for released in self._waiting.pop(lease.name, ()):
-                released.set()
+            self._releases.tell(lease.name)
 
     async def wait_released(self, name: str, timeout: timedelta) -> None:
-        released = asyncio.Event()
-        self._waiting[name].add(released)
-        try:
-            await happens_within(released, timeout.total_seconds(), self._clock)
-        finally:
-            self._waiting[name].discard(released)
-            if not self._waiting[name]:
-                del self._waiting[name]
+        await self._releases.wait(name, timeout)
 
     def _keep(self, lease: Lease, ttl: timedelta) -> None:
         self._leases[lease.name] = (lease, self._clock.monotonic() + ttl.total_seconds())
