@@ -1,0 +1,59 @@
+"""SQLAlchemy engines of both databases, for one thread at a time."""
+
+from __future__ import annotations
+
+import sqlite3
+from typing import Any
+
+from sqlalchemy import URL, Connection, Engine, NullPool, Pool, create_engine, event
+
+from cronhook_core.backends.sql.urls import is_sqlite, postgres_url, sqlite_path
+
+BUSY_TIMEOUT_SECONDS = 5.0
+"""How long a SQLite writer waits for the one before it."""
+_ADVISORY_LOCK = 0x63726F6E686F6F6B
+"""The number under which installations of cronhook change one Postgres database's schema one after the other."""
+
+
+def engine_for(database_url: str) -> Engine:
+    """An engine that keeps no connection open, for commands that run once."""
+    if is_sqlite(database_url):
+        return sqlite_engine(sqlite_path(database_url))
+    return _postgres_engine(postgres_url(database_url))
+
+
+def sqlite_engine(path: str, *, begin: str = "BEGIN IMMEDIATE", pool: type[Pool] = NullPool) -> Engine:
+    """An engine whose transactions start with ``begin``.
+
+    A deferred transaction that turns out to write fails at once where another process wrote meanwhile, without waiting;
+    an immediate one waits in line. Every commit is on disk before it returns (``synchronous=FULL``).
+    """
+    engine = create_engine(
+        URL.create("sqlite+pysqlite", database=path),
+        poolclass=pool,
+        connect_args={"timeout": BUSY_TIMEOUT_SECONDS, "check_same_thread": False},
+    )
+
+    @event.listens_for(engine, "connect")
+    def prepare(connection: sqlite3.Connection, _: Any) -> None:
+        connection.isolation_level = None  # the driver would begin transactions of its own, deferred ones
+        for pragma in ("journal_mode=WAL", "synchronous=FULL", "foreign_keys=ON"):
+            connection.execute(f"PRAGMA {pragma}").close()
+
+    @event.listens_for(engine, "begin")
+    def start(connection: Connection) -> None:
+        connection.exec_driver_sql(begin)
+
+    return engine
+
+
+def lock_schema(connection: Connection) -> None:
+    """Keep others from changing the schema until the transaction ends; SQLite's writers exclude each other anyway."""
+    if connection.dialect.name == "postgresql":
+        connection.exec_driver_sql(f"SELECT pg_advisory_xact_lock({_ADVISORY_LOCK})")
+
+
+def _postgres_engine(url: str) -> Engine:
+    import psycopg  # not installed where only SQLite is used
+
+    return create_engine("postgresql+psycopg://", creator=lambda: psycopg.connect(url), poolclass=NullPool)

@@ -1,0 +1,78 @@
+"""Changes of the schema, one after the other, the same on SQLite and Postgres."""
+
+from __future__ import annotations
+
+from alembic import command
+from alembic.config import Config
+from alembic.migration import MigrationContext
+from alembic.script import ScriptDirectory
+from sqlalchemy import Connection
+
+from cronhook_core.backends.sql.engines import engine_for, lock_schema
+from cronhook_core.errors import SchemaMismatch
+
+VERSION_TABLE = "cronhook_schema_version"
+
+
+def upgrade(database_url: str) -> None:
+    """Bring the database to the newest schema, in one transaction; processes that do it at once wait for each other.
+
+    A database with a schema newer than this version knows is left as it is.
+    """
+    engine = engine_for(database_url)
+    try:
+        with engine.begin() as connection:
+            upgrade_within(connection)
+    finally:
+        engine.dispose()
+
+
+def upgrade_within(connection: Connection) -> None:
+    """As `upgrade`, within the connection's transaction, which the caller commits."""
+    lock_schema(connection)
+    if not _is_newer(current_revision(connection)):
+        config = _config()
+        config.attributes["connection"] = connection
+        command.upgrade(config, "head")
+
+
+def current_revision(connection: Connection) -> str | None:
+    """The revision of the database's schema; None where cronhook never made one."""
+    return MigrationContext.configure(connection, opts={"version_table": VERSION_TABLE}).get_current_revision()
+
+
+def head_revision() -> str:
+    """The revision that this version needs."""
+    head = _scripts().get_current_head()
+    if head is None:
+        raise RuntimeError("the package was built without its migrations")
+    return head
+
+
+def check_schema(connection: Connection) -> str | None:
+    """Raise `SchemaMismatch` for a schema that is older than this version needs, or missing.
+
+    Returns the revision of one that is newer, which is worth a warning: schemas change so that the version before
+    still works. None: it is the one that is needed.
+    """
+    found, wanted = current_revision(connection), head_revision()
+    if found == wanted:
+        return None
+    if _is_newer(found):
+        return found
+    raise SchemaMismatch(found, wanted)
+
+
+def _is_newer(revision: str | None) -> bool:
+    return revision is not None and all(revision != known.revision for known in _scripts().walk_revisions())
+
+
+def _scripts() -> ScriptDirectory:
+    return ScriptDirectory.from_config(_config())
+
+
+def _config() -> Config:
+    config = Config()
+    config.set_main_option("script_location", "cronhook_core.backends.sql:migrations")
+    config.set_main_option("path_separator", "os")
+    return config
