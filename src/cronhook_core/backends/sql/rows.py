@@ -18,13 +18,15 @@ from cronhook_core.domain.job import InactiveReason, Job, JobDefinition, JobStat
 from cronhook_core.domain.planning import DueJob
 from cronhook_core.domain.retry_policy import RetryPolicy
 from cronhook_core.domain.schedule import CronSchedule, OneTimeSchedule, Schedule
+from cronhook_core.domain.transitions import JobState
 from cronhook_core.domain.webhook import Outcome
 from cronhook_core.domain.workspace import SigningSecretVersion, Workspace
 
+AnyRow = Row[*tuple[Any, ...]]
 Values = dict[str, Any]
 
 
-def schedule_from(row: Row[Any]) -> Schedule:
+def schedule_from(row: AnyRow) -> Schedule:
     """Needs the columns ``cron``, ``timezone`` and ``run_at``."""
     return OneTimeSchedule(row.run_at) if row.cron is None else CronSchedule.stored(row.cron, row.timezone)
 
@@ -35,7 +37,7 @@ def schedule_values(schedule: Schedule) -> Values:
     return {"cron": schedule.expression, "timezone": schedule.timezone, "run_at": None}
 
 
-def job_from(row: Row[Any]) -> Job:
+def job_from(row: AnyRow) -> Job:
     """A row of ``jobs``; what is only read (``last_run`` and its status) is added by `with_last_run`."""
     return Job(
         id=row.id,
@@ -53,7 +55,7 @@ def job_from(row: Row[Any]) -> Job:
     )
 
 
-def with_last_run(job: Job, row: Row[Any]) -> Job:
+def with_last_run(job: Job, row: AnyRow) -> Job:
     """Needs the columns ``last_run`` and ``last_run_status``."""
     if row.last_run is None:
         return job
@@ -86,7 +88,21 @@ def job_values(job: Job) -> Values:
     }
 
 
-def due_job_from(row: Row[Any]) -> DueJob:
+def job_state_from(row: AnyRow) -> JobState:
+    """Needs no more than the columns that `JobState` names; its id as ``job_id``."""
+    return JobState(
+        id=row.job_id,
+        status=JobStatus(row.status),
+        inactive_reason=None if row.inactive_reason is None else InactiveReason(row.inactive_reason),
+        revision=row.revision,
+        next_run=row.next_run,
+        planned_through=row.planned_through,
+        run_at=row.run_at,
+        is_deleted=row.deleted_at is not None,
+    )
+
+
+def due_job_from(row: AnyRow) -> DueJob:
     return DueJob(
         id=row.id,
         workspace_id=row.workspace_id,
@@ -98,7 +114,7 @@ def due_job_from(row: Row[Any]) -> DueJob:
     )
 
 
-def execution_from(row: Row[Any]) -> Execution:
+def execution_from(row: AnyRow) -> Execution:
     return Execution(
         id=row.id,
         job_id=row.job_id,
@@ -146,7 +162,7 @@ def execution_values(execution: Execution) -> Values:
     }
 
 
-def message_from(row: Row[Any]) -> QueueMessage:
+def message_from(row: AnyRow) -> QueueMessage:
     return QueueMessage(
         execution_id=row.id,
         job_id=row.job_id,
@@ -157,7 +173,7 @@ def message_from(row: Row[Any]) -> QueueMessage:
     )
 
 
-def attempt_from(row: Row[Any]) -> Attempt:
+def attempt_from(row: AnyRow) -> Attempt:
     return Attempt(
         execution_id=row.execution_id,
         job_id=row.job_id,
@@ -208,7 +224,7 @@ def attempt_result_values(attempt: Attempt) -> Values:
     }
 
 
-def claim_from(row: Row[Any]) -> Claim:
+def claim_from(row: AnyRow) -> Claim:
     """An execution's columns (its id as ``execution_id``) beside its job's target, payload and policy."""
     return Claim(
         execution_id=row.execution_id,
@@ -228,11 +244,11 @@ def claim_from(row: Row[Any]) -> Claim:
     )
 
 
-def claim_ref_from(row: Row[Any]) -> ClaimRef:
+def claim_ref_from(row: AnyRow) -> ClaimRef:
     return ClaimRef(execution_id=row.id, attempt_no=row.attempt_no)
 
 
-def workspace_from(row: Row[Any]) -> Workspace:
+def workspace_from(row: AnyRow) -> Workspace:
     return Workspace(id=row.id, name=row.name, created_at=row.created_at, max_jobs=row.max_jobs)
 
 
@@ -245,7 +261,7 @@ def workspace_values(workspace: Workspace) -> Values:
     }
 
 
-def api_key_from(row: Row[Any]) -> ApiKey:
+def api_key_from(row: AnyRow) -> ApiKey:
     return ApiKey(
         id=row.id,
         workspace_id=row.workspace_id,
@@ -275,13 +291,13 @@ def api_key_values(key: ApiKey) -> Values:
     }
 
 
-def signing_version_from(row: Row[Any]) -> SigningSecretVersion:
+def signing_version_from(row: AnyRow) -> SigningSecretVersion:
     return SigningSecretVersion(
         workspace_id=row.workspace_id, version=row.version, created_at=row.created_at, expires_at=row.expires_at
     )
 
 
-def answer_from(row: Row[Any]) -> StoredAnswer:
+def answer_from(row: AnyRow) -> StoredAnswer:
     return StoredAnswer(status=row.status, headers=_pairs(row.headers), body=row.body)
 
 
@@ -289,7 +305,7 @@ def answer_values(answer: StoredAnswer) -> Values:
     return {"status": answer.status, "headers": answer.headers, "body": answer.body}
 
 
-def _definition_from(row: Row[Any]) -> JobDefinition:
+def _definition_from(row: AnyRow) -> JobDefinition:
     return JobDefinition(
         name=row.name,
         schedule=schedule_from(row),
@@ -303,7 +319,7 @@ def _definition_from(row: Row[Any]) -> JobDefinition:
     )
 
 
-def _policy_from(row: Row[Any]) -> RetryPolicy:
+def _policy_from(row: AnyRow) -> RetryPolicy:
     return RetryPolicy(delays=tuple(timedelta(seconds=seconds) for seconds in row.retry_delays_seconds))
 
 

@@ -3,14 +3,20 @@
 Executions and attempts are written several times a second per job, so their rows are narrow, their columns of fixed
 width come first (Postgres pads less), they have few indexes, and no foreign keys (each would lock a job's row for every
 insert; jobs are never removed). Every instant is an `Instant`, every `_us` column microseconds.
+
+The conditions of partial indexes (``QUEUED`` and the like) are there for queries to use as they are: with a parameter
+in place of the literal, no database would know that the index serves.
 """
 
 from __future__ import annotations
+
+from typing import Any
 
 from sqlalchemy import (
     BigInteger,
     Boolean,
     Column,
+    ColumnElement,
     ForeignKey,
     Index,
     Integer,
@@ -20,8 +26,9 @@ from sqlalchemy import (
     SmallInteger,
     Table,
     Text,
+    and_,
     false,
-    text,
+    literal_column,
 )
 
 from cronhook_core.backends.sql.types import Instant, JsonText, Key, Tags
@@ -35,13 +42,10 @@ metadata = MetaData(
     }
 )
 
-_QUEUED = text("status = 'queued'")
-_RUNNING = text("status = 'running'")
-_SCHEDULED = text("trigger = 'schedule'")
-_PLANNABLE = text("status = 'active' AND next_run IS NOT NULL")
-_KEPT = text("deleted_at IS NULL")
-_COUNTED = text("status <> 'inactive'")
-_FINISHED = text("finished_at IS NOT NULL")
+
+def _partial_index(name: str, *columns: Column[Any], where: ColumnElement[bool], unique: bool = False) -> None:
+    Index(name, *columns, unique=unique, sqlite_where=where, postgresql_where=where)
+
 
 workspaces = Table(
     "workspaces",
@@ -101,10 +105,13 @@ jobs = Table(
     Column("tags", Tags, nullable=False),
     Column("metadata", JsonText, nullable=False),
     Column("payload", LargeBinary, nullable=False),
-    Index("ix_jobs_next_run", "next_run", sqlite_where=_PLANNABLE, postgresql_where=_PLANNABLE),
-    Index("ix_jobs_workspace_id_id", "workspace_id", "id", sqlite_where=_KEPT, postgresql_where=_KEPT),
-    Index("ix_jobs_counted", "workspace_id", sqlite_where=_COUNTED, postgresql_where=_COUNTED),
 )
+PLANNABLE = and_(jobs.c.status == literal_column("'active'"), jobs.c.next_run.is_not(None))
+KEPT = jobs.c.deleted_at.is_(None)
+COUNTED = jobs.c.status != literal_column("'inactive'")
+_partial_index("ix_jobs_next_run", jobs.c.next_run, where=PLANNABLE)
+_partial_index("ix_jobs_workspace_id_id", jobs.c.workspace_id, jobs.c.id, where=KEPT)
+_partial_index("ix_jobs_counted", jobs.c.workspace_id, where=COUNTED)
 
 executions = Table(
     "executions",
@@ -128,21 +135,20 @@ executions = Table(
     Column("status", Key, nullable=False),
     Column("reason", Key),
     Column("worker_id", Key),
-    Index("ix_executions_queued", "available_at", sqlite_where=_QUEUED, postgresql_where=_QUEUED),
-    Index("ix_executions_running", "worker_id", sqlite_where=_RUNNING, postgresql_where=_RUNNING),
-    Index(
-        "uq_executions_job_id_scheduled_for",
-        "job_id",
-        "scheduled_for",
-        unique=True,
-        sqlite_where=_SCHEDULED,
-        postgresql_where=_SCHEDULED,
-    ),
     Index("ix_executions_job_id_id", "job_id", "id"),
-    Index("ix_executions_finished_at", "finished_at", sqlite_where=_FINISHED, postgresql_where=_FINISHED),
     # Every status is part of an index, so no update is heap-only and free room in the pages would serve nothing.
     postgresql_with={"autovacuum_vacuum_scale_factor": "0.05"},
 )
+QUEUED = executions.c.status == literal_column("'queued'")
+RUNNING = executions.c.status == literal_column("'running'")
+SCHEDULED = executions.c.trigger == literal_column("'schedule'")
+FINISHED = executions.c.finished_at.is_not(None)
+_partial_index("ix_executions_queued", executions.c.available_at, where=QUEUED)
+_partial_index("ix_executions_running", executions.c.worker_id, where=RUNNING)
+_partial_index(
+    "uq_executions_job_id_scheduled_for", executions.c.job_id, executions.c.scheduled_for, where=SCHEDULED, unique=True
+)
+_partial_index("ix_executions_finished_at", executions.c.finished_at, where=FINISHED)
 
 attempts = Table(
     "attempts",
@@ -198,6 +204,7 @@ idempotency_records = Table(
 leases = Table(
     "leases",
     metadata,
+    Column("granted_at", Instant),
     Column("expires_at", Instant, nullable=False),
     Column("name", Key, primary_key=True),
     Column("token", Key, nullable=False),

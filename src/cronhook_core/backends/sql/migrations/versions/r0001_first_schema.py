@@ -92,7 +92,7 @@ def _create_jobs() -> None:
     )
     _create_index("ix_jobs_next_run", "jobs", ["next_run"], where="status = 'active' AND next_run IS NOT NULL")
     _create_index("ix_jobs_workspace_id_id", "jobs", ["workspace_id", "id"], where="deleted_at IS NULL")
-    _create_index("ix_jobs_counted", "jobs", ["workspace_id"], where="status <> 'inactive'")
+    _create_index("ix_jobs_counted", "jobs", ["workspace_id"], where="status != 'inactive'")
 
 
 def _create_executions() -> None:
@@ -126,7 +126,7 @@ def _create_executions() -> None:
         "uq_executions_job_id_scheduled_for",
         "executions",
         ["job_id", "scheduled_for"],
-        where="trigger = 'schedule'",
+        where="\"trigger\" = 'schedule'",
         unique=True,
     )
     op.create_index("ix_executions_job_id_id", "executions", ["job_id", "id"])
@@ -193,6 +193,7 @@ def _create_idempotency_records() -> None:
 def _create_leases_and_meta() -> None:
     op.create_table(
         "leases",
+        sa.Column("granted_at", INSTANT),
         sa.Column("expires_at", INSTANT, nullable=False),
         sa.Column("name", KEY, nullable=False),
         sa.Column("token", KEY, nullable=False),

@@ -1,0 +1,99 @@
+"""What schedulers and workers read, on a connection within one transaction."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import datetime
+
+from sqlalchemy import Connection, and_, func, or_, select
+
+from cronhook_core.backends.sql import rows
+from cronhook_core.backends.sql.tables import KEPT, PLANNABLE, QUEUED, RUNNING, executions, jobs, workers
+from cronhook_core.domain.claim import ClaimRef
+from cronhook_core.domain.execution import SUSPECT_LOSSES, QueueMessage, Trigger
+from cronhook_core.domain.job import JobStatus
+from cronhook_core.domain.planning import DueJob
+from cronhook_core.domain.worker_life import WorkerBeat
+
+_ALLOWED = and_(
+    KEPT,
+    or_(jobs.c.status != JobStatus.PAUSED, executions.c.trigger != Trigger.SCHEDULE),
+)
+
+
+def due_jobs(connection: Connection, now: datetime, limit: int) -> list[DueJob]:
+    query = (
+        select(
+            jobs.c.id,
+            jobs.c.workspace_id,
+            jobs.c.host,
+            jobs.c.revision,
+            jobs.c.cron,
+            jobs.c.timezone,
+            jobs.c.run_at,
+            jobs.c.next_run,
+            jobs.c.planned_through,
+        )
+        .where(PLANNABLE, jobs.c.next_run <= now)
+        .order_by(jobs.c.next_run)
+        .limit(limit)
+    )
+    return [rows.due_job_from(row) for row in connection.execute(query)]
+
+
+def ready(
+    connection: Connection,
+    now: datetime,
+    limit: int,
+    skip_hosts: Sequence[str],
+    skip_workspaces: Sequence[str],
+    with_suspects: bool,
+    after: datetime | None,
+) -> list[QueueMessage]:
+    query = (
+        select(
+            executions.c.id,
+            executions.c.job_id,
+            executions.c.workspace_id,
+            executions.c.host,
+            executions.c.scheduled_for,
+            executions.c.attempt_no,
+        )
+        .join(jobs, jobs.c.id == executions.c.job_id)
+        .where(QUEUED, executions.c.available_at <= now, _ALLOWED)
+        .order_by(executions.c.available_at)
+        .limit(limit)
+    )
+    if skip_hosts:
+        query = query.where(executions.c.host.not_in(skip_hosts))
+    if skip_workspaces:
+        query = query.where(executions.c.workspace_id.not_in(skip_workspaces))
+    if not with_suspects:
+        query = query.where(executions.c.losses < SUSPECT_LOSSES)
+    if after is not None:
+        query = query.where(executions.c.available_at > after)
+    return [rows.message_from(row) for row in connection.execute(query)]
+
+
+def next_due(connection: Connection, now: datetime) -> datetime | None:
+    next_run = select(func.min(jobs.c.next_run)).where(PLANNABLE)
+    available = select(func.min(executions.c.available_at)).where(QUEUED, executions.c.available_at > now)
+    found = [connection.execute(query).scalar_one() for query in (next_run, available)]
+    return min((instant for instant in found if instant is not None), default=None)
+
+
+def running(connection: Connection, worker_id: str) -> list[ClaimRef]:
+    query = select(executions.c.id, executions.c.attempt_no).where(RUNNING, executions.c.worker_id == worker_id)
+    return [rows.claim_ref_from(row) for row in connection.execute(query)]
+
+
+def abandoned(connection: Connection, limit: int) -> list[ClaimRef]:
+    """The claims of workers that are not alive."""
+    owner_lives = select(workers.c.id).where(workers.c.id == executions.c.worker_id, workers.c.buried_at.is_(None))
+    query = select(executions.c.id, executions.c.attempt_no).where(RUNNING, ~owner_lives.exists()).limit(limit)
+    return [rows.claim_ref_from(row) for row in connection.execute(query)]
+
+
+def worker_beats(connection: Connection) -> list[WorkerBeat]:
+    query = select(workers.c.id, workers.c.beat).where(workers.c.buried_at.is_(None))
+    return [WorkerBeat(worker_id=row.id, beat=row.beat) for row in connection.execute(query)]

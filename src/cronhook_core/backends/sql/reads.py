@@ -1,0 +1,131 @@
+"""The reads of `JobCatalog`, on a connection within one transaction. Each carries the workspace."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from sqlalchemy import ColumnElement, Connection, Select, and_, func, select
+
+from cronhook_core.backends.sql import rows
+from cronhook_core.backends.sql.tables import COUNTED, KEPT, attempts, executions, jobs
+from cronhook_core.backends.sql.types import line_of
+from cronhook_core.domain.execution import Attempt, Execution, ExecutionStatus
+from cronhook_core.domain.job import Job
+from cronhook_core.domain.webhook import Outcome
+from cronhook_core.ports.job_catalog import JobFilter
+
+_newest = executions.alias("newest")
+_SHOWN = attempts.c.outcome.is_distinct_from(Outcome.RELEASED)
+_TOLD = (Outcome.SUCCEEDED, Outcome.LOST)
+"""Outcomes that are a status by themselves; every other one is the status ``failed``."""
+
+
+def get_job(connection: Connection, workspace_id: str, job_id: str) -> Job | None:
+    row = connection.execute(_shown_jobs(workspace_id).where(jobs.c.id == job_id)).one_or_none()
+    return None if row is None else _job(row)
+
+
+def list_jobs(
+    connection: Connection, workspace_id: str, matching: JobFilter, limit: int, before_id: str | None
+) -> list[Job]:
+    query = _shown_jobs(workspace_id).where(*_conditions(matching)).order_by(jobs.c.id.desc()).limit(limit)
+    if before_id is not None:
+        query = query.where(jobs.c.id < before_id)
+    return [_job(row) for row in connection.execute(query)]
+
+
+def count_jobs(connection: Connection, workspace_id: str, up_to: int | None = None) -> int:
+    """How many jobs count against the quota; not counted further than ``up_to``."""
+    counted = select(jobs.c.id).where(jobs.c.workspace_id == workspace_id, COUNTED)
+    if up_to is not None:
+        counted = counted.limit(up_to)
+    return connection.execute(select(func.count()).select_from(counted.subquery())).scalar_one()
+
+
+def get_execution(connection: Connection, workspace_id: str, execution_id: str) -> Execution | None:
+    query = select(executions).where(executions.c.id == execution_id, executions.c.workspace_id == workspace_id)
+    row = connection.execute(query).one_or_none()
+    return None if row is None else rows.execution_from(row)
+
+
+def list_executions(
+    connection: Connection,
+    workspace_id: str,
+    job_id: str,
+    status: ExecutionStatus | None,
+    limit: int,
+    before_id: str | None,
+) -> list[Execution]:
+    query = select(executions).where(executions.c.job_id == job_id, executions.c.workspace_id == workspace_id)
+    if status is not None:
+        query = query.where(executions.c.status == status)
+    if before_id is not None:
+        query = query.where(executions.c.id < before_id)
+    query = query.order_by(executions.c.id.desc()).limit(limit)
+    return [rows.execution_from(row) for row in connection.execute(query)]
+
+
+def list_attempts(
+    connection: Connection,
+    workspace_id: str,
+    job_id: str,
+    status: str | None,
+    oldest_first: bool,
+    offset: int,
+    limit: int,
+) -> tuple[list[Attempt], int]:
+    shown = [attempts.c.job_id == job_id, attempts.c.workspace_id == workspace_id, _SHOWN]
+    if status is not None:
+        shown.append(_has_status(status))
+    order = [attempts.c.started_at, attempts.c.execution_id, attempts.c.attempt_no]
+    query = select(attempts).where(*shown).offset(offset).limit(limit)
+    query = query.order_by(*(order if oldest_first else [column.desc() for column in order]))
+    total = connection.execute(select(func.count()).select_from(attempts).where(*shown)).scalar_one()
+    return [rows.attempt_from(row) for row in connection.execute(query)], total
+
+
+def attempts_of(connection: Connection, workspace_id: str, execution_id: str) -> list[Attempt]:
+    query = select(attempts).where(
+        attempts.c.execution_id == execution_id, attempts.c.workspace_id == workspace_id, _SHOWN
+    )
+    return [rows.attempt_from(row) for row in connection.execute(query.order_by(attempts.c.attempt_no))]
+
+
+def _shown_jobs(workspace_id: str) -> Select[Any]:
+    """Jobs that are not deleted, each beside its newest execution."""
+    newest_id = select(func.max(executions.c.id)).where(executions.c.job_id == jobs.c.id).scalar_subquery()
+    return (
+        select(jobs, _newest.c.scheduled_for.label("last_run"), _newest.c.status.label("last_run_status"))
+        .select_from(jobs.outerjoin(_newest, _newest.c.id == newest_id))
+        .where(jobs.c.workspace_id == workspace_id, KEPT)
+    )
+
+
+def _job(row: rows.AnyRow) -> Job:
+    return rows.with_last_run(rows.job_from(row), row)
+
+
+def _conditions(matching: JobFilter) -> Sequence[ColumnElement[bool]]:
+    found: list[ColumnElement[bool]] = []
+    if matching.status is not None:
+        found.append(jobs.c.status == matching.status)
+    if matching.tag is not None:  # both databases compare what `replace` looks for exactly, and LIKE they do not
+        found.append(func.replace(jobs.c.tags, line_of(matching.tag), "") != jobs.c.tags)
+    if matching.text is not None:
+        found.append(func.lower(jobs.c.name).contains(_ascii_lower(matching.text), autoescape=True))
+    return found
+
+
+def _ascii_lower(text: str) -> str:
+    """What ``lower`` makes of text in both databases: on Postgres the column's collation keeps it to ASCII."""
+    return "".join(character.lower() if character.isascii() else character for character in text)
+
+
+def _has_status(status: str) -> ColumnElement[bool]:
+    """Whether an attempt's row has this `Attempt.status`; no row has a word that is none."""
+    outcome, word = attempts.c.outcome, status.removeprefix("late_")
+    if status == "running":
+        return outcome.is_(None)
+    has_word = outcome.not_in(_TOLD) if word == "failed" else and_(outcome == word, outcome.in_(_TOLD))
+    return and_(attempts.c.late.is_(word != status), has_word)
