@@ -7,7 +7,6 @@ import attrs
 import pytest
 import redis
 
-from tests.containers import postgres_container, redis_container
 from tests.databases import Databases
 from tests.receiver import Receiver
 from tests.services import PostgresServer, ValkeyServer
@@ -42,6 +41,8 @@ def postgres_server(pytestconfig: pytest.Config) -> Iterator[RunningServer]:
     if url := os.environ.get("CRONHOOK_TEST_POSTGRES_URL"):
         yield RunningServer(url)
     elif pytestconfig.getoption("--backends") == "containers":
+        from tests.containers import postgres_container
+
         with postgres_container() as url:
             yield RunningServer(url)
     else:
@@ -54,6 +55,8 @@ def redis_server(pytestconfig: pytest.Config) -> Iterator[RunningServer]:
     if url := os.environ.get("CRONHOOK_TEST_REDIS_URL"):
         yield RunningServer(url)
     elif pytestconfig.getoption("--backends") == "containers":
+        from tests.containers import redis_container
+
         with redis_container() as url:
             yield RunningServer(url)
     else:

@@ -1,7 +1,5 @@
 """A fresh, migrated Postgres database for every test, cloned from a template in a few milliseconds."""
 
-import importlib
-import importlib.util
 import itertools
 import os
 from collections.abc import Iterator
@@ -10,13 +8,6 @@ from urllib.parse import urlsplit
 
 import psycopg
 from psycopg import sql
-
-
-def migrate(url: str) -> None:
-    """The one place that knows how a database gets its tables."""
-    name = "cronhook_core.backends.sql.migrations"
-    if importlib.util.find_spec(name) is not None:
-        importlib.import_module(name).upgrade(url)
 
 
 class Databases:
@@ -48,7 +39,9 @@ class Databases:
         name = f"{self._prefix}_template"
         self._run("CREATE DATABASE {}", name)
         self._template = name
-        migrate(self._url_of(name))
+        from cronhook_core.backends.sql.migrations import upgrade  # here, or every unit test would load SQLAlchemy
+
+        upgrade(self._url_of(name))
         return name
 
     def _url_of(self, database: str) -> str:

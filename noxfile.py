@@ -1,0 +1,89 @@
+"""The chores. `nox -l` lists them; whatever follows `--` is handed to the tool."""
+
+from pathlib import Path
+
+import nox
+
+PYPROJECT = nox.project.load_toml("pyproject.toml")
+PYTHONS = nox.project.python_versions(PYPROJECT)
+
+nox.needs_version = ">=2025.2"
+nox.options.sessions = ["lint", "types", "imports", "docs", "package", "tests"]
+nox.options.reuse_existing_virtualenvs = True
+
+
+def install_group(session: nox.Session, group: str) -> None:
+    session.install(*nox.project.dependency_groups(PYPROJECT, group))
+
+
+def install_as_users_do(session: nox.Session, *groups: str) -> None:
+    """Builds the wheel and installs that: what runs is what users get, not the work tree."""
+    session.install(".[server]", *nox.project.dependency_groups(PYPROJECT, *groups))
+
+
+@nox.session
+def lint(session: nox.Session) -> None:
+    """Style and likely bugs; `-- --fix` repairs what it can."""
+    install_group(session, "lint")
+    session.run("ruff", "check", *session.posargs)
+    session.run("ruff", "format", *(() if "--fix" in session.posargs else ("--check",)))
+
+
+@nox.session
+def types(session: nox.Session) -> None:
+    """Strict types over the source."""
+    install_as_users_do(session, "types")
+    session.run("mypy", *session.posargs)
+
+
+@nox.session
+def imports(session: nox.Session) -> None:
+    """Who may import whom."""
+    install_group(session, "imports")
+    session.run("lint-imports", *session.posargs, env={"PYTHONPATH": "src"})
+
+
+@nox.session(python=PYTHONS)
+def tests(session: nox.Session) -> None:
+    """Everything that pytest collects; warnings are errors."""
+    install_as_users_do(session, "tests")
+    session.run("pytest", *session.posargs)
+
+
+@nox.session
+def faults(session: nox.Session) -> None:
+    """Real processes, killed and cut off in every way of the fault catalogue."""
+    install_as_users_do(session, "tests")
+    session.run("pytest", *(session.posargs or [existing(session, "tests/faults")]))
+
+
+@nox.session
+def bench(session: nox.Session) -> None:
+    """Ratios to a raw ceiling that is measured in the same run."""
+    install_as_users_do(session, "tests")
+    session.run("python", "-m", existing(session, "benchmarks"), *session.posargs)
+
+
+@nox.session
+def docs(session: nox.Session) -> None:
+    """The documents as HTML; a warning is an error."""
+    install_as_users_do(session, "docs")
+    target = "docs/_build/html"
+    session.run("sphinx-build", "--fail-on-warning", "--keep-going", *session.posargs, "docs", target)
+
+
+@nox.session
+def package(session: nox.Session) -> None:
+    """The wheel and the source archive, checked as the package index would."""
+    install_group(session, "package")
+    target = session.create_tmp()
+    for old in Path(target).glob("cronhook-*"):
+        old.unlink()
+    session.run("python", "-m", "build", "--outdir", target, *session.posargs)
+    session.run("twine", "check", "--strict", *map(str, Path(target).glob("cronhook-*")))
+
+
+def existing(session: nox.Session, folder: str) -> str:
+    if not Path(folder).is_dir():
+        session.error(f"there is no folder {folder}")
+    return folder
