@@ -1,0 +1,43 @@
+from __future__ import annotations
+
+from datetime import datetime
+from itertools import islice, takewhile
+
+from cronhook_core.backends.memory.catalog import MemoryJobCatalog
+from cronhook_core.backends.memory.claims import MemoryClaimStore
+from cronhook_core.backends.memory.database import MemoryDatabase
+from cronhook_core.backends.memory.planning import MemoryPlanningStore
+from cronhook_core.backends.memory.workers import MemoryWorkerRegistry
+from cronhook_core.domain.execution import Execution
+
+
+class MemoryJobStore(MemoryJobCatalog, MemoryPlanningStore, MemoryClaimStore, MemoryWorkerRegistry):
+    """The `JobStore` of one process; several on one ``database`` see the same jobs."""
+
+    def __init__(self, database: MemoryDatabase | None = None) -> None:
+        super().__init__(MemoryDatabase() if database is None else database)
+
+    async def ping(self) -> None:
+        """Memory always answers."""
+
+    async def prune(self, before: datetime, limit: int) -> int:
+        old = takewhile(lambda execution: _ended_before(execution, before), self._db.executions.ended())
+        pruned = list(islice((execution for execution in old if not self._is_newest(execution)), limit))
+        for execution in pruned:
+            self._db.executions.remove(execution.id)
+            self._db.attempts.remove_of(execution.id)
+        self._db.answers.forget_expired(before)
+        self._forget_workers(before)
+        return len(pruned)
+
+    def _is_newest(self, execution: Execution) -> bool:
+        return next(self._db.executions.newest_first(execution.job_id)).id == execution.id
+
+    def _forget_workers(self, before: datetime) -> None:
+        workers = self._db.workers
+        for name in [n for n, worker in workers.items() if worker.buried_at and worker.buried_at < before]:
+            del workers[name]
+
+
+def _ended_before(execution: Execution, before: datetime) -> bool:
+    return execution.finished_at is not None and execution.finished_at < before
