@@ -21,13 +21,13 @@ class AccountStore(Protocol):
     async def get_workspace(self, workspace_id: str) -> Workspace | None: ...
 
     async def add_key(self, key: ApiKey) -> None:
-        """Store a key of an existing workspace (``NotFound`` otherwise)."""
+        """Store a key of an existing workspace (``NotFound`` otherwise). Repeating it with the same id is a no-op."""
 
     async def find_key(self, digest: bytes) -> ApiKey | None:
         """The key with this digest, revoked and expired ones included; None when there is none."""
 
     async def list_keys(self, workspace_id: str) -> Sequence[ApiKey]:
-        """All keys of a workspace, newest first, revoked and expired ones included."""
+        """All keys of a workspace, newest first (by id, descending), revoked and expired ones included."""
 
     async def end_key(
         self, workspace_id: str, key_id: str, *, revoked_at: datetime | None, expires_at: datetime | None
@@ -35,7 +35,10 @@ class AccountStore(Protocol):
         """Revoke a key, or bring its expiry forward; an earlier end already stored stays. None: no such key here."""
 
     async def touch_keys(self, used: Sequence[tuple[str, datetime]]) -> None:
-        """Record when keys (by id) were last used; an earlier instant than the stored one changes nothing."""
+        """Record when keys (by id) were last used.
+
+        An earlier instant than the stored one changes nothing, an unknown id neither; the same key may come twice.
+        """
 
     async def signing_versions(self, workspace_id: str) -> Sequence[SigningSecretVersion]:
         """All versions of the workspace's signing secret, newest first; empty when none was ever rotated in."""
@@ -45,5 +48,6 @@ class AccountStore(Protocol):
     ) -> SigningSecretVersion:
         """Add the next version; the one that was current signs beside it until ``old_expires_at``.
 
-        A workspace without any stored version is at version 1. ``NotFound`` for an unknown workspace.
+        A workspace without any stored version is at version 1, as old as itself. Racing callers each add one.
+        ``NotFound`` for an unknown workspace.
         """

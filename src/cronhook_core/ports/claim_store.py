@@ -22,8 +22,9 @@ class ClaimStore(Protocol):
 
         The attempt's number and its log row (``started_at`` = ``now``) are written in the same step, before anything is
         sent. Not allowed: executions of a deleted job, and scheduled ones of a paused job. Of executions lost
-        twice at most one is claimed a call, and none without ``with_suspect``. Each execution is in at most one answer
-        of all racing calls. An unknown or buried worker gets nothing.
+        twice only the first named is claimed in a call, and none without ``with_suspect``. Each execution is in at most
+        one answer of all racing calls. An unknown or buried worker gets nothing. The claims come in the order of
+        ``execution_ids``; target, headers and payload are the job's as it stands.
         """
 
     async def finish(self, reports: Sequence[AttemptReport], now: datetime) -> Sequence[Verdict]:
@@ -32,20 +33,23 @@ class ClaimStore(Protocol):
         Accepted: while running with this ``attempt_no``; a success also while queued with it (the worker was taken for
         dead and nobody claimed since). A retry becomes CANCELLED when the job was deleted, went ``gone``, or, for a
         scheduled execution, was paused. A refused result completes its attempt row as late where that had none or was
-        lost. ``GiveUp.gone`` makes the job inactive and cancels its other queued executions. A one-time job whose
-        scheduled execution ended, and that was not given a new instant, becomes inactive.
+        lost. ``GiveUp.gone`` makes the job inactive and cancels its other queued executions; it is gone for every
+        retry of the same batch. A one-time job whose scheduled execution succeeded or failed, and that was not given a
+        new instant, becomes inactive. A job that becomes inactive gets a new revision.
         """
 
     async def release(self, refs: Sequence[ClaimRef], now: datetime) -> Sequence[Verdict]:
         """Give claims back whose request was not written: queued at once, no retry burnt, the attempt hidden.
 
-        Executions of a job that was deleted or paused meanwhile are CANCELLED as in `finish`.
+        One verdict each, in the order of ``refs``. Executions of a job that was deleted, went ``gone`` or was paused
+        meanwhile are CANCELLED as in `finish`.
         """
 
     async def lose(self, refs: Sequence[ClaimRef], now: datetime) -> Sequence[Verdict]:
         """Record claims as lost: queued at once without burning a retry, FAILED (``lost``) at the third loss.
 
-        Executions of a job that was deleted or paused meanwhile are CANCELLED as in `finish`.
+        One verdict each, in the order of ``refs``. Executions of a job that was deleted, went ``gone`` or was paused
+        meanwhile are CANCELLED as in `finish`; jobs end as in `finish`.
         """
 
     async def running(self, worker_id: str) -> Sequence[ClaimRef]:

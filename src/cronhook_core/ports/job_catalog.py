@@ -46,7 +46,7 @@ class JobCatalog(Protocol):
 
         ``QuotaExceeded`` when the workspace already has ``max_jobs`` active and paused ones (its own ``max_jobs`` wins
         over the argument; None: no limit), exactly at the limit also when creations race. ``NotFound`` for an unknown
-        workspace. Repeating it with the same id is a no-op.
+        workspace. Repeating it with the same id is a no-op, also where the limit is reached by now.
         """
 
     async def change_job(
@@ -61,17 +61,25 @@ class JobCatalog(Protocol):
     ) -> bool:
         """Replace ``expected`` by ``job`` if the stored one still has its ``revision`` and ``next_run``; else False.
 
+        False as well when the job is absent, deleted or foreign; then nothing is done and no answer is stored.
         ``cancel`` ends queued executions of the job in the same transaction. A job that begins to count against the
         quota is checked as in `create_job`. Setting ``deleted_at`` deletes it.
         """
 
     async def get_job(self, workspace_id: str, job_id: str) -> Job | None:
-        """The job with ``last_run`` and ``last_run_status`` filled; None when absent, deleted or foreign."""
+        """The job; None when absent, deleted or foreign.
+
+        ``last_run`` and ``last_run_status`` are the ``scheduled_for`` and the status of its newest execution (the one
+        with the greatest id), None when there is none.
+        """
 
     async def list_jobs(
         self, workspace_id: str, matching: JobFilter, *, limit: int, before_id: str | None = None
     ) -> Sequence[Job]:
-        """Jobs, newest first (by id, descending), from the one after ``before_id`` on."""
+        """Jobs as `get_job` returns them, newest first (by id, descending), from the one after ``before_id`` on.
+
+        ``before_id`` need not exist (any more).
+        """
 
     async def count_jobs(self, workspace_id: str) -> int:
         """How many jobs count against the quota."""
@@ -79,7 +87,10 @@ class JobCatalog(Protocol):
     async def add_execution(
         self, execution: Execution, *, now: datetime, idempotency: IdempotentRequest | None = None
     ) -> None:
-        """Queue a manual execution or a replay; its job may be paused or inactive. ``NotFound`` when it is deleted."""
+        """Queue a manual execution or a replay; its job may be paused or inactive.
+
+        ``NotFound`` when the job is absent, deleted or foreign. Repeating it with the same id is a no-op.
+        """
 
     async def cancel_execution(
         self,
@@ -89,9 +100,10 @@ class JobCatalog(Protocol):
         now: datetime,
         idempotency: IdempotentRequest | None = None,
     ) -> Execution | None:
-        """Cancel a queued execution and return it; None when it is unknown, final or running.
+        """Cancel a queued execution (reason ``cancelled``) and return it; None when it is unknown, final or running.
 
-        A one-time job whose scheduled execution is cancelled becomes inactive.
+        An active one-time job whose scheduled execution is cancelled, and that was not given a new instant, becomes
+        inactive. Where None is returned, no answer is stored.
         """
 
     async def get_execution(self, workspace_id: str, execution_id: str) -> Execution | None: ...
@@ -117,9 +129,9 @@ class JobCatalog(Protocol):
         offset: int,
         limit: int,
     ) -> tuple[Sequence[Attempt], int]:
-        """A page of a job's attempts by start, and how many there are in all; released ones are not shown.
+        """A page of a job's attempts, newest first, and how many there are in all; released ones are not shown.
 
-        ``status`` is a word of `Attempt.status`.
+        Their order is that of their start, then of their id. ``status`` is a word of `Attempt.status`.
         """
 
     async def attempts_of(self, workspace_id: str, execution_id: str) -> Sequence[Attempt]:

@@ -22,5 +22,6 @@ class JobStore(JobCatalog, PlanningStore, ClaimStore, WorkerRegistry, Protocol):
     async def prune(self, before: datetime, limit: int) -> int:
         """Delete up to ``limit`` final executions that ended before ``before``, with their attempts; return how many.
 
-        Never a job's newest execution. Expired idempotency records and workers long buried go as well.
+        Never a job's newest execution. Idempotency records that had expired, and workers that were buried, before
+        ``before`` go as well.
         """

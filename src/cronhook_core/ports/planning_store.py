@@ -16,13 +16,17 @@ class PlanningStore(Protocol):
     """
 
     async def due_jobs(self, now: datetime, limit: int) -> Sequence[DueJob]:
-        """Active jobs with ``next_run`` at or before ``now``, oldest first. The cost follows the due jobs only."""
+        """Up to ``limit`` active jobs with ``next_run`` at or before ``now``, by it, oldest first.
+
+        The cost follows the due jobs only.
+        """
 
     async def plan(self, plans: Sequence[JobPlan], now: datetime) -> Sequence[str]:
         """Apply each plan whose job is still as it was read, all in one atomic step; return the ids queued.
 
-        A plan whose job changed is skipped. Where (job, scheduled instant) already has an execution, ``next_run`` still
-        moves and nothing is queued. ``planned_through`` never goes back. Order of the answer: that of ``plans``.
+        A plan whose job changed is skipped, and so is the second of two for one job. Where (job, scheduled instant)
+        already has a scheduled execution, ``next_run`` still moves and nothing is queued. ``planned_through`` never goes
+        back. A job that becomes inactive gets a new revision. Order of the answer: that of ``plans``.
         """
 
     async def ready(
@@ -44,5 +48,6 @@ class PlanningStore(Protocol):
     async def next_due(self, now: datetime) -> datetime | None:
         """The earliest instant after ``now`` at which a job is due or a queued execution becomes available.
 
-        Due jobs at or before ``now`` count as well (they are returned as they stand); None: nothing is ahead.
+        Due jobs at or before ``now`` count as well (they are returned as they stand), available executions do not.
+        None: nothing is ahead.
         """

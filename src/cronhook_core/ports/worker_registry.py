@@ -12,7 +12,7 @@ class WorkerRegistry(Protocol):
     """Knows which workers live. Contract: ids are never used again; all methods may be repeated harmlessly."""
 
     async def register_worker(self, worker_id: str, now: datetime) -> None:
-        """Make a worker known, alive, at beat 0. A buried one stays buried."""
+        """Make a worker known, alive, at beat 0. A known one stays as it is, a buried one buried."""
 
     async def beat(self, worker_id: str, now: datetime) -> bool:
         """Move the worker's beat by one. False: it is unknown or was buried, and must register under a new id."""
@@ -21,10 +21,16 @@ class WorkerRegistry(Protocol):
         """All workers taken for alive."""
 
     async def bury_worker(self, worker_id: str, beat: int, now: datetime) -> bool:
-        """Declare a worker dead if its beat still is ``beat``; it can claim nothing from then on."""
+        """Declare a worker dead if its beat still is ``beat``; it can claim nothing from then on.
+
+        False when it has moved, or when the worker is unknown or was buried before.
+        """
 
     async def lose_abandoned(self, now: datetime, limit: int) -> Sequence[Verdict]:
-        """Record as lost (see `ClaimStore.lose`) up to ``limit`` running executions whose worker is not alive."""
+        """Record as lost (see `ClaimStore.lose`) up to ``limit`` running executions whose worker is not alive.
+
+        Not alive: buried, or unknown. What a claim took before its worker was buried is found by the call after.
+        """
 
     async def retire_worker(self, worker_id: str) -> None:
         """Forget a worker that ended by itself and holds nothing."""
