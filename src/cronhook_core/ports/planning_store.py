@@ -25,8 +25,8 @@ class PlanningStore(Protocol):
         """Apply each plan whose job is still as it was read, all in one atomic step; return the ids queued.
 
         A plan whose job changed is skipped, and so is the second of two for one job. Where (job, scheduled instant)
-        already has a scheduled execution, ``next_run`` still moves and nothing is queued. ``planned_through`` never goes
-        back. A job that becomes inactive gets a new revision. Order of the answer: that of ``plans``.
+        already has a scheduled execution, ``next_run`` still moves and nothing is queued. ``planned_through`` never
+        goes back. A job that becomes inactive gets a new revision. Order of the answer: that of ``plans``.
         """
 
     async def ready(
