@@ -5,12 +5,17 @@ import asyncio
 import pytest
 
 from cronhook_core.backends.clocks import RemoteClock, SystemClock
+from cronhook_core.backends.memory.account_store import MemoryAccountStore
+from cronhook_core.backends.memory.database import MemoryDatabase
+from cronhook_core.backends.memory.job_store import MemoryJobStore
 from cronhook_core.backends.memory.lock import MemoryLock
+from cronhook_core.backends.memory.queue import MemoryQueue
 from cronhook_core.testing.builders import NOW
 from cronhook_core.testing.clock_contract import ClockContract
 from cronhook_core.testing.elapsing import Elapse
 from cronhook_core.testing.lock_contract import LockContract
 from cronhook_core.testing.manual_clock import ManualClock
+from cronhook_core.testing.queue_contract import QueueContract
 
 
 @pytest.fixture
@@ -21,6 +26,34 @@ def clock() -> ManualClock:
 @pytest.fixture
 def elapse(clock: ManualClock) -> Elapse:
     return clock.advance
+
+
+class TestMemoryQueue(QueueContract):
+    small_bound = 10
+
+    @pytest.fixture
+    def queue(self, clock: ManualClock) -> MemoryQueue:
+        return MemoryQueue(clock)
+
+    @pytest.fixture
+    def other_queue(self, queue: MemoryQueue) -> MemoryQueue:
+        return queue
+
+    @pytest.fixture
+    def small_queue(self, clock: ManualClock) -> MemoryQueue:
+        return MemoryQueue(clock, bound=10)
+
+    @pytest.fixture
+    def database(self) -> MemoryDatabase:
+        return MemoryDatabase()
+
+    @pytest.fixture
+    def store(self, database: MemoryDatabase) -> MemoryJobStore:
+        return MemoryJobStore(database)
+
+    @pytest.fixture
+    def accounts(self, database: MemoryDatabase) -> MemoryAccountStore:
+        return MemoryAccountStore(database)
 
 
 class TestMemoryLock(LockContract):

@@ -1,0 +1,78 @@
+"""The connections of redis-py, as cronhook wants them."""
+
+from __future__ import annotations
+
+import asyncio
+from contextlib import suppress
+from typing import Any
+
+from redis.asyncio import BlockingConnectionPool, Redis
+from redis.asyncio.connection import AbstractConnection, parse_url
+from redis.asyncio.retry import Retry
+from redis.backoff import NoBackoff
+from redis.exceptions import RedisError
+
+from cronhook_core.backends.redis.patience import CLOSE_WITHIN
+
+CONNECT_WITHIN = 1.0
+MAX_CONNECTIONS = 64
+
+
+def options_of(url: str) -> dict[str, Any]:
+    """The options of every connection; ``ValueError`` for a URL that can never work.
+
+    The URL's own options win, except where cronhook depends on them: answers are bytes in RESP2, there is no time limit
+    but that of each call, and nothing is tried again in secret.
+    """
+    options: dict[str, Any] = {
+        "client_name": "cronhook",
+        "max_connections": MAX_CONNECTIONS,
+        "socket_connect_timeout": CONNECT_WITHIN,
+        **parse_url(url),
+        "decode_responses": False,
+        "driver_info": None,
+        "protocol": 2,
+        "retry": Retry(NoBackoff(), 0),
+        "socket_timeout": None,
+        "timeout": None,
+    }
+    try:
+        Pool(options).new_connection()
+    except TypeError as error:
+        raise ValueError(f"an option of the Redis URL is unknown: {error}") from error
+    return options
+
+
+class Pool:
+    """Connections that calls share: a call is an ``async with``. Once retired, the last call under way closes them."""
+
+    def __init__(self, options: dict[str, Any]) -> None:
+        self._pool = BlockingConnectionPool(**options)
+        self._redis = Redis(connection_pool=self._pool)
+        self._calls = 0
+        self._retired = False
+
+    async def __aenter__(self) -> Redis:
+        self._calls += 1
+        return self._redis
+
+    async def __aexit__(self, *_: object) -> None:
+        self._calls -= 1
+        if self._retired:
+            await self.retire()
+
+    def new_connection(self) -> AbstractConnection:
+        """A connection outside the pool, not connected yet."""
+        connection: AbstractConnection = self._pool.make_connection()  # type: ignore[no-untyped-call]
+        return connection
+
+    async def retire(self) -> None:
+        self._retired = True
+        if self._calls == 0:
+            await self.close()
+
+    async def close(self) -> None:
+        """Close all connections, those of calls under way as well."""
+        with suppress(RedisError, OSError):
+            async with asyncio.timeout(CLOSE_WITHIN):
+                await self._pool.aclose()
