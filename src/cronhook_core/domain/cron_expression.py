@@ -13,8 +13,8 @@ from cronhook_core.domain.cron_grammar import RULES, CronField, read_field
 from cronhook_core.errors import InvalidCron
 
 MAX_LENGTH = 256
-HORIZON_YEARS = 5
-"""A line that names no minute within so many years is taken as one that never will."""
+LONGEST_WAIT_YEARS = 40
+"""No line waits longer: 29 February falls on a given weekday every 28 years, every 40 across the year 2100."""
 
 _MACROS = {
     "@hourly": "0 * * * *",
@@ -27,7 +27,7 @@ _MACROS = {
 }
 _FORM = "minute, hour, day of month, month, day of week"
 _BLANKS = re.compile(r"[ \t]+")
-_MONTHS_AHEAD = HORIZON_YEARS * 12
+_MONTHS_AHEAD = LONGEST_WAIT_YEARS * 12 + 1
 _EVERY_SEVENTH_DAY = sum(1 << day for day in range(0, 36, 7))
 _ALL_HOURS = (1 << 24) - 1
 
@@ -57,7 +57,7 @@ class CronExpression:
         return self.hours == _ALL_HOURS
 
     def next_match(self, wall: datetime) -> datetime | None:
-        """The first minute not before ``wall`` (naive, a whole minute); None when none follows within the horizon."""
+        """The first minute not before ``wall`` (naive, a whole minute); None when none ever follows."""
         year, month, day = wall.year, wall.month, wall.day
         days = self._days_in(year, month)
         if days >> day & 1:

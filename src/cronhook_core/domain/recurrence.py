@@ -16,11 +16,10 @@ from functools import lru_cache
 
 from attrs import frozen
 
-from cronhook_core.domain.cron_expression import HORIZON_YEARS, CronExpression, read_cron
+from cronhook_core.domain.cron_expression import LONGEST_WAIT_YEARS, CronExpression, read_cron
 from cronhook_core.domain.time_zone import BEGINNING, END, LONGEST_SHIFT, Shift, TimeZone, time_zone
 
-HORIZON = timedelta(days=HORIZON_YEARS * 365 + 2)
-"""Five years hold at most two leap days."""
+_LONGEST_WAIT = timedelta(days=LONGEST_WAIT_YEARS * 366)
 _MINUTE = timedelta(minutes=1)
 _INSTANT = timedelta.resolution
 
@@ -33,13 +32,13 @@ class Recurrence:
     zone: TimeZone
 
     def next_after(self, instant: datetime) -> datetime | None:
-        """The first instant later than ``instant`` (aware UTC); None when there is none within five years."""
+        """The first instant later than ``instant`` (aware UTC); None when there is none ever."""
         if instant >= END:
             return None
         start = max(instant, BEGINNING)
         find = self._next_elapsed if self.expression.follows_elapsed_time else self._next_fixed
         found = find(start)
-        return found if found is not None and found - start <= HORIZON else None
+        return found if found is not None and found - start <= _LONGEST_WAIT else None
 
     def count_between(self, start: datetime, end: datetime) -> int:
         """How many instants lie later than ``start`` and before ``end``; costs nothing for each of them."""
@@ -71,7 +70,7 @@ class Recurrence:
 
     def _next_elapsed(self, instant: datetime) -> datetime | None:
         """Searches one stretch of constant offset after the other."""
-        deadline = instant + HORIZON
+        deadline = instant + _LONGEST_WAIT
         offset = self.zone.offset(instant)
         wall = _following_minute(instant.replace(tzinfo=None) + offset)
         while (match := self.expression.next_match(wall)) is not None:

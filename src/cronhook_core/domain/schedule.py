@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from itertools import islice
 
 from attrs import field, frozen
@@ -11,6 +11,8 @@ from attrs import field, frozen
 from cronhook_core.domain.recurrence import Recurrence, recurrence
 from cronhook_core.errors import InvalidCron, InvalidRequest, InvalidRunAt, InvalidTimezone
 
+FORESEEABLE = timedelta(days=5 * 365 + 2)
+"""Five years: a line that is to be stored must have an instant in them."""
 MAX_MISSED = 1000
 """No more missed instants than these are counted."""
 
@@ -62,17 +64,18 @@ class CronSchedule:
         return recurrence(self.expression, self.timezone)
 
     def next_after(self, instant: datetime) -> datetime | None:
-        """The first instant strictly later than ``instant``, in UTC; None when there is none within five years."""
+        """The first instant strictly later than ``instant``, in UTC; None when none ever follows."""
         return self.recurrence.next_after(as_utc(instant))
 
     def require_instant_after(self, instant: datetime) -> datetime:
-        """As `next_after`, but raises `InvalidCron` where that answers None: the check of a line that is to be stored.
+        """As `next_after`, but raises `InvalidCron` where that is more than five years away, or never.
 
-        A valid line may yet be barren: its next date is too far off, or it lies in the gap of the zone every year.
+        The check of a line that is to be stored. A valid line may yet wait for a rare date, or name only times that
+        its zone's clock skips every year.
         """
         found = self.next_after(instant)
-        if found is None:
-            raise InvalidCron(f"the line never fires in {self.timezone} within five years")
+        if found is None or found - instant > FORESEEABLE:
+            raise InvalidCron(f"the line does not fire in {self.timezone} within five years")
         return found
 
     def instants(self, after: datetime, count: int) -> Iterator[datetime]:

@@ -10,8 +10,7 @@ from attrs import frozen
 
 from cronhook_core.domain.cron_expression import CronExpression
 from cronhook_core.domain.cron_grammar import DAY_OF_MONTH, DAY_OF_WEEK, CronField
-from cronhook_core.domain.recurrence import HORIZON
-from cronhook_core.domain.schedule import CronSchedule, Schedule, as_utc
+from cronhook_core.domain.schedule import FORESEEABLE, CronSchedule, Schedule, as_utc
 from cronhook_core.domain.time_zone import BEGINNING, END, Shift
 
 _HOUR = timedelta(hours=1)
@@ -42,8 +41,9 @@ def warnings_for(schedule: Schedule, after: datetime, until: datetime) -> tuple[
     if not isinstance(schedule, CronSchedule):
         return ()
     expression, zone = schedule.recurrence.expression, schedule.recurrence.zone
-    after, until = min(max(as_utc(after), BEGINNING), END), as_utc(until)
-    jumps = (_at_shift(expression, zone.name, s) for s in zone.shifts(after, min(until, after + HORIZON)))
+    after, until = max(as_utc(after), BEGINNING), min(as_utc(until), END)
+    shifts = zone.shifts(after, min(until, after + FORESEEABLE)) if after < until else ()
+    jumps = (_at_shift(expression, zone.name, shift) for shift in shifts)
     return (*_of_day_fields(expression), *_of_steps(expression), *(jump for jump in jumps if jump is not None))
 
 

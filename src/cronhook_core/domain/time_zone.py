@@ -16,9 +16,9 @@ from attrs import field, frozen
 from cronhook_core.errors import InvalidTimezone
 
 BEGINNING = datetime(1900, 1, 1, tzinfo=UTC)
-END = datetime(9990, 1, 1, tzinfo=UTC)
+END = datetime(9950, 1, 1, tzinfo=UTC)
 """Schedules are computed from instants between these, at a safe distance from the ends of `datetime`."""
-_YEARS = range(BEGINNING.year - 1, END.year + 9)
+_YEARS = range(BEGINNING.year - 1, END.year + 45)
 _PLACEHOLDERS = frozenset({"Factory"})
 """Names of the database that say "this machine's zone was never set"."""
 _PROBE_EVERY = timedelta(days=5)

@@ -23,33 +23,29 @@ def by_cronsim(line: str, zone: str, after: datetime, until: datetime) -> list[d
 
 def by_the_rule(line: str, zone: str, after: datetime, until: datetime) -> list[datetime]:
     """Debian's rule as it is written, asking of each minute what the clock shows; both ends whole minutes."""
-    reading = CronSim(line, datetime(2000, 1, 1, tzinfo=UTC))
-    shown = _what_the_clock_shows(zone, after - 2 * DAY, until)
+    reading, clock = CronSim(line, datetime(2000, 1, 1, tzinfo=UTC)), _clock(zone, after - 2 * DAY, until)
     if "*" in (reading.parts[1][0], reading.parts[2][0]):
-        named = {instant for instant, wall in shown.items() if _names(reading, wall)}
+        named = {instant for instant, wall in clock.shown.items() if _names(reading, wall)}
     else:
-        named = {
-            _turn_of(wall, shown)
-            for wall in _minutes(min(shown.values()), max(shown.values()))
-            if _names(reading, wall)
-        }
+        named = {clock.turn_of(wall) for wall in clock.walls if _names(reading, wall)}
     return sorted(instant for instant in named if after < instant <= until)
 
 
-def _turn_of(wall: datetime, shown: dict[datetime, datetime]) -> datetime:
-    """The first instant that shows ``wall`` or, when it is skipped, the first that shows a later time."""
-    exact = _first_shown(tuple(shown.items()))
-    return exact[wall] if wall in exact else min(instant for instant, other in shown.items() if other > wall)
+class _Clock:
+    """What a zone's clock shows, minute by minute."""
+
+    def __init__(self, zone: str, start: datetime, end: datetime) -> None:
+        info = time_zone(zone).info
+        self.shown = {instant: instant.astimezone(info).replace(tzinfo=None) for instant in _minutes(start, end)}
+        self.first = {wall: instant for instant, wall in reversed(self.shown.items())}
+        self.walls = list(_minutes(min(self.first), max(self.first)))
+
+    def turn_of(self, wall: datetime) -> datetime:
+        """The first instant that shows ``wall`` or, when it is skipped, the first that shows a later time."""
+        return self.first.get(wall) or min(instant for instant, shown in self.shown.items() if shown > wall)
 
 
-@cache
-def _first_shown(shown: tuple[tuple[datetime, datetime], ...]) -> dict[datetime, datetime]:
-    return {wall: instant for instant, wall in reversed(shown)}
-
-
-@cache
-def _what_the_clock_shows(zone: str, start: datetime, end: datetime) -> dict[datetime, datetime]:
-    return {instant: time_zone(zone).local(instant).replace(tzinfo=None) for instant in _minutes(start, end)}
+_clock = cache(_Clock)
 
 
 def _minutes(start: datetime, end: datetime) -> Iterator[datetime]:

@@ -31,7 +31,7 @@ Jump = tuple[datetime, timedelta, timedelta]
 
 
 def jumps(name: str) -> list[Jump]:
-    """Where the file of a zone changes the offset; RFC 9636, the second block of a version 2 file."""
+    """Where the file of a zone changes the offset; RFC 9636: the second block; type 0 rules before the first entry."""
     data = resources.files("tzdata").joinpath("zoneinfo", *name.split("/")).read_bytes()
     utc, standard, leaps, times, types, letters = struct.unpack(">6l", data[20:44])
     start = 44 + 5 * times + 6 * types + letters + 8 * leaps + standard + utc
@@ -40,9 +40,9 @@ def jumps(name: str) -> list[Jump]:
     seconds = struct.unpack(f">{times}q", data[start : start + 8 * times])
     indices = data[start + 8 * times : start + 9 * times]
     kinds = [data[start + 9 * times + 6 * i :][:4] for i in range(types)]
-    offsets = [timedelta(seconds=struct.unpack(">l", kinds[i])[0]) for i in indices]
+    offsets = [timedelta(seconds=struct.unpack(">l", kinds[i])[0]) for i in bytes(1) + indices]
     instants = [EPOCH + timedelta(seconds=second) if second > -(10**10) else SINCE for second in seconds]
-    changes = zip(instants[1:], pairwise(offsets), strict=False)
+    changes = zip(instants, pairwise(offsets), strict=True)
     return [(at, before, after) for at, (before, after) in changes if before != after and at >= SINCE]
 
 

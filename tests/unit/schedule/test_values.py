@@ -136,18 +136,23 @@ def test_a_one_time_schedule_has_one_instant() -> None:
     assert schedule.catch_up(NOON, NOON + 9 * MINUTE) == CatchUp(latest=NOON)
 
 
-BARREN = [
-    ("0 0 * 2 MON#5", "UTC"),  # February has five Mondays in 2044
-    ("* 2 * 3 SUN#2", "America/New_York"),  # that hour is skipped every year
+LATE = [
+    ("0 0 * 2 MON#5", "UTC", datetime(2044, 2, 29, tzinfo=UTC)),
+    ("* 2 * 3 SUN#2", "America/New_York", None),  # that hour is skipped every year
 ]
 
 
-@pytest.mark.parametrize(("line", "zone"), BARREN)
-def test_a_line_without_an_instant_in_five_years(line: str, zone: str) -> None:
+@pytest.mark.parametrize(("line", "zone", "expected"), LATE)
+def test_a_line_without_an_instant_in_five_years(line: str, zone: str, expected: datetime | None) -> None:
     schedule = CronSchedule(line, zone)
-    assert schedule.next_after(NOON) is None
-    with pytest.raises(InvalidCron, match="never fires"):
+    assert schedule.next_after(NOON) == expected
+    with pytest.raises(InvalidCron, match="within five years"):
         schedule.require_instant_after(NOON)
+
+
+def test_leap_days_across_a_century_without_one() -> None:
+    schedule = CronSchedule("0 0 29 2 *")
+    assert schedule.next_after(datetime(2096, 2, 29, tzinfo=UTC)) == datetime(2104, 2, 29, tzinfo=UTC)
 
 
 def test_a_line_that_waits_four_years_is_fruitful() -> None:
@@ -158,8 +163,8 @@ def test_a_line_that_waits_four_years_is_fruitful() -> None:
 EDGES = [
     datetime.min.replace(tzinfo=UTC),
     datetime(1899, 12, 31, 23, 59, tzinfo=UTC),
-    datetime(9989, 12, 31, 23, 59, tzinfo=UTC),
-    datetime(9990, 1, 1, tzinfo=UTC),
+    datetime(9949, 12, 31, 23, 59, tzinfo=UTC),
+    datetime(9950, 1, 1, tzinfo=UTC),
     datetime.max.replace(tzinfo=UTC),
 ]
 
