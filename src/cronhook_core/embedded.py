@@ -1,0 +1,147 @@
+"""cronhook inside a user's own asyncio program, without a server."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Sequence
+from contextlib import AsyncExitStack, asynccontextmanager
+from pathlib import Path
+from random import Random, SystemRandom
+
+from attrs import frozen
+
+from cronhook_core.backends.clocks import SystemClock
+from cronhook_core.backends.memory.account_store import MemoryAccountStore
+from cronhook_core.backends.memory.database import MemoryDatabase
+from cronhook_core.backends.memory.job_store import MemoryJobStore
+from cronhook_core.backends.memory.lock import MemoryLock
+from cronhook_core.backends.memory.queue import MemoryQueue
+from cronhook_core.domain.ids import new_id
+from cronhook_core.domain.target_policy import TargetPolicy
+from cronhook_core.domain.workspace import Workspace
+from cronhook_core.engine.availability import Dependencies
+from cronhook_core.engine.delivery import Delivery
+from cronhook_core.engine.job_service import JobService
+from cronhook_core.engine.scheduler import Scheduler, SchedulerOptions
+from cronhook_core.engine.worker import Worker, WorkerOptions
+from cronhook_core.ports.account_store import AccountStore
+from cronhook_core.ports.clock import Clock
+from cronhook_core.ports.engine_hooks import EngineHooks, NoHooks
+from cronhook_core.ports.job_store import JobStore
+from cronhook_core.ports.lock import Lock
+from cronhook_core.ports.webhook_sender import WebhookSender
+
+USER_AGENT = "cronhook-embedded"
+WORKSPACE_NAME = "default"
+
+
+@frozen(kw_only=True)
+class Embedded:
+    """A running engine: ``jobs`` is where jobs are stored and read, all in the workspace ``workspace_id``."""
+
+    jobs: JobService
+    workspace_id: str
+    scheduler: Scheduler
+    worker: Worker
+
+
+@frozen(kw_only=True)
+class _Stores:
+    jobs: JobStore
+    accounts: AccountStore
+    lock: Lock
+
+
+@asynccontextmanager
+async def embedded(
+    sender: WebhookSender | None = None,
+    *,
+    database: Path | str | None = None,
+    signing_secrets: Sequence[bytes] = (),
+    targets: TargetPolicy | None = None,
+    clock: Clock | None = None,
+    hooks: EngineHooks | None = None,
+    random: Random | None = None,
+    scheduler: SchedulerOptions | None = None,
+    worker: WorkerOptions | None = None,
+) -> AsyncIterator[Embedded]:
+    """Run scheduler and worker in this event loop while the block is open.
+
+    ``sender`` is any async function that takes a `WebhookRequest` and returns a `WebhookResult`; None sends real
+    webhooks (extra ``webhooks``) to public addresses and to what ``targets`` opens. ``database`` is the path of a
+    SQLite file that several processes may share (extra ``sqlite``); None keeps everything in memory. With ``signing_secrets``
+    requests are signed. Leaving the block waits for sends under way, at most the worker's drain time.
+    """
+    hooks, clock, random = hooks or NoHooks(), clock or SystemClock(), random or SystemRandom()
+    async with AsyncExitStack() as stack:
+        policy = targets or (TargetPolicy() if sender is None else None)
+        send = sender or await stack.enter_async_context(_webhook_sender(policy or TargetPolicy()))
+        stores = await stack.enter_async_context(_stores(database, clock))
+        workspace = await stores.accounts.ensure_workspace(
+            Workspace(id=new_id("wsp", clock.now(), random), name=WORKSPACE_NAME, created_at=clock.now())
+        )
+        queue = MemoryQueue(clock)
+        dependencies = Dependencies(hooks, random)
+        keys = _FixedKeys(tuple(signing_secrets)) if signing_secrets else None
+        engine = Embedded(
+            jobs=JobService(stores.jobs, queue, clock=clock, random=random, targets=policy),
+            workspace_id=workspace.id,
+            scheduler=Scheduler(
+                stores.jobs, queue, stores.lock, clock=clock, hooks=hooks, dependencies=dependencies, options=scheduler
+            ),
+            worker=Worker(
+                stores.jobs,
+                queue,
+                Delivery(send, keys=keys, clock=clock, random=random, user_agent=USER_AGENT),
+                clock=clock,
+                hooks=hooks,
+                random=random,
+                dependencies=dependencies,
+                options=worker,
+            ),
+        )
+        engine.worker.start()
+        stack.push_async_callback(engine.worker.stop)
+        engine.scheduler.start()
+        stack.push_async_callback(engine.scheduler.stop)
+        yield engine
+
+
+@asynccontextmanager
+async def _stores(database: Path | str | None, clock: Clock) -> AsyncIterator[_Stores]:
+    if database is None:
+        memory = MemoryDatabase()
+        yield _Stores(jobs=MemoryJobStore(memory), accounts=MemoryAccountStore(memory), lock=MemoryLock(clock))
+        return
+    async with _sqlite_stores(Path(database)) as stores:
+        yield stores
+
+
+@asynccontextmanager
+async def _sqlite_stores(path: Path) -> AsyncIterator[_Stores]:
+    from cronhook_core.backends.sql.migrations import upgrade
+    from cronhook_core.backends.sqlite.account_store import SqliteAccountStore
+    from cronhook_core.backends.sqlite.database import SqliteDatabase
+    from cronhook_core.backends.sqlite.job_store import SqliteJobStore
+    from cronhook_core.backends.sqlite.lock import SqliteLock
+
+    url = f"sqlite:///{path}"
+    await asyncio.to_thread(upgrade, url)
+    async with SqliteDatabase.open(url) as file:
+        yield _Stores(jobs=SqliteJobStore(file), accounts=SqliteAccountStore(file), lock=SqliteLock(file))
+
+
+@asynccontextmanager
+async def _webhook_sender(targets: TargetPolicy) -> AsyncIterator[WebhookSender]:
+    from cronhook_core.backends.http.sender import AiohttpSender
+
+    async with AiohttpSender(targets.allowed) as sender:
+        yield sender
+
+
+@frozen
+class _FixedKeys:
+    _secrets: tuple[bytes, ...]
+
+    async def secrets(self, workspace_id: str) -> Sequence[bytes]:
+        return self._secrets

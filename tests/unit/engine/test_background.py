@@ -1,0 +1,114 @@
+import asyncio
+
+import pytest
+
+from cronhook_core.engine.background import ERROR_PAUSE, BackgroundLoop
+from cronhook_core.testing.builders import NOW
+from cronhook_core.testing.manual_clock import ManualClock, settle
+from cronhook_core.testing.recording_hooks import RecordingHooks
+
+
+class Passes:
+    """A pass that counts itself, pauses for ``pause`` seconds, and can be held or made to fail."""
+
+    def __init__(self, pause: float = 10.0) -> None:
+        self.count = 0
+        self.pause = pause
+        self.error: Exception | None = None
+        self.gate = asyncio.Event()
+        self.gate.set()
+        self.ended = 0
+
+    async def run_once(self) -> float:
+        self.count += 1
+        if self.error is not None:
+            raise self.error
+        await self.gate.wait()
+        self.ended += 1
+        return self.pause
+
+
+@pytest.fixture
+def clock() -> ManualClock:
+    return ManualClock(NOW)
+
+
+@pytest.fixture
+def passes() -> Passes:
+    return Passes()
+
+
+@pytest.fixture
+def loop(clock: ManualClock, passes: Passes) -> BackgroundLoop:
+    return BackgroundLoop("test", passes.run_once, clock=clock, hooks=RecordingHooks())
+
+
+async def test_passes_follow_each_other_after_their_pauses(
+    loop: BackgroundLoop, passes: Passes, clock: ManualClock
+) -> None:
+    loop.start()
+    loop.start()
+    await clock.advance(25)
+    assert passes.count == 3
+    await loop.stop()
+
+
+async def test_wake_cuts_the_pause_short(loop: BackgroundLoop, passes: Passes, clock: ManualClock) -> None:
+    loop.start()
+    await clock.until_sleeping()
+    loop.wake()
+    await settle()
+    assert passes.count == 2
+    await loop.stop()
+
+
+async def test_a_wake_during_a_pass_is_not_lost(loop: BackgroundLoop, passes: Passes) -> None:
+    passes.gate.clear()
+    loop.start()
+    await settle()
+    loop.wake()
+    passes.gate.set()
+    await settle()
+    assert passes.count == 2
+    await loop.stop()
+
+
+async def test_stop_lets_the_pass_under_way_end(loop: BackgroundLoop, passes: Passes) -> None:
+    passes.gate.clear()
+    loop.start()
+    await settle()
+    stopping = asyncio.ensure_future(loop.stop())
+    await settle()
+    assert not stopping.done()
+    passes.gate.set()
+    await stopping
+    await loop.stop()
+    assert (passes.count, passes.ended) == (1, 1)
+
+
+async def test_a_stopped_loop_does_not_start_again(loop: BackgroundLoop, passes: Passes) -> None:
+    await loop.stop()
+    loop.start()
+    await settle()
+    assert passes.count == 0
+
+
+async def test_abort_cuts_the_pass_under_way(loop: BackgroundLoop, passes: Passes) -> None:
+    passes.gate.clear()
+    loop.start()
+    await settle()
+    await loop.abort()
+    assert (passes.count, passes.ended) == (1, 0)
+
+
+async def test_a_pass_that_raises_is_announced_and_the_loop_goes_on(passes: Passes, clock: ManualClock) -> None:
+    hooks = RecordingHooks()
+    loop = BackgroundLoop("test", passes.run_once, clock=clock, hooks=hooks)
+    passes.error = RuntimeError("unforeseen")
+    loop.start()
+    await clock.until_sleeping()
+    passes.error = None
+    await clock.advance(ERROR_PAUSE)
+    assert passes.ended == 1
+    assert [event[0] for event in hooks.events] == ["pass_failed"]
+    await loop.stop()

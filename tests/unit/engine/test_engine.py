@@ -1,0 +1,234 @@
+"""The whole way of a job through the engine, on memory backends and virtual time."""
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from datetime import timedelta
+from itertools import pairwise
+from random import Random
+
+import pytest
+
+from cronhook_core.domain.execution import ExecutionStatus, Trigger
+from cronhook_core.domain.job import InactiveReason, JobDefinition, JobStatus
+from cronhook_core.domain.retry_policy import RetryPolicy
+from cronhook_core.domain.schedule import CronSchedule, OneTimeSchedule
+from cronhook_core.domain.webhook import Outcome
+from cronhook_core.embedded import Embedded, embedded
+from cronhook_core.errors import Conflict, NotFound
+from cronhook_core.testing.builders import NOW
+from cronhook_core.testing.manual_clock import ManualClock
+from cronhook_core.testing.recording_hooks import RecordingHooks
+from cronhook_core.testing.scripted_sender import ScriptedSender
+
+URL = "https://receiver.example/hook"
+
+
+@pytest.fixture
+def clock() -> ManualClock:
+    return ManualClock(NOW)
+
+
+@pytest.fixture
+def hooks() -> RecordingHooks:
+    return RecordingHooks()
+
+
+@asynccontextmanager
+async def running(sender: ScriptedSender, clock: ManualClock, hooks: RecordingHooks) -> AsyncIterator[Embedded]:
+    async with embedded(sender, clock=clock, hooks=hooks, random=Random(1)) as engine:
+        await clock.advance(0.5)
+        yield engine
+    assert hooks.named("pass_failed") == []
+
+
+def cron(expression: str = "* * * * *", **changes: object) -> JobDefinition:
+    return JobDefinition(name="tick", schedule=CronSchedule(expression), callback_url=URL, **changes)  # type: ignore[arg-type]
+
+
+def once(seconds: float, **changes: object) -> JobDefinition:
+    schedule = OneTimeSchedule(NOW + timedelta(seconds=seconds))
+    return JobDefinition(name="once", schedule=schedule, callback_url=URL, **changes)  # type: ignore[arg-type]
+
+
+def delays(*seconds: float) -> RetryPolicy:
+    return RetryPolicy(delays=tuple(timedelta(seconds=s) for s in seconds))
+
+
+async def test_every_minute_is_called_once_a_minute(clock: ManualClock, hooks: RecordingHooks) -> None:
+    sender = ScriptedSender()
+    async with running(sender, clock, hooks) as engine:
+        await engine.jobs.create(engine.workspace_id, cron(payload=b'{"n": 1}'))
+        await clock.advance(300)
+    assert len(sender.requests) == 5
+    assert {request.body for request in sender.requests} == {b'{"n": 1}'}
+    headers = dict(sender.requests[0].headers)
+    assert headers["cronhook-scheduled-for"] == "2026-03-02T12:01:00Z"
+    assert headers["cronhook-attempt"] == "1"
+    assert len({dict(request.headers)["webhook-id"] for request in sender.requests}) == 5
+
+
+async def test_a_one_time_job_fires_at_its_instant_and_is_done(clock: ManualClock, hooks: RecordingHooks) -> None:
+    sender = ScriptedSender()
+    async with running(sender, clock, hooks) as engine:
+        job = await engine.jobs.create(engine.workspace_id, once(5))
+        await clock.advance(4.4)
+        assert sender.requests == []
+        await clock.advance(0.2)
+        assert len(sender.requests) == 1
+        after = await engine.jobs.get(engine.workspace_id, job.id)
+    assert (after.status, after.inactive_reason) == (JobStatus.INACTIVE, InactiveReason.COMPLETED)
+    assert (after.next_run, after.last_run, after.last_run_status) == (
+        None,
+        NOW + timedelta(seconds=5),
+        ExecutionStatus.SUCCEEDED,
+    )
+
+
+async def test_a_job_due_at_once_wakes_the_sleeping_planner(clock: ManualClock, hooks: RecordingHooks) -> None:
+    sender = ScriptedSender()
+    async with running(sender, clock, hooks) as engine:
+        await engine.jobs.create(engine.workspace_id, once(0.6))
+        await clock.advance(0.11)
+        assert len(sender.requests) == 1
+
+
+async def test_failures_are_retried_after_the_delays_and_logged(clock: ManualClock, hooks: RecordingHooks) -> None:
+    sender = ScriptedSender(500, 503, 200)
+    async with running(sender, clock, hooks) as engine:
+        job = await engine.jobs.create(engine.workspace_id, once(1, retry_policy=delays(10, 100)))
+        await clock.advance(200)
+        logs, total = await engine.jobs.logs(engine.workspace_id, job.id, oldest_first=True)
+    assert total == 3
+    assert [attempt.status for attempt in logs] == ["failed", "failed", "succeeded"]
+    assert [attempt.response_status for attempt in logs] == [500, 503, 200]
+    gaps = [(b.started_at - a.started_at).total_seconds() for a, b in pairwise(logs)]
+    assert 9 <= gaps[0] <= 12
+    assert 90 <= gaps[1] <= 112
+    assert len({dict(request.headers)["webhook-id"] for request in sender.requests}) == 1
+    assert [dict(request.headers)["cronhook-attempt"] for request in sender.requests] == ["1", "2", "3"]
+
+
+async def test_when_the_delays_are_used_up_it_failed(clock: ManualClock, hooks: RecordingHooks) -> None:
+    sender = ScriptedSender(default=500)
+    async with running(sender, clock, hooks) as engine:
+        job = await engine.jobs.create(engine.workspace_id, once(1, retry_policy=delays(5)))
+        await clock.advance(30)
+        (execution,) = await engine.jobs.executions(engine.workspace_id, job.id, limit=10)
+        after = await engine.jobs.get(engine.workspace_id, job.id)
+    assert len(sender.requests) == 2
+    assert (execution.status, execution.reason) == (ExecutionStatus.FAILED, "retries_exhausted")
+    assert after.inactive_reason is InactiveReason.FAILED
+
+
+async def test_gone_ends_the_job(clock: ManualClock, hooks: RecordingHooks) -> None:
+    sender = ScriptedSender(default=410)
+    async with running(sender, clock, hooks) as engine:
+        job = await engine.jobs.create(engine.workspace_id, cron())
+        await clock.advance(300)
+        after = await engine.jobs.get(engine.workspace_id, job.id)
+    assert len(sender.requests) == 1
+    assert after.inactive_reason is InactiveReason.GONE
+
+
+async def test_a_sender_that_raises_fails_its_own_attempt_only(clock: ManualClock, hooks: RecordingHooks) -> None:
+    sender = ScriptedSender(RuntimeError("broken"))
+    async with running(sender, clock, hooks) as engine:
+        job = await engine.jobs.create(engine.workspace_id, once(1, retry_policy=delays(5)))
+        await clock.advance(30)
+        logs, _ = await engine.jobs.logs(engine.workspace_id, job.id, oldest_first=True)
+    assert [attempt.outcome for attempt in logs] == [Outcome.INTERNAL_ERROR, Outcome.SUCCEEDED]
+
+
+async def test_a_deleted_job_never_fires(clock: ManualClock, hooks: RecordingHooks) -> None:
+    sender = ScriptedSender()
+    async with running(sender, clock, hooks) as engine:
+        job = await engine.jobs.create(engine.workspace_id, cron())
+        await engine.jobs.delete(engine.workspace_id, job.id)
+        await clock.advance(180)
+        with pytest.raises(NotFound):
+            await engine.jobs.get(engine.workspace_id, job.id)
+        with pytest.raises(NotFound):
+            await engine.jobs.delete(engine.workspace_id, job.id)
+    assert sender.requests == []
+
+
+async def test_a_paused_job_rests_and_resumes_from_now_on(clock: ManualClock, hooks: RecordingHooks) -> None:
+    sender = ScriptedSender()
+    async with running(sender, clock, hooks) as engine:
+        job = await engine.jobs.create(engine.workspace_id, cron())
+        await engine.jobs.pause(engine.workspace_id, job.id)
+        await clock.advance(180)
+        assert sender.requests == []
+        await engine.jobs.resume(engine.workspace_id, job.id)
+        await clock.advance(60)
+        (execution,) = await engine.jobs.executions(engine.workspace_id, job.id, limit=10)
+    assert len(sender.requests) == 1
+    assert execution.missed_count == 0
+
+
+async def test_no_retry_follows_a_pause(clock: ManualClock, hooks: RecordingHooks) -> None:
+    sender = ScriptedSender(default=500)
+    async with running(sender, clock, hooks) as engine:
+        job = await engine.jobs.create(engine.workspace_id, once(1, retry_policy=delays(5)))
+        sender.hold()
+        await clock.advance(1)
+        await engine.jobs.pause(engine.workspace_id, job.id)
+        sender.let_go()
+        await clock.advance(60)
+        (execution,) = await engine.jobs.executions(engine.workspace_id, job.id, limit=10)
+    assert len(sender.requests) == 1
+    assert (execution.status, execution.reason) == (ExecutionStatus.CANCELLED, "paused")
+
+
+async def test_a_paused_job_can_be_run_by_hand(clock: ManualClock, hooks: RecordingHooks) -> None:
+    sender = ScriptedSender()
+    async with running(sender, clock, hooks) as engine:
+        job = await engine.jobs.create(engine.workspace_id, cron())
+        await engine.jobs.pause(engine.workspace_id, job.id)
+        execution = await engine.jobs.run(engine.workspace_id, job.id)
+        await clock.advance(1)
+        ended = await engine.jobs.execution(engine.workspace_id, execution.id)
+        replayed = await engine.jobs.replay(engine.workspace_id, execution.id)
+        await clock.advance(1)
+    assert (ended.trigger, ended.status) == (Trigger.MANUAL, ExecutionStatus.SUCCEEDED)
+    assert replayed.trigger is Trigger.REPLAY
+    assert len(sender.requests) == 2
+
+
+async def test_a_queued_execution_can_be_cancelled_and_a_final_one_cannot(
+    clock: ManualClock, hooks: RecordingHooks
+) -> None:
+    sender = ScriptedSender(500)
+    async with running(sender, clock, hooks) as engine:
+        job = await engine.jobs.create(engine.workspace_id, once(1))
+        await clock.advance(2)
+        (waiting,) = await engine.jobs.executions(engine.workspace_id, job.id, limit=10)
+        cancelled = await engine.jobs.cancel_execution(engine.workspace_id, waiting.id)
+        assert cancelled.status is ExecutionStatus.CANCELLED
+        with pytest.raises(Conflict):
+            await engine.jobs.cancel_execution(engine.workspace_id, waiting.id)
+        await clock.advance(120)
+    assert len(sender.requests) == 1
+
+
+async def test_another_schedule_plans_anew(clock: ManualClock, hooks: RecordingHooks) -> None:
+    sender = ScriptedSender()
+    async with running(sender, clock, hooks) as engine:
+        job = await engine.jobs.create(engine.workspace_id, once(1))
+        await clock.advance(2)
+        changed = await engine.jobs.update(engine.workspace_id, job.id, lambda _: cron("*/5 * * * *"))
+        assert changed.status is JobStatus.ACTIVE
+        await clock.advance(600)
+    assert len(sender.requests) == 3
+
+
+async def test_a_herd_is_sent_with_bounded_concurrency_and_nothing_is_lost(
+    clock: ManualClock, hooks: RecordingHooks
+) -> None:
+    sender = ScriptedSender()
+    async with running(sender, clock, hooks) as engine:
+        for _ in range(2000):
+            await engine.jobs.create(engine.workspace_id, once(10))
+        await clock.advance(15)
+    assert len({dict(request.headers)["webhook-id"] for request in sender.requests}) == 2000
+    assert len(sender.requests) == 2000
