@@ -1,4 +1,4 @@
-"""Rows become domain values here, and domain values rows; nothing else knows both."""
+"""Rows of jobs, executions and attempts become domain values here, and domain values rows."""
 
 from __future__ import annotations
 
@@ -10,7 +10,6 @@ from attrs import evolve
 from sqlalchemy import Row
 
 from cronhook_core.backends.sql.types import to_microseconds
-from cronhook_core.domain.api_key import ApiKey, Scope
 from cronhook_core.domain.claim import Claim, ClaimRef
 from cronhook_core.domain.execution import Attempt, Execution, ExecutionStatus, QueueMessage, Trigger
 from cronhook_core.domain.idempotency import StoredAnswer
@@ -20,7 +19,6 @@ from cronhook_core.domain.retry_policy import RetryPolicy
 from cronhook_core.domain.schedule import CronSchedule, OneTimeSchedule, Schedule
 from cronhook_core.domain.transitions import JobState
 from cronhook_core.domain.webhook import Outcome
-from cronhook_core.domain.workspace import SigningSecretVersion, Workspace
 
 AnyRow = Row[*tuple[Any, ...]]
 Values = dict[str, Any]
@@ -246,55 +244,6 @@ def claim_from(row: AnyRow) -> Claim:
 
 def claim_ref_from(row: AnyRow) -> ClaimRef:
     return ClaimRef(execution_id=row.id, attempt_no=row.attempt_no)
-
-
-def workspace_from(row: AnyRow) -> Workspace:
-    return Workspace(id=row.id, name=row.name, created_at=row.created_at, max_jobs=row.max_jobs)
-
-
-def workspace_values(workspace: Workspace) -> Values:
-    return {
-        "id": workspace.id,
-        "name": workspace.name,
-        "created_at": workspace.created_at,
-        "max_jobs": workspace.max_jobs,
-    }
-
-
-def api_key_from(row: AnyRow) -> ApiKey:
-    return ApiKey(
-        id=row.id,
-        workspace_id=row.workspace_id,
-        name=row.name,
-        prefix=row.prefix,
-        digest=row.digest,
-        scopes=frozenset(Scope(scope) for scope in row.scopes),
-        created_at=row.created_at,
-        expires_at=row.expires_at,
-        revoked_at=row.revoked_at,
-        last_used_at=row.last_used_at,
-    )
-
-
-def api_key_values(key: ApiKey) -> Values:
-    return {
-        "id": key.id,
-        "workspace_id": key.workspace_id,
-        "name": key.name,
-        "prefix": key.prefix,
-        "digest": key.digest,
-        "scopes": sorted(key.scopes),
-        "created_at": key.created_at,
-        "expires_at": key.expires_at,
-        "revoked_at": key.revoked_at,
-        "last_used_at": key.last_used_at,
-    }
-
-
-def signing_version_from(row: AnyRow) -> SigningSecretVersion:
-    return SigningSecretVersion(
-        workspace_id=row.workspace_id, version=row.version, created_at=row.created_at, expires_at=row.expires_at
-    )
 
 
 def answer_from(row: AnyRow) -> StoredAnswer:

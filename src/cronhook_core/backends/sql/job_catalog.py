@@ -1,0 +1,90 @@
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import datetime
+
+from cronhook_core.backends.sql import reads, writes
+from cronhook_core.backends.sql.database import SqlDatabase
+from cronhook_core.domain.execution import Attempt, Execution, ExecutionStatus
+from cronhook_core.domain.idempotency import IdempotentRequest
+from cronhook_core.domain.job import Job
+from cronhook_core.ports.job_catalog import CancelQueued, JobFilter
+
+
+class SqlJobCatalog:
+    """The `JobCatalog` of both SQL stores."""
+
+    def __init__(self, database: SqlDatabase) -> None:
+        self._database = database
+
+    async def create_job(
+        self, job: Job, *, max_jobs: int | None, now: datetime, idempotency: IdempotentRequest | None = None
+    ) -> None:
+        await self._database.write(writes.create_job, job, max_jobs, now, idempotency)
+
+    async def change_job(
+        self,
+        job: Job,
+        *,
+        expected: Job,
+        cancel: CancelQueued | None,
+        max_jobs: int | None,
+        now: datetime,
+        idempotency: IdempotentRequest | None = None,
+    ) -> bool:
+        return await self._database.write(writes.change_job, job, expected, cancel, max_jobs, now, idempotency)
+
+    async def get_job(self, workspace_id: str, job_id: str) -> Job | None:
+        return await self._database.read(reads.get_job, workspace_id, job_id)
+
+    async def list_jobs(
+        self, workspace_id: str, matching: JobFilter, *, limit: int, before_id: str | None = None
+    ) -> Sequence[Job]:
+        return await self._database.read(reads.list_jobs, workspace_id, matching, limit, before_id)
+
+    async def count_jobs(self, workspace_id: str) -> int:
+        return await self._database.read(reads.count_jobs, workspace_id)
+
+    async def add_execution(
+        self, execution: Execution, *, now: datetime, idempotency: IdempotentRequest | None = None
+    ) -> None:
+        await self._database.write(writes.add_execution, execution, now, idempotency)
+
+    async def cancel_execution(
+        self,
+        workspace_id: str,
+        execution_id: str,
+        *,
+        now: datetime,
+        idempotency: IdempotentRequest | None = None,
+    ) -> Execution | None:
+        return await self._database.write(writes.cancel_execution, workspace_id, execution_id, now, idempotency)
+
+    async def get_execution(self, workspace_id: str, execution_id: str) -> Execution | None:
+        return await self._database.read(reads.get_execution, workspace_id, execution_id)
+
+    async def list_executions(
+        self,
+        workspace_id: str,
+        job_id: str,
+        *,
+        status: ExecutionStatus | None = None,
+        limit: int,
+        before_id: str | None = None,
+    ) -> Sequence[Execution]:
+        return await self._database.read(reads.list_executions, workspace_id, job_id, status, limit, before_id)
+
+    async def list_attempts(
+        self,
+        workspace_id: str,
+        job_id: str,
+        *,
+        status: str | None = None,
+        oldest_first: bool = False,
+        offset: int,
+        limit: int,
+    ) -> tuple[Sequence[Attempt], int]:
+        return await self._database.read(reads.list_attempts, workspace_id, job_id, status, oldest_first, offset, limit)
+
+    async def attempts_of(self, workspace_id: str, execution_id: str) -> Sequence[Attempt]:
+        return await self._database.read(reads.attempts_of, workspace_id, execution_id)
