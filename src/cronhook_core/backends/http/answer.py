@@ -36,11 +36,15 @@ _STATUSES_WITH_RETRY_AFTER = (429, 503)
 async def read_capped(content: StreamReader, into: bytearray) -> bool:
     """Read the raw body until its end (True) or until more than the limit has come (False).
 
-    What was read stays in ``into`` when this is cancelled or the body breaks.
+    ``into`` gets what is to be stored and one byte more, as a sign that there was more. It keeps what was read when
+    this is cancelled or the body breaks.
     """
+    total = 0
     while not content.at_eof():
-        into += await content.readany()
-        if len(into) > RESPONSE_BODY_READ_LIMIT:
+        piece = await content.readany()
+        total += len(piece)
+        into += piece[: RESPONSE_BODY_STORED_LIMIT + 1 - len(into)]
+        if total > RESPONSE_BODY_READ_LIMIT:
             return False
     return True
 

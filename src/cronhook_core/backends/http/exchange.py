@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 from contextvars import ContextVar
 from enum import Enum
 from typing import TYPE_CHECKING
@@ -23,15 +22,15 @@ class AddressBlocked(Exception):
 
 
 class Exchange:
-    """One call of the sender. ``checked`` are the addresses that passed the guard."""
+    """One call of the sender. ``checked`` are the addresses that passed the guard; ``meter`` is its connection's."""
 
-    __slots__ = ("blocked", "checked", "meter", "stage", "transport")
+    __slots__ = ("blocked", "checked", "meter", "spoke_first", "stage")
 
     def __init__(self) -> None:
         self.stage = Stage.CONNECTING
         self.checked: list[IPAddress] = []
         self.blocked: AddressBlocked | None = None
-        self.transport: asyncio.Transport | None = None
+        self.spoke_first = False
         self.meter: ResponseMeter | None = None
 
     def block(self, reason: str) -> AddressBlocked:
@@ -39,16 +38,9 @@ class Exchange:
         return self.blocked
 
     def finish(self, *, reusable: bool) -> None:
-        """Drop the connection at once unless it can carry another request.
-
-        Closing would not do: a connection that is closed while data waits to be written stays open for as long as the
-        receiver does not read. A connection that has gone on to another exchange is left alone.
-        """
-        meter, transport = self.meter, self.transport
-        if meter is None or transport is None or meter.exchange is not self:
-            return
-        if not reusable or transport.is_closing() or transport.get_write_buffer_size():
-            transport.abort()
+        """Let the connection go, unless it has gone on to another exchange already."""
+        if self.meter is not None and self.meter.exchange is self:
+            self.meter.end(reusable=reusable)
 
 
 current_exchange: ContextVar[Exchange] = ContextVar("current_exchange")

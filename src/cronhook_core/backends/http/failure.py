@@ -32,6 +32,8 @@ def result_of_error(error: Exception, exchange: Exchange, scheme: str) -> Webhoo
     """The result of an error of the network or of the receiver; None for an error that neither can cause."""
     if exchange.blocked is not None:
         return failed(Outcome.BLOCKED, str(exchange.blocked))
+    if exchange.spoke_first:
+        return failed(Outcome.PROTOCOL_ERROR, "the receiver spoke before it was asked; it is not an HTTP server")
     if exchange.meter is not None and exchange.meter.exceeded:
         return failed(Outcome.PROTOCOL_ERROR, "the headers of the answer are too large")
     if isinstance(error, NameNotResolved):

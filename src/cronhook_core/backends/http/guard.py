@@ -23,7 +23,7 @@ KEEP_ALIVE_SECONDS = 1.5
 """Idle connections are kept this long: less than servers commonly do, so that a POST seldom meets a closing one."""
 MAX_CONNECTION_AGE_SECONDS = 60.0
 """A busy connection is replaced after this time, so that its name is looked up again."""
-RECEIVE_BUFFER_BYTES = 32 * 1024
+RECEIVE_BUFFER_BYTES = 16 * 1024
 """The kernel's buffer of one connection: what a receiver can hand over at one moment."""
 
 _NOT_PUBLIC = "the receiver's address is not public"
@@ -126,26 +126,42 @@ class GuardedConnector(aiohttp.TCPConnector):
         self, req: aiohttp.ClientRequest, traces: list[Any], timeout: aiohttp.ClientTimeout
     ) -> aiohttp.connector.Connection:
         exchange = current_exchange.get()
-        connection = await super().connect(req, traces, timeout)
+        while True:
+            connection = await super().connect(req, traces, timeout)
+            meter = self._meter_of(connection, exchange)
+            if meter.is_quiet:
+                break
+            meter.abort()
+            connection.close()
+        meter.expect_answer(exchange)
+        exchange.meter, exchange.stage = meter, Stage.ANSWERING
+        return connection
+
+    def _meter_of(self, connection: aiohttp.connector.Connection, exchange: Exchange) -> ResponseMeter:
         protocol, transport = connection.protocol, connection.transport
-        if protocol is None or transport is None or self._closed:
+        if protocol is None or transport is None:
             raise aiohttp.ClientConnectionError("the connection is closed")
-        meter = transport.get_protocol()
         now = self._loop.time()
+        meter = transport.get_protocol()
         if not isinstance(meter, ResponseMeter):
-            if not _is_checked(transport, exchange):
+            if problem := _problem_of_new(transport, protocol.should_close, exchange):
                 transport.abort()
                 connection.close()
-                raise exchange.block("the connection led to another address than the one that was checked")
+                raise problem
             meter = ResponseMeter(protocol, transport, now + MAX_CONNECTION_AGE_SECONDS)
             transport.set_protocol(meter)
         if now > meter.retires_at:
             protocol.force_close()
-        meter.begin_head(exchange)
-        exchange.meter, exchange.transport, exchange.stage = meter, transport, Stage.ANSWERING
-        return connection
+        return meter
 
 
-def _is_checked(transport: asyncio.Transport, exchange: Exchange) -> bool:
+def _problem_of_new(transport: asyncio.Transport, has_spoken: bool, exchange: Exchange) -> Exception | None:
     peer = transport.get_extra_info("peername")
-    return bool(peer) and unmapped(ip_address(peer[0])) in exchange.checked
+    if not peer:
+        return aiohttp.ClientConnectionError("the connection is closed")
+    if unmapped(ip_address(peer[0])) not in exchange.checked:
+        return exchange.block("the connection led to another address than the one that was checked")
+    if has_spoken:
+        exchange.spoke_first = True
+        return aiohttp.ClientConnectionError("the receiver spoke first")
+    return None

@@ -103,7 +103,7 @@ class AiohttpSender:
                     target, data=request.body, headers=self._headers(request), allow_redirects=False
                 )
                 if exchange.meter is not None:
-                    exchange.meter.begin_body()
+                    exchange.meter.expect_body()
                 complete = await read_capped(response.content, body)
         except TimeoutError:
             if response is None:
@@ -112,8 +112,9 @@ class AiohttpSender:
             if response is None:
                 return result_of_error(error, exchange, target.scheme) or _unexpected(error)
         finally:
-            exchange.finish(reusable=complete)
-            if response is not None and not complete:
+            # A whole answer has given its connection back by now, unless that speaks another protocol since.
+            exchange.finish(reusable=complete and response is not None and response.closed)
+            if response is not None:
                 response.close()
             current_exchange.reset(token)
         return result_of(request, response.status, response.headers, body, complete=complete)
