@@ -69,8 +69,8 @@ async def embedded(
 
     ``sender`` is any async function that takes a `WebhookRequest` and returns a `WebhookResult`; None sends real
     webhooks (extra ``webhooks``) to public addresses and to what ``targets`` opens. ``database`` is the path of a
-    SQLite file that several processes may share (extra ``sqlite``); None keeps everything in memory. With ``signing_secrets``
-    requests are signed. Leaving the block waits for sends under way, at most the worker's drain time.
+    SQLite file that several processes may share (extra ``sqlite``); None keeps everything in memory. With
+    ``signing_secrets`` requests are signed. Leaving the block waits for sends under way, at most the drain time.
     """
     hooks, clock, random = hooks or NoHooks(), clock or SystemClock(), random or SystemRandom()
     async with AsyncExitStack() as stack:

@@ -32,9 +32,9 @@ class Delivery:
 
     async def attempt(self, claim: Claim, secrets: Sequence[bytes]) -> AttemptReport:
         """Send, once, and report. Raises nothing but the caller's own cancellation."""
-        request = webhook_request(claim, secrets, self._clock.now(), self._user_agent)
         began = self._clock.monotonic()
         try:
+            request = webhook_request(claim, secrets, self._clock.now(), self._user_agent)
             result = await self._sender(request)
         except Exception as error:  # noqa: BLE001 - a sender must not raise; one that does fails its own attempt only
             result = WebhookResult(outcome=Outcome.INTERNAL_ERROR, error=f"The sender failed: {type(error).__name__}.")

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
-from cronhook_core.domain.claim import AttemptReport, Claim
+from attrs import evolve
+
+from cronhook_core.domain.claim import AttemptReport, Claim, Verdict
 from cronhook_core.engine.availability import Dependency
 from cronhook_core.engine.background import BackgroundLoop
 from cronhook_core.errors import StoreUnavailable
@@ -80,11 +82,30 @@ class ResultWriter:
             return 0.0
         return GATHER_FOR if self._gathering or self._pending else UNTIL_WOKEN
 
+    async def _finish(self, reports: Sequence[AttemptReport]) -> Sequence[Verdict]:
+        """Write reports; where one of them cannot be stored, what the receiver said is left out of it."""
+        try:
+            return await self._store.finish(reports, self._clock.now())
+        except StoreUnavailable:
+            raise
+        except Exception as error:  # noqa: BLE001 - one bad answer must not hold up all the others
+            self._hooks.pass_failed("results", error)
+            if len(reports) == 1:
+                return await self._store.finish([_without_answer(reports[0])], self._clock.now())
+            return [verdict for report in reports for verdict in await self._finish([report])]
+
     async def _write(self, group: list[tuple[Claim, AttemptReport]]) -> None:
-        verdicts = await self._store.finish([report for _, report in group], self._clock.now())
+        verdicts = await self._finish([report for _, report in group])
         del self._pending[: len(group)]
         for (claim, report), verdict in zip(group, verdicts, strict=True):
             self._on_written(claim)
             self._hooks.attempt_finished(claim, report, verdict)
         if not self._pending:
             self._empty.set()
+
+
+def _without_answer(report: AttemptReport) -> AttemptReport:
+    result = evolve(
+        report.result, error="The receiver's answer could not be stored.", response_headers=(), response_body=None
+    )
+    return evolve(report, result=result)

@@ -24,6 +24,8 @@ from cronhook_core.ports.queue import Queue
 
 LONGEST_SLEEP = 1.0
 """Seconds that a planner sleeps at most, should an announcement be lost."""
+SHORTEST_SLEEP = 0.05
+"""Seconds between two tries of what was due and could not be planned."""
 LISTEN_FOR = timedelta(seconds=5)
 
 
@@ -163,7 +165,8 @@ class Scheduler:
     async def _sleep_until_due(self, now: datetime) -> None:
         due_at = await self._store.next_due(now)
         ahead = LONGEST_SLEEP if due_at is None else (due_at - self._clock.now()).total_seconds()
-        self._next_pass = self._clock.monotonic() + min(LONGEST_SLEEP, max(0.0, ahead))
+        shortest = SHORTEST_SLEEP if due_at is not None and due_at <= now else 0.0
+        self._next_pass = self._clock.monotonic() + min(LONGEST_SLEEP, max(shortest, ahead))
 
     async def _listen(self) -> float:
         """Wait for something that is due sooner than this node thinks, and cut its sleep short."""

@@ -96,17 +96,22 @@ class Sends:
         return CutOff(unsent=unsent, sent=[ref for ref in sent if ref in self._held])
 
     async def _send(self, claim: Claim) -> None:
-        try:
-            secrets = await self._delivery.secrets(claim)
-        except StoreUnavailable:
-            self._held.pop(claim.ref)
-            return
-        if not self._may_start():
+        secrets = await self._secrets(claim)
+        if secrets is None or not self._may_start():
             self._held.pop(claim.ref)
             return
         self._unsent.discard(claim.ref)
         self._hooks.attempt_started(claim, self._clock.now())
         self._reported(claim, await self._delivery.attempt(claim, secrets))
+
+    async def _secrets(self, claim: Claim) -> Sequence[bytes] | None:
+        try:
+            return await self._delivery.secrets(claim)
+        except StoreUnavailable:
+            return None
+        except Exception as error:  # noqa: BLE001 - no claim may be held for ever, whatever happens to its task
+            self._hooks.pass_failed("signing secrets", error)
+            return None
 
     def _leave(self, claim: Claim) -> None:
         del self._tasks[claim.ref]

@@ -1,0 +1,146 @@
+from collections.abc import Sequence
+from datetime import datetime, timedelta
+from random import Random
+
+import pytest
+
+from cronhook_core.domain.claim import AttemptReport, Claim, ClaimRef, Verdict
+from cronhook_core.domain.execution import ExecutionStatus, Trigger
+from cronhook_core.domain.retry_policy import RetryPolicy
+from cronhook_core.engine.availability import Dependency
+from cronhook_core.engine.result_writer import GROUP, ResultWriter
+from cronhook_core.errors import StoreUnavailable
+from cronhook_core.testing.builders import NOW, make_id, make_result, succeeded
+from cronhook_core.testing.manual_clock import ManualClock, settle
+from cronhook_core.testing.recording_hooks import RecordingHooks
+
+
+def make_claim() -> Claim:
+    return Claim(
+        execution_id=make_id("exe"),
+        attempt_no=1,
+        job_id=make_id("job"),
+        workspace_id="wsp_1",
+        host="receiver.example",
+        trigger=Trigger.SCHEDULE,
+        scheduled_for=NOW,
+        retries_used=0,
+        losses=0,
+        callback_url="https://receiver.example/",
+        headers=(),
+        payload=b"null",
+        timeout=timedelta(seconds=10),
+        retry_policy=RetryPolicy(),
+    )
+
+
+class Store:
+    """Takes results, in ``writes``; can be away, and refuses a body that says so."""
+
+    def __init__(self) -> None:
+        self.writes: list[list[AttemptReport]] = []
+        self.away = False
+
+    async def finish(self, reports: Sequence[AttemptReport], now: datetime) -> Sequence[Verdict]:
+        if self.away:
+            raise StoreUnavailable("the database is away")
+        if any(report.result.response_body == "unstorable" for report in reports):
+            raise ValueError("cannot store this")
+        self.writes.append(list(reports))
+        return [
+            Verdict(
+                execution_id=report.execution_id,
+                attempt_no=report.attempt_no,
+                accepted=True,
+                status=ExecutionStatus.SUCCEEDED,
+            )
+            for report in reports
+        ]
+
+    async def claim(
+        self, execution_ids: Sequence[str], *, worker_id: str, now: datetime, with_suspect: bool = True
+    ) -> Sequence[Claim]:
+        return ()
+
+    async def release(self, refs: Sequence[ClaimRef], now: datetime) -> Sequence[Verdict]:
+        return ()
+
+    async def lose(self, refs: Sequence[ClaimRef], now: datetime) -> Sequence[Verdict]:
+        return ()
+
+    async def running(self, worker_id: str) -> Sequence[ClaimRef]:
+        return ()
+
+
+class Bench:
+    def __init__(self) -> None:
+        self.clock = ManualClock(NOW)
+        self.store = Store()
+        self.hooks = RecordingHooks()
+        self.settled: list[Claim] = []
+        self.writer = ResultWriter(
+            self.store,
+            clock=self.clock,
+            hooks=self.hooks,
+            database=Dependency("database", self.hooks, Random(1)),
+            on_written=self.settled.append,
+        )
+        self.writer.start()
+
+    def put(self, body: str = "ok") -> Claim:
+        claim = make_claim()
+        self.writer.put(claim, succeeded(claim, result=make_result(response_body=body)))
+        return claim
+
+
+@pytest.fixture
+async def bench() -> Bench:
+    bench = Bench()
+    await settle()
+    return bench
+
+
+async def test_an_idle_writer_writes_at_once(bench: Bench) -> None:
+    claim = bench.put()
+    await bench.writer.written()
+    assert bench.settled == [claim]
+    assert bench.clock.now() == NOW
+    await bench.writer.stop()
+
+
+async def test_results_that_come_together_are_written_together(bench: Bench) -> None:
+    claims = [bench.put() for _ in range(20)]
+    await bench.writer.written()
+    assert [len(write) for write in bench.store.writes] == [20]
+    assert bench.settled == claims
+    await bench.writer.stop()
+
+
+async def test_no_write_is_larger_than_a_group(bench: Bench) -> None:
+    for _ in range(2 * GROUP + 10):
+        bench.put()
+    await bench.clock.advance(1)
+    assert [len(write) for write in bench.store.writes] == [GROUP, GROUP, 10]
+    await bench.writer.stop()
+
+
+async def test_results_are_kept_while_the_database_is_away(bench: Bench) -> None:
+    bench.store.away = True
+    bench.put()
+    await bench.clock.advance(30)
+    assert bench.settled == []
+    bench.store.away = False
+    await bench.clock.advance(2)
+    assert len(bench.settled) == 1
+    assert bench.hooks.named("dependency_changed") == [("database", False), ("database", True)]
+    await bench.writer.stop()
+
+
+async def test_an_answer_that_cannot_be_stored_holds_up_nobody(bench: Bench) -> None:
+    bench.put()
+    bench.put("unstorable")
+    bench.put()
+    await bench.writer.written()
+    assert [report.result.response_body for write in bench.store.writes for report in write] == ["ok", None, "ok"]
+    assert len(bench.settled) == 3
+    await bench.writer.stop()
