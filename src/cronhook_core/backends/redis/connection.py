@@ -46,6 +46,11 @@ class RedisConnection:
         """
         return cls(options_of(url), prefix, clock=clock or SystemClock(), random=random or Random())
 
+    @property
+    def pause_left(self) -> float:
+        """Seconds for which calls still fail without being tried; 0 when the next one is tried."""
+        return 0.0 if self._refusing is None else max(0.0, self._refusing[0] - self.clock.monotonic())
+
     def key(self, *parts: str) -> str:
         return ":".join((self._prefix, *parts))
 
