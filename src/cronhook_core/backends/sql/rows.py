@@ -9,6 +9,7 @@ from typing import Any
 from attrs import evolve
 from sqlalchemy import Row
 
+from cronhook_core.backends.sql.tables import jobs
 from cronhook_core.backends.sql.types import to_microseconds
 from cronhook_core.domain.claim import Claim, ClaimRef
 from cronhook_core.domain.execution import Attempt, Execution, ExecutionStatus, QueueMessage, Trigger
@@ -22,6 +23,41 @@ from cronhook_core.domain.webhook import Outcome
 
 AnyRow = Row[*tuple[Any, ...]]
 Values = dict[str, Any]
+
+
+JOB_STATE_COLUMNS = (
+    jobs.c.id.label("job_id"),
+    jobs.c.status,
+    jobs.c.inactive_reason,
+    jobs.c.revision,
+    jobs.c.next_run,
+    jobs.c.planned_through,
+    jobs.c.run_at,
+    jobs.c.deleted_at,
+)
+"""What `job_state_from` needs."""
+ATTEMPT_RESULT_COLUMNS = (
+    "outcome",
+    "late",
+    "error",
+    "response_status",
+    "response_headers",
+    "response_body",
+    "response_truncated",
+    "duration_us",
+    "finished_at",
+    "next_attempt_at",
+)
+"""What `attempt_result_values` gives."""
+TARGET_COLUMNS = (
+    jobs.c.host,
+    jobs.c.callback_url,
+    jobs.c.headers,
+    jobs.c.payload,
+    jobs.c.timeout_us,
+    jobs.c.retry_delays_seconds,
+)
+"""What `claim_of` needs."""
 
 
 def schedule_from(row: AnyRow) -> Schedule:
@@ -87,7 +123,7 @@ def job_values(job: Job) -> Values:
 
 
 def job_state_from(row: AnyRow) -> JobState:
-    """Needs no more than the columns that `JobState` names; its id as ``job_id``."""
+    """Needs the columns `JOB_STATE_COLUMNS`."""
     return JobState(
         id=row.job_id,
         status=JobStatus(row.status),
@@ -222,23 +258,23 @@ def attempt_result_values(attempt: Attempt) -> Values:
     }
 
 
-def claim_from(row: AnyRow) -> Claim:
-    """An execution's columns (its id as ``execution_id``) beside its job's target, payload and policy."""
+def claim_of(execution: Execution, job: AnyRow) -> Claim:
+    """Needs the columns `TARGET_COLUMNS` of the job as it stands now."""
     return Claim(
-        execution_id=row.execution_id,
-        attempt_no=row.attempt_no,
-        job_id=row.job_id,
-        workspace_id=row.workspace_id,
-        host=row.host,
-        trigger=Trigger(row.trigger),
-        scheduled_for=row.scheduled_for,
-        retries_used=row.retries_used,
-        losses=row.losses,
-        callback_url=row.callback_url,
-        headers=_pairs(row.headers),
-        payload=row.payload,
-        timeout=timedelta(microseconds=row.timeout_us),
-        retry_policy=_policy_from(row),
+        execution_id=execution.id,
+        attempt_no=execution.attempt_no,
+        job_id=execution.job_id,
+        workspace_id=execution.workspace_id,
+        host=job.host,
+        trigger=execution.trigger,
+        scheduled_for=execution.scheduled_for,
+        retries_used=execution.retries_used,
+        losses=execution.losses,
+        callback_url=job.callback_url,
+        headers=_pairs(job.headers),
+        payload=job.payload,
+        timeout=timedelta(microseconds=job.timeout_us),
+        retry_policy=_policy_from(job),
     )
 
 

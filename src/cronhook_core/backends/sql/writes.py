@@ -7,31 +7,20 @@ runs each of these transactions alone.
 from __future__ import annotations
 
 from datetime import datetime
-from typing import Any
 
 from sqlalchemy import Connection, insert, select, update
 
 from cronhook_core.backends.sql import reads, rows
+from cronhook_core.backends.sql.account_rows import workspace_from
 from cronhook_core.backends.sql.idempotency import keep_answer, refuse_repeat
 from cronhook_core.backends.sql.tables import KEPT, QUEUED, SCHEDULED, executions, jobs, workspaces
 from cronhook_core.domain.execution import Execution, ExecutionStatus
 from cronhook_core.domain.idempotency import IdempotentRequest
-from cronhook_core.domain.job import InactiveReason, Job, JobStatus
+from cronhook_core.domain.job import Job, JobStatus
 from cronhook_core.domain.transitions import CANCELLED_BY_USER, JobState, cancelled, job_end_by_user
+from cronhook_core.domain.workspace import Workspace
 from cronhook_core.errors import NotFound, QuotaExceeded
 from cronhook_core.ports.job_catalog import CancelQueued
-
-JOB_STATE_COLUMNS = (
-    jobs.c.id.label("job_id"),
-    jobs.c.status,
-    jobs.c.inactive_reason,
-    jobs.c.revision,
-    jobs.c.next_run,
-    jobs.c.planned_through,
-    jobs.c.run_at,
-    jobs.c.deleted_at,
-)
-"""What `rows.job_state_from` needs."""
 
 
 def create_job(
@@ -41,12 +30,15 @@ def create_job(
     now: datetime,
     idempotency: IdempotentRequest | None,
 ) -> None:
-    limit = _lock_workspace(connection, job.workspace_id, max_jobs)
+    workspace = _lock_workspace(connection, job.workspace_id)
+    if workspace is None:
+        raise NotFound("workspace", job.workspace_id)
     refuse_repeat(connection, job.workspace_id, idempotency, now)
-    if connection.execute(select(jobs.c.id).where(jobs.c.id == job.id)).one_or_none() is None:
-        if job.counts_against_quota:
-            _check_quota(connection, job.workspace_id, limit)
-        connection.execute(insert(jobs).values(rows.job_values(job)))
+    if connection.execute(select(jobs.c.id).where(jobs.c.id == job.id)).one_or_none() is not None:
+        return
+    if job.counts_against_quota:
+        _check_quota(connection, workspace, max_jobs)
+    connection.execute(insert(jobs).values(rows.job_values(job)))
     keep_answer(connection, job.workspace_id, idempotency, job, now)
 
 
@@ -59,13 +51,17 @@ def change_job(
     now: datetime,
     idempotency: IdempotentRequest | None,
 ) -> bool:
-    limit = _lock_workspace(connection, expected.workspace_id, max_jobs)
+    workspace = _lock_workspace(connection, expected.workspace_id)
     refuse_repeat(connection, expected.workspace_id, idempotency, now)
     stored = _lock_job(connection, expected.workspace_id, expected.id)
-    if stored is None or (stored.revision, stored.next_run) != (expected.revision, expected.next_run):
+    if (
+        workspace is None
+        or stored is None
+        or (stored.revision, stored.next_run) != (expected.revision, expected.next_run)
+    ):
         return False
     if job.counts_against_quota and stored.status is JobStatus.INACTIVE:
-        _check_quota(connection, job.workspace_id, limit)
+        _check_quota(connection, workspace, max_jobs)
     connection.execute(update(jobs).where(jobs.c.id == job.id).values(rows.job_values(job)))
     if cancel is not None:
         cancel_queued(connection, job.id, cancel, now)
@@ -76,12 +72,13 @@ def change_job(
 def add_execution(
     connection: Connection, execution: Execution, now: datetime, idempotency: IdempotentRequest | None
 ) -> None:
-    _lock_workspace(connection, execution.workspace_id, None)
+    _lock_workspace(connection, execution.workspace_id)
     refuse_repeat(connection, execution.workspace_id, idempotency, now)
     if _lock_job(connection, execution.workspace_id, execution.job_id) is None:
         raise NotFound("job", execution.job_id)
-    if reads.get_execution(connection, execution.workspace_id, execution.id) is None:
-        connection.execute(insert(executions).values(rows.execution_values(execution)))
+    if reads.get_execution(connection, execution.workspace_id, execution.id) is not None:
+        return
+    connection.execute(insert(executions).values(rows.execution_values(execution)))
     keep_answer(connection, execution.workspace_id, idempotency, execution, now)
 
 
@@ -92,7 +89,7 @@ def cancel_execution(
     now: datetime,
     idempotency: IdempotentRequest | None,
 ) -> Execution | None:
-    _lock_workspace(connection, workspace_id, None)
+    _lock_workspace(connection, workspace_id)
     refuse_repeat(connection, workspace_id, idempotency, now)
     found = reads.get_execution(connection, workspace_id, execution_id)
     job = None if found is None else _lock_job(connection, workspace_id, found.job_id)
@@ -103,7 +100,7 @@ def cancel_execution(
     connection.execute(update(executions).where(executions.c.id == execution_id).values(rows.execution_values(after)))
     job_end = job_end_by_user(execution, job)
     if job_end is not None:
-        connection.execute(update(jobs).where(jobs.c.id == job.id).values(job_end_values(job, job_end, now)))
+        connection.execute(update(jobs).where(jobs.c.id == job.id).values(ended_values(job.ended(job_end), now)))
     keep_answer(connection, workspace_id, idempotency, after, now)
     return after
 
@@ -121,9 +118,8 @@ def cancelled_values(reason: str, now: datetime) -> rows.Values:
     return {"status": ExecutionStatus.CANCELLED, "reason": reason, "worker_id": None, "finished_at": now}
 
 
-def job_end_values(job: JobState, reason: InactiveReason, now: datetime) -> rows.Values:
-    """What becomes of a job that the engine, or the cancelling of its only run, makes inactive."""
-    ended = job.ended(reason)
+def ended_values(ended: JobState, now: datetime) -> rows.Values:
+    """What `JobState.ended` changed of a job."""
     return {
         "status": ended.status,
         "inactive_reason": ended.inactive_reason,
@@ -133,19 +129,15 @@ def job_end_values(job: JobState, reason: InactiveReason, now: datetime) -> rows
     }
 
 
-def _lock_workspace(connection: Connection, workspace_id: str, max_jobs: int | None) -> int | None:
-    """Returns the workspace's quota: its own, or else ``max_jobs``."""
-    query = select(workspaces.c.max_jobs).where(workspaces.c.id == workspace_id).with_for_update()
-    row = connection.execute(query).one_or_none()
-    if row is None:
-        raise NotFound("workspace", workspace_id)
-    return max_jobs if row.max_jobs is None else row.max_jobs
+def _lock_workspace(connection: Connection, workspace_id: str) -> Workspace | None:
+    row = connection.execute(select(workspaces).where(workspaces.c.id == workspace_id).with_for_update()).one_or_none()
+    return None if row is None else workspace_from(row)
 
 
 def _lock_job(connection: Connection, workspace_id: str, job_id: str) -> JobState | None:
     """The job's state; None when it is absent, deleted or foreign."""
-    query = select(*JOB_STATE_COLUMNS).where(jobs.c.id == job_id, jobs.c.workspace_id == workspace_id, KEPT)
-    row: Any = connection.execute(query.with_for_update()).one_or_none()
+    query = select(*rows.JOB_STATE_COLUMNS).where(jobs.c.id == job_id, jobs.c.workspace_id == workspace_id, KEPT)
+    row = connection.execute(query.with_for_update()).one_or_none()
     return None if row is None else rows.job_state_from(row)
 
 
@@ -155,6 +147,7 @@ def _lock_queued(connection: Connection, execution_id: str) -> Execution | None:
     return None if row is None else rows.execution_from(row)
 
 
-def _check_quota(connection: Connection, workspace_id: str, limit: int | None) -> None:
-    if limit is not None and reads.count_jobs(connection, workspace_id, up_to=limit) >= limit:
+def _check_quota(connection: Connection, workspace: Workspace, max_jobs: int | None) -> None:
+    limit = max_jobs if workspace.max_jobs is None else workspace.max_jobs
+    if limit is not None and reads.count_jobs(connection, workspace.id, up_to=limit) >= limit:
         raise QuotaExceeded(limit)

@@ -1,0 +1,98 @@
+"""Rows of a whole batch by one statement whose text is always the same: the keys come as one JSON list.
+
+So no batch is too long for SQLite's limit of parameters, and no statement is compiled twice.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Sequence
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import Column, ColumnElement, Connection, Executable, Table, Update, bindparam, func, select, update
+
+from cronhook_core.backends.sql import rows
+from cronhook_core.backends.sql.tables import attempts, executions, jobs
+from cronhook_core.backends.sql.writes import ended_values
+from cronhook_core.domain.claim import ClaimRef
+from cronhook_core.domain.execution import Attempt, Execution
+from cronhook_core.domain.transitions import JobState
+from cronhook_core.domain.webhook import Outcome
+
+
+def listed(column: Column[Any]) -> ColumnElement[bool]:
+    """Whether the column is among the parameter ``keys``, see `keys`."""
+    return column.in_(select(func.json_each(bindparam("keys")).table_valued("value").c.value))
+
+
+def keys(identifiers: Iterable[str]) -> dict[str, str]:
+    return {"keys": json.dumps(list(identifiers))}
+
+
+def update_rows(table: Table, *, key: Sequence[str], columns: Sequence[str]) -> Update:
+    """An update of single rows; the parameters of the key's columns are named ``of_…``."""
+    own_row = [table.c[name] == bindparam(f"of_{name}", type_=table.c[name].type) for name in key]
+    return update(table).where(*own_row).values({name: bindparam(name, type_=table.c[name].type) for name in columns})
+
+
+def write_rows(connection: Connection, statement: Executable, values: Sequence[rows.Values]) -> int:
+    """How many rows were written."""
+    return connection.execute(statement, values).rowcount if values else 0
+
+
+_END_JOBS = update_rows(jobs, key=["id"], columns=["status", "inactive_reason", "next_run", "revision", "updated_at"])
+_EXECUTIONS = select(executions).where(listed(executions.c.id))
+_JOB_STATES = select(*rows.JOB_STATE_COLUMNS).where(listed(jobs.c.id))
+_refs = func.json_each(bindparam("keys")).table_valued("value", name="refs")
+_ATTEMPTS = select(
+    # Without what a receiver answered: a transition either writes all of that or nothing.
+    attempts.c.execution_id,
+    attempts.c.job_id,
+    attempts.c.workspace_id,
+    attempts.c.attempt_no,
+    attempts.c.scheduled_for,
+    attempts.c.worker_id,
+    attempts.c.started_at,
+    attempts.c.outcome,
+    attempts.c.late,
+    attempts.c.next_attempt_at,
+).where(
+    attempts.c.execution_id == func.json_extract(_refs.c.value, "$[0]"),
+    attempts.c.attempt_no == func.json_extract(_refs.c.value, "$[1]"),
+)
+
+
+def end_jobs(connection: Connection, ended: Iterable[JobState], now: datetime) -> None:
+    """Write jobs as `JobState.ended` left them."""
+    write_rows(connection, _END_JOBS, [{"of_id": job.id, **ended_values(job, now)} for job in ended])
+
+
+def read_executions(connection: Connection, identifiers: Iterable[str]) -> dict[str, Execution]:
+    return {row.id: rows.execution_from(row) for row in connection.execute(_EXECUTIONS, keys(identifiers))}
+
+
+def read_job_states(connection: Connection, identifiers: Iterable[str]) -> dict[str, JobState]:
+    return {row.job_id: rows.job_state_from(row) for row in connection.execute(_JOB_STATES, keys(identifiers))}
+
+
+def read_attempts(connection: Connection, refs: Iterable[ClaimRef]) -> dict[ClaimRef, Attempt]:
+    """The attempts of these claims as they began, and how they ended, but not with which answer."""
+    listed_refs = json.dumps([(ref.execution_id, ref.attempt_no) for ref in refs])
+    found = [_begun(row) for row in connection.execute(_ATTEMPTS, {"keys": listed_refs})]
+    return {ClaimRef(execution_id=a.execution_id, attempt_no=a.attempt_no): a for a in found}
+
+
+def _begun(row: rows.AnyRow) -> Attempt:
+    return Attempt(
+        execution_id=row.execution_id,
+        job_id=row.job_id,
+        workspace_id=row.workspace_id,
+        attempt_no=row.attempt_no,
+        scheduled_for=row.scheduled_for,
+        worker_id=row.worker_id,
+        started_at=row.started_at,
+        outcome=None if row.outcome is None else Outcome(row.outcome),
+        late=row.late,
+        next_attempt_at=row.next_attempt_at,
+    )

@@ -1,0 +1,131 @@
+from __future__ import annotations
+
+import asyncio
+import sqlite3
+from collections.abc import AsyncIterator, Callable
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import asynccontextmanager
+from functools import partial
+from pathlib import Path
+from typing import Any, Concatenate, ParamSpec, TypeVar
+
+from sqlalchemy import Connection, Engine, QueuePool, event
+from sqlalchemy.exc import DBAPIError
+
+from cronhook_core.backends.sql.engines import sqlite_engine
+from cronhook_core.backends.sql.migrations import check_schema, upgrade_within
+from cronhook_core.backends.sql.urls import sqlite_path
+from cronhook_core.backends.sqlite.backup import copy_to
+from cronhook_core.errors import SchemaMismatch, StoreUnavailable
+
+READERS = 3
+_AWAY = frozenset(
+    {
+        sqlite3.SQLITE_BUSY,
+        sqlite3.SQLITE_LOCKED,
+        sqlite3.SQLITE_NOMEM,
+        sqlite3.SQLITE_READONLY,
+        sqlite3.SQLITE_IOERR,
+        sqlite3.SQLITE_CORRUPT,
+        sqlite3.SQLITE_FULL,
+        sqlite3.SQLITE_CANTOPEN,
+        sqlite3.SQLITE_PROTOCOL,
+        sqlite3.SQLITE_NOTADB,
+    }
+)
+"""Primary result codes that say something of the file or its disk, not of a statement."""
+
+P = ParamSpec("P")
+T = TypeVar("T")
+
+
+class SqliteDatabase:
+    """One SQLite file, open for reading and writing beside other processes that do the same.
+
+    Each call runs one function in a thread, as one transaction: writers one after the other, readers beside them on the
+    state of the last commit. A caller that is cancelled does not interrupt the transaction under way.
+    """
+
+    def __init__(self, path: str) -> None:
+        self._writer = sqlite_engine(path, pool=QueuePool)
+        self._reader = sqlite_engine(path, begin="BEGIN", pool=QueuePool)
+        event.listen(self._reader, "connect", _forbid_writing)
+        self._writing = ThreadPoolExecutor(1, thread_name_prefix="cronhook-sqlite-writer")
+        self._reading = ThreadPoolExecutor(READERS, thread_name_prefix="cronhook-sqlite-reader")
+        self.newer_schema: str | None = None
+        """The schema's revision where a later version of cronhook made it; worth a warning."""
+
+    @classmethod
+    @asynccontextmanager
+    async def open(cls, path_or_url: str | Path, *, migrate: bool = True) -> AsyncIterator[SqliteDatabase]:
+        """Open the file, made if it is missing: a path, or a URL such as ``sqlite:///cronhook.db``.
+
+        An older schema is brought up to date, or, without ``migrate``, raises `SchemaMismatch`.
+        """
+        database = cls(sqlite_path(str(path_or_url)))
+        try:
+            await database._prepare(migrate)
+            yield database
+        finally:
+            await database._close()
+
+    async def read(self, work: Callable[Concatenate[Connection, P], T], *args: P.args, **kwargs: P.kwargs) -> T:
+        return await self._run(self._reading, lambda: _in_transaction(self._reader, lambda c: work(c, *args, **kwargs)))
+
+    async def write(self, work: Callable[Concatenate[Connection, P], T], *args: P.args, **kwargs: P.kwargs) -> T:
+        return await self._run(self._writing, lambda: _in_transaction(self._writer, lambda c: work(c, *args, **kwargs)))
+
+    async def backup(self, to_path: str | Path) -> None:
+        """Write a copy of this moment's state to a file of its own, while everybody goes on working.
+
+        A file of that name is replaced once the copy is complete. Raises OSError where it cannot be written.
+        """
+        await self._run(self._reading, partial(_translated, copy_to, self._reader, Path(to_path)))
+
+    async def _prepare(self, migrate: bool) -> None:
+        try:
+            self.newer_schema = await self.read(check_schema)
+        except SchemaMismatch:
+            if not migrate:
+                raise
+            await self.write(upgrade_within)
+
+    async def _close(self) -> None:
+        for pool in (self._reading, self._writing):
+            await asyncio.to_thread(pool.shutdown)
+        for engine in (self._reader, self._writer):  # the last to close tidies the file up
+            await asyncio.to_thread(engine.dispose)
+
+    async def _run(self, pool: ThreadPoolExecutor, work: Callable[[], T]) -> T:
+        return await asyncio.get_running_loop().run_in_executor(pool, work)
+
+
+def _forbid_writing(connection: sqlite3.Connection, _: Any) -> None:
+    connection.execute("PRAGMA query_only=ON").close()
+
+
+def _in_transaction(engine: Engine, work: Callable[[Connection], T]) -> T:
+    return _translated(_committed, engine, work)
+
+
+def _committed(engine: Engine, work: Callable[[Connection], T]) -> T:
+    with engine.begin() as connection:
+        return work(connection)
+
+
+def _translated(work: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
+    try:
+        return work(*args, **kwargs)
+    except DBAPIError as error:
+        if not _is_away(error.orig):
+            raise
+        raise StoreUnavailable(f"the SQLite file cannot be used now: {error.orig}") from error
+    except sqlite3.Error as error:
+        if not _is_away(error):
+            raise
+        raise StoreUnavailable(f"the SQLite file cannot be used now: {error}") from error
+
+
+def _is_away(error: BaseException | None) -> bool:
+    code = getattr(error, "sqlite_errorcode", None)
+    return isinstance(code, int) and code & 0xFF in _AWAY

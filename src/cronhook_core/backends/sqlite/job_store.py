@@ -1,0 +1,98 @@
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Sequence
+from datetime import datetime
+
+from cronhook_core.backends.sql import engine_reads
+from cronhook_core.backends.sql.job_catalog import SqlJobCatalog
+from cronhook_core.backends.sqlite import upkeep
+from cronhook_core.backends.sqlite.claiming import claim
+from cronhook_core.backends.sqlite.database import SqliteDatabase
+from cronhook_core.backends.sqlite.planning import plan
+from cronhook_core.backends.sqlite.results import finish, lose, release
+from cronhook_core.domain.claim import AttemptReport, Claim, ClaimRef, Verdict
+from cronhook_core.domain.execution import QueueMessage
+from cronhook_core.domain.planning import DueJob, JobPlan
+from cronhook_core.domain.worker_life import WorkerBeat
+from cronhook_core.errors import StoreUnavailable
+
+PING_SECONDS = 2.0
+
+
+class SqliteJobStore(SqlJobCatalog):
+    """The `JobStore` in a SQLite file."""
+
+    def __init__(self, database: SqliteDatabase) -> None:
+        super().__init__(database)
+
+    async def due_jobs(self, now: datetime, limit: int) -> Sequence[DueJob]:
+        return await self._database.read(engine_reads.due_jobs, now, limit)
+
+    async def plan(self, plans: Sequence[JobPlan], now: datetime) -> Sequence[str]:
+        return await self._database.write(plan, plans, now) if plans else []
+
+    async def ready(
+        self,
+        now: datetime,
+        limit: int,
+        *,
+        skip_hosts: Sequence[str] = (),
+        skip_workspaces: Sequence[str] = (),
+        with_suspects: bool = True,
+        after: datetime | None = None,
+    ) -> Sequence[QueueMessage]:
+        return await self._database.read(
+            engine_reads.ready, now, limit, skip_hosts, skip_workspaces, with_suspects, after
+        )
+
+    async def next_due(self, now: datetime) -> datetime | None:
+        return await self._database.read(engine_reads.next_due, now)
+
+    async def claim(
+        self, execution_ids: Sequence[str], *, worker_id: str, now: datetime, with_suspect: bool = True
+    ) -> Sequence[Claim]:
+        if not execution_ids:
+            return []
+        return await self._database.write(claim, execution_ids, worker_id, now, with_suspect)
+
+    async def finish(self, reports: Sequence[AttemptReport], now: datetime) -> Sequence[Verdict]:
+        return await self._database.write(finish, reports, now) if reports else []
+
+    async def release(self, refs: Sequence[ClaimRef], now: datetime) -> Sequence[Verdict]:
+        return await self._database.write(release, refs, now) if refs else []
+
+    async def lose(self, refs: Sequence[ClaimRef], now: datetime) -> Sequence[Verdict]:
+        return await self._database.write(lose, refs, now) if refs else []
+
+    async def running(self, worker_id: str) -> Sequence[ClaimRef]:
+        return await self._database.read(engine_reads.running, worker_id)
+
+    async def register_worker(self, worker_id: str, now: datetime) -> None:
+        await self._database.write(upkeep.register_worker, worker_id, now)
+
+    async def beat(self, worker_id: str, now: datetime) -> bool:
+        return await self._database.write(upkeep.beat, worker_id, now)
+
+    async def worker_beats(self) -> Sequence[WorkerBeat]:
+        return await self._database.read(engine_reads.worker_beats)
+
+    async def bury_worker(self, worker_id: str, beat: int, now: datetime) -> bool:
+        return await self._database.write(upkeep.bury_worker, worker_id, beat, now)
+
+    async def lose_abandoned(self, now: datetime, limit: int) -> Sequence[Verdict]:
+        return await self.lose(await self._database.read(engine_reads.abandoned, limit), now)
+
+    async def retire_worker(self, worker_id: str) -> None:
+        await self._database.write(upkeep.retire_worker, worker_id)
+
+    async def ping(self) -> None:
+        try:
+            async with asyncio.timeout(PING_SECONDS):
+                await self._database.read(upkeep.ping)
+        except TimeoutError:
+            raise StoreUnavailable(f"the SQLite file did not answer within {PING_SECONDS:g} s") from None
+
+    async def prune(self, before: datetime, limit: int) -> int:
+        old = await self._database.read(upkeep.prunable, before, limit)
+        return await self._database.write(upkeep.prune, old, before)

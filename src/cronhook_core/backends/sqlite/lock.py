@@ -1,0 +1,91 @@
+from __future__ import annotations
+
+import asyncio
+import secrets
+from collections.abc import Awaitable
+from datetime import datetime, timedelta
+from typing import TypeVar
+
+from sqlalchemy import Connection, delete, select, update
+from sqlalchemy.dialects.sqlite import insert
+
+from cronhook_core.backends.sql.rows import AnyRow
+from cronhook_core.backends.sql.tables import leases
+from cronhook_core.backends.sqlite.database import SqliteDatabase
+from cronhook_core.errors import LockUnavailable, StoreUnavailable
+from cronhook_core.ports.lock import Held, Lease
+
+POLL_SECONDS = 0.1
+"""How soon a waiting process notices what another one released."""
+
+T = TypeVar("T")
+
+
+class SqliteLock:
+    """The `Lock` of the processes that share a SQLite file, and so a machine and its wall clock."""
+
+    def __init__(self, database: SqliteDatabase) -> None:
+        self._database = database
+
+    async def acquire(self, name: str, ttl: timedelta, now: datetime) -> Lease | Held:
+        return await _answer(self._database.write(_acquire, Lease(name=name, token=secrets.token_hex(16)), ttl, now))
+
+    async def renew(self, lease: Lease, ttl: timedelta, now: datetime) -> bool:
+        return await _answer(self._database.write(_renew, lease, ttl, now))
+
+    async def release(self, lease: Lease, now: datetime) -> None:
+        await _answer(self._database.write(_release, lease))
+
+    async def wait_released(self, name: str, timeout: timedelta) -> None:
+        """Looks ten times a second; a lock that was never taken counts as released."""
+        loop = asyncio.get_running_loop()
+        deadline = loop.time() + timeout.total_seconds()
+        while True:
+            left = deadline - loop.time()
+            if left <= 0 or await _answer(self._database.read(_stored, name)) is None:
+                return
+            await asyncio.sleep(min(POLL_SECONDS, left))
+
+
+async def _answer(asked: Awaitable[T]) -> T:
+    try:
+        return await asked
+    except StoreUnavailable as error:
+        raise LockUnavailable(str(error)) from error
+
+
+def _stored(connection: Connection, name: str) -> AnyRow | None:
+    return connection.execute(select(leases).where(leases.c.name == name)).one_or_none()
+
+
+def _remaining(row: AnyRow, now: datetime) -> timedelta:
+    """How long the lease still lives; 0 or less when it has ended.
+
+    A clock that was set back by more than the lease's life must not keep a dead holder's lease alive; by less, it may
+    as well be that the caller read the clock before it had to wait for the file.
+    """
+    ttl = row.expires_at - row.granted_at
+    return timedelta(0) if now < row.granted_at - ttl else row.expires_at - now
+
+
+def _acquire(connection: Connection, lease: Lease, ttl: timedelta, now: datetime) -> Lease | Held:
+    row = _stored(connection, lease.name)
+    if row is not None and (remaining := _remaining(row, now)) > timedelta(0):
+        return Held(remaining=remaining)
+    values = {"token": lease.token, "granted_at": now, "expires_at": now + ttl}
+    upsert = insert(leases).values(name=lease.name, **values)
+    connection.execute(upsert.on_conflict_do_update(index_elements=["name"], set_=values))
+    return lease
+
+
+def _renew(connection: Connection, lease: Lease, ttl: timedelta, now: datetime) -> bool:
+    row = _stored(connection, lease.name)
+    if row is None or row.token != lease.token or _remaining(row, now) <= timedelta(0):
+        return False
+    renewed = update(leases).where(leases.c.name == lease.name)
+    connection.execute(renewed.values(granted_at=now, expires_at=now + ttl))
+    return True
+
+
+def _release(connection: Connection, lease: Lease) -> None:
+    connection.execute(delete(leases).where(leases.c.name == lease.name, leases.c.token == lease.token))

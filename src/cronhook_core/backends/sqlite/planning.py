@@ -1,0 +1,55 @@
+"""The transition ``plan``, one write transaction, which no other interrupts."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import datetime
+
+from sqlalchemy import Connection, select
+from sqlalchemy.dialects.sqlite import insert
+
+from cronhook_core.backends.sql import rows
+from cronhook_core.backends.sql.tables import executions, jobs
+from cronhook_core.backends.sqlite.batches import end_jobs, keys, listed, read_job_states, update_rows, write_rows
+from cronhook_core.domain.execution import Execution
+from cronhook_core.domain.planning import JobPlan
+from cronhook_core.domain.transitions import JobState, plan_applies, planned
+
+_EXISTING = select(executions.c.id).where(listed(executions.c.id))
+_QUEUE = insert(executions).on_conflict_do_nothing()
+_MOVE = update_rows(jobs, key=["id"], columns=["next_run", "planned_through"])
+
+
+def plan(connection: Connection, plans: Sequence[JobPlan], now: datetime) -> list[str]:
+    states = read_job_states(connection, {plan.job_id for plan in plans})
+    moved: dict[str, JobState] = {}
+    ended: dict[str, JobState] = {}
+    queued: list[Execution] = []
+    for plan in plans:
+        job = moved.get(plan.job_id) or states.get(plan.job_id)
+        if job is None or not plan_applies(plan, job):
+            continue
+        moved[plan.job_id] = planned(plan, job)
+        if plan.inactive_reason is not None:
+            ended[plan.job_id] = moved[plan.job_id]
+        if plan.execution is not None:
+            queued.append(plan.execution)
+    write_rows(connection, _MOVE, [_moved_values(job) for job in moved.values()])
+    end_jobs(connection, ended.values(), now)
+    return _queue(connection, queued)
+
+
+def _moved_values(job: JobState) -> rows.Values:
+    return {"of_id": job.id, "next_run": job.next_run, "planned_through": job.planned_through}
+
+
+def _queue(connection: Connection, queued: Sequence[Execution]) -> list[str]:
+    """Insert executions, but none whose id or whose job's instant already has one; return the ids inserted."""
+    before = _existing(connection, queued)
+    inserted = write_rows(connection, _QUEUE, [rows.execution_values(execution) for execution in queued])
+    after = {execution.id for execution in queued} if inserted == len(queued) else _existing(connection, queued)
+    return [execution.id for execution in queued if execution.id in after - before]
+
+
+def _existing(connection: Connection, queued: Sequence[Execution]) -> set[str]:
+    return set(connection.execute(_EXISTING, keys(execution.id for execution in queued)).scalars())

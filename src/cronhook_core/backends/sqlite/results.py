@@ -1,0 +1,87 @@
+"""The transitions ``finish``, ``release`` and ``lose``, each one write transaction, which no other interrupts."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import datetime
+
+from sqlalchemy import Connection
+
+from cronhook_core.backends.sql import rows
+from cronhook_core.backends.sql.tables import attempts, executions
+from cronhook_core.backends.sql.writes import cancel_queued
+from cronhook_core.backends.sqlite.batches import (
+    end_jobs,
+    read_attempts,
+    read_executions,
+    read_job_states,
+    update_rows,
+    write_rows,
+)
+from cronhook_core.domain.claim import AttemptReport, ClaimRef, Verdict
+from cronhook_core.domain.execution import Attempt, Execution
+from cronhook_core.domain.job import InactiveReason
+from cronhook_core.domain.transition_batch import Changes, Rows, finish_all, lose_all, release_all
+from cronhook_core.ports.job_catalog import CancelQueued
+
+_GONE = CancelQueued(reason=InactiveReason.GONE, manual_too=True)
+_MOVED = ("status", "reason", "available_at", "retries_used", "losses", "releases", "worker_id", "finished_at")
+_MOVE = update_rows(executions, key=["id"], columns=_MOVED)
+_END = update_rows(attempts, key=["execution_id", "attempt_no"], columns=rows.ATTEMPT_RESULT_COLUMNS)
+
+
+def finish(connection: Connection, reports: Sequence[AttemptReport], now: datetime) -> Sequence[Verdict]:
+    refs = [ClaimRef(execution_id=report.execution_id, attempt_no=report.attempt_no) for report in reports]
+    before = _read(connection, refs)
+    return _write(connection, before, finish_all(reports, before), now)
+
+
+def release(connection: Connection, refs: Sequence[ClaimRef], now: datetime) -> Sequence[Verdict]:
+    before = _read(connection, refs)
+    return _write(connection, before, release_all(refs, before, now), now)
+
+
+def lose(connection: Connection, refs: Sequence[ClaimRef], now: datetime) -> Sequence[Verdict]:
+    before = _read(connection, refs)
+    return _write(connection, before, lose_all(refs, before, now), now)
+
+
+def _read(connection: Connection, refs: Sequence[ClaimRef]) -> Rows:
+    named = read_executions(connection, {ref.execution_id for ref in refs})
+    return Rows(
+        executions=named,
+        attempts=read_attempts(connection, refs),
+        jobs=read_job_states(connection, {execution.job_id for execution in named.values()}),
+    )
+
+
+def _write(connection: Connection, before: Rows, changes: Changes, now: datetime) -> Sequence[Verdict]:
+    write_rows(connection, _MOVE, [_moved_values(execution) for execution in changes.executions.values()])
+    write_rows(connection, _END, [_ended_values(attempt) for attempt in changes.attempts.values()])
+    end_jobs(connection, [before.jobs[job_id].ended(reason) for job_id, reason in changes.job_ends.items()], now)
+    for job_id, reason in changes.job_ends.items():
+        if reason is InactiveReason.GONE:
+            cancel_queued(connection, job_id, _GONE, now)
+    return changes.verdicts
+
+
+def _moved_values(execution: Execution) -> rows.Values:
+    return {
+        "of_id": execution.id,
+        "status": execution.status,
+        "reason": execution.reason,
+        "available_at": execution.available_at,
+        "retries_used": execution.retries_used,
+        "losses": execution.losses,
+        "releases": execution.releases,
+        "worker_id": execution.worker_id,
+        "finished_at": execution.finished_at,
+    }
+
+
+def _ended_values(attempt: Attempt) -> rows.Values:
+    return {
+        "of_execution_id": attempt.execution_id,
+        "of_attempt_no": attempt.attempt_no,
+        **rows.attempt_result_values(attempt),
+    }

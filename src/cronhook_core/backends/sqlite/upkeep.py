@@ -1,0 +1,55 @@
+"""Workers' lives, and forgetting what is old."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import datetime
+
+from sqlalchemy import Connection, delete, select, update
+from sqlalchemy.dialects.sqlite import insert
+
+from cronhook_core.backends.sql.tables import FINISHED, attempts, executions, idempotency_records, meta, workers
+from cronhook_core.backends.sqlite.batches import keys, listed
+from cronhook_core.domain.idempotency import KEPT_FOR
+
+_newer = executions.alias("newer")
+_REMOVE_ATTEMPTS = delete(attempts).where(listed(attempts.c.execution_id))
+_REMOVE_EXECUTIONS = delete(executions).where(listed(executions.c.id))
+
+
+def ping(connection: Connection) -> None:
+    connection.execute(select(meta.c.key).limit(1)).all()
+
+
+def register_worker(connection: Connection, worker_id: str, now: datetime) -> None:
+    values = {"id": worker_id, "beat": 0, "registered_at": now, "last_beat_at": now}
+    connection.execute(insert(workers).values(values).on_conflict_do_nothing())
+
+
+def beat(connection: Connection, worker_id: str, now: datetime) -> bool:
+    moves = update(workers).where(workers.c.id == worker_id, workers.c.buried_at.is_(None))
+    return connection.execute(moves.values(beat=workers.c.beat + 1, last_beat_at=now)).rowcount == 1
+
+
+def bury_worker(connection: Connection, worker_id: str, beat: int, now: datetime) -> bool:
+    buries = update(workers).where(workers.c.id == worker_id, workers.c.beat == beat, workers.c.buried_at.is_(None))
+    return connection.execute(buries.values(buried_at=now)).rowcount == 1
+
+
+def retire_worker(connection: Connection, worker_id: str) -> None:
+    connection.execute(delete(workers).where(workers.c.id == worker_id))
+
+
+def prunable(connection: Connection, before: datetime, limit: int) -> list[str]:
+    """Final executions that ended before ``before`` and are not their job's newest: neither ever changes again."""
+    has_newer = select(_newer.c.id).where(_newer.c.job_id == executions.c.job_id, _newer.c.id > executions.c.id)
+    query = select(executions.c.id).where(FINISHED, executions.c.finished_at < before, has_newer.exists())
+    return list(connection.execute(query.order_by(executions.c.finished_at).limit(limit)).scalars())
+
+
+def prune(connection: Connection, execution_ids: Sequence[str], before: datetime) -> int:
+    connection.execute(_REMOVE_ATTEMPTS, keys(execution_ids))
+    # What is younger than `before` may be younger than a day, whatever the retention is.
+    connection.execute(delete(idempotency_records).where(idempotency_records.c.created_at < before - KEPT_FOR))
+    connection.execute(delete(workers).where(workers.c.buried_at < before))
+    return connection.execute(_REMOVE_EXECUTIONS, keys(execution_ids)).rowcount
