@@ -64,8 +64,10 @@ def make_job(workspace_id: str, *, created_at: datetime = NOW, **changes: Any) -
     return evolve(made, **changes)
 
 
-def make_due_job(job: Job) -> DueJob:
+def make_due_job(job: Job | DueJob) -> DueJob:
     """What planning reads of a job that has a ``next_run``."""
+    if isinstance(job, DueJob):
+        return job
     if job.next_run is None:
         raise ValueError("the job has nothing to plan")
     return DueJob(
@@ -79,7 +81,9 @@ def make_due_job(job: Job) -> DueJob:
     )
 
 
-def make_execution(job: Job, *, at: datetime = NOW, trigger: Trigger = Trigger.MANUAL, **changes: Any) -> Execution:
+def make_execution(
+    job: Job | DueJob, *, at: datetime = NOW, trigger: Trigger = Trigger.MANUAL, **changes: Any
+) -> Execution:
     """A queued execution for the instant ``at``, available from then on."""
     made = Execution(
         id=scheduled_execution_id(job.id, at) if trigger is Trigger.SCHEDULE else make_id("exe", at),
@@ -94,7 +98,7 @@ def make_execution(job: Job, *, at: datetime = NOW, trigger: Trigger = Trigger.M
     return evolve(made, **changes)
 
 
-def make_plan(job: Job, **changes: Any) -> JobPlan:
+def make_plan(job: Job | DueJob, **changes: Any) -> JobPlan:
     """The step that queues the job's ``next_run`` and moves it on by its schedule."""
     due = make_due_job(job)
     made = JobPlan(

@@ -1,0 +1,40 @@
+"""The contract of `JobStore`, sentence by sentence.
+
+A backend's test module provides the fixtures below and subclasses `JobStoreContract`::
+
+    class TestMyStore(JobStoreContract):
+        pass
+
+``store``: a `JobStore` on an empty database. ``accounts``: an `AccountStore` on the same database. ``open_store``: an
+`OpenStore`, a callable without arguments that opens one more store on it, as another process would; the fixture closes
+what it opened. Tests are coroutines: pytest-asyncio runs them in its auto mode.
+"""
+
+from __future__ import annotations
+
+import pytest
+
+_PARTS = (
+    "changes",
+    "claiming",
+    "executions",
+    "fidelity",
+    "finishing",
+    "giving_back",
+    "idempotency",
+    "job_ends",
+    "liveness",
+    "planning",
+    "quota",
+    "races",
+    "reads",
+    "ready",
+    "scene",
+    "upkeep",
+)
+pytest.register_assert_rewrite(*(f"{__name__}.{part}" for part in _PARTS))
+
+from cronhook_core.testing.job_store.contract import JobStoreContract  # noqa: E402
+from cronhook_core.testing.job_store.scene import OpenStore  # noqa: E402
+
+__all__ = ["JobStoreContract", "OpenStore"]

@@ -1,0 +1,63 @@
+from __future__ import annotations
+
+from cronhook_core.testing.job_store.changes import (
+    JobChange,
+    JobCreation,
+    JobDeletion,
+    JobsOfOtherWorkspaces,
+    ScheduleChange,
+)
+from cronhook_core.testing.job_store.claiming import Claiming, WhatMayBeClaimed, WhoMayClaim
+from cronhook_core.testing.job_store.executions import AddingExecutions, CancellingExecutions
+from cronhook_core.testing.job_store.fidelity import Fidelity
+from cronhook_core.testing.job_store.finishing import Finishing, LateResults, RetriesOfStoppedJobs
+from cronhook_core.testing.job_store.giving_back import GivingBack, Losing, Releasing
+from cronhook_core.testing.job_store.idempotency import Idempotency
+from cronhook_core.testing.job_store.job_ends import JobsThatAreGone, OneTimeJobs
+from cronhook_core.testing.job_store.liveness import Abandoned, Liveness
+from cronhook_core.testing.job_store.planning import DueJobs, NextDue, Planning
+from cronhook_core.testing.job_store.quota import Quota
+from cronhook_core.testing.job_store.races import ApiRaces, ClaimRaces, PlanningRaces, ResultRaces
+from cronhook_core.testing.job_store.reads import ReadingAttempts, ReadingExecutions, ReadingJobs
+from cronhook_core.testing.job_store.ready import Ready
+from cronhook_core.testing.job_store.upkeep import Upkeep
+
+
+class JobStoreContract:
+    """Everything that a `JobStore` promises; pytest collects the parts as classes within the subclass."""
+
+    TestJobChange = JobChange
+    TestJobCreation = JobCreation
+    TestJobDeletion = JobDeletion
+    TestJobsOfOtherWorkspaces = JobsOfOtherWorkspaces
+    TestScheduleChange = ScheduleChange
+    TestAddingExecutions = AddingExecutions
+    TestCancellingExecutions = CancellingExecutions
+    TestQuota = Quota
+    TestIdempotency = Idempotency
+    TestReadingAttempts = ReadingAttempts
+    TestReadingExecutions = ReadingExecutions
+    TestReadingJobs = ReadingJobs
+    TestFidelity = Fidelity
+    TestDueJobs = DueJobs
+    TestNextDue = NextDue
+    TestPlanning = Planning
+    TestReady = Ready
+    TestClaiming = Claiming
+    TestWhatMayBeClaimed = WhatMayBeClaimed
+    TestWhoMayClaim = WhoMayClaim
+    TestFinishing = Finishing
+    TestLateResults = LateResults
+    TestRetriesOfStoppedJobs = RetriesOfStoppedJobs
+    TestJobsThatAreGone = JobsThatAreGone
+    TestOneTimeJobs = OneTimeJobs
+    TestGivingBack = GivingBack
+    TestLosing = Losing
+    TestReleasing = Releasing
+    TestAbandoned = Abandoned
+    TestLiveness = Liveness
+    TestUpkeep = Upkeep
+    TestApiRaces = ApiRaces
+    TestClaimRaces = ClaimRaces
+    TestPlanningRaces = PlanningRaces
+    TestResultRaces = ResultRaces

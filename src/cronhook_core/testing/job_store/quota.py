@@ -1,0 +1,106 @@
+"""How many jobs a workspace may have."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from cronhook_core.domain.job import InactiveReason, Job, JobStatus
+from cronhook_core.domain.job_changes import paused
+from cronhook_core.errors import QuotaExceeded
+from cronhook_core.ports.job_store import JobStore
+from cronhook_core.testing.builders import NOW, make_job
+from cronhook_core.testing.job_store.scene import LATER, JobStoreSuite, Scene
+
+INACTIVE: dict[str, Any] = {"status": JobStatus.INACTIVE, "inactive_reason": InactiveReason.COMPLETED}
+
+
+class Quota(JobStoreSuite):
+    async def test_it_is_reached_exactly(self, scene: Scene) -> None:
+        workspace_id = (await scene.workspace()).id
+        for _ in range(3):
+            await scene.store.create_job(make_job(workspace_id), max_jobs=3, now=NOW)
+        surplus = make_job(workspace_id)
+        with pytest.raises(QuotaExceeded) as refused:
+            await scene.store.create_job(surplus, max_jobs=3, now=NOW)
+        assert refused.value.limit == 3
+        assert await scene.store.get_job(workspace_id, surplus.id) is None
+        assert await scene.store.count_jobs(workspace_id) == 3
+
+    async def test_active_and_paused_jobs_count(self, scene: Scene) -> None:
+        await scene.jobs(2)
+        paused_one = await scene.job(status=JobStatus.PAUSED)
+        await scene.job(**INACTIVE)
+        await scene.delete(await scene.job())
+        assert await scene.store.count_jobs(paused_one.workspace_id) == 3
+
+    async def test_an_empty_workspace_has_none(self, scene: Scene) -> None:
+        assert await scene.store.count_jobs((await scene.workspace()).id) == 0
+
+    async def test_an_inactive_job_needs_no_room(self, scene: Scene) -> None:
+        job = await scene.job()
+        resting = make_job(job.workspace_id, **INACTIVE)
+        await scene.store.create_job(resting, max_jobs=1, now=NOW)
+        assert await scene.job_now(resting) == resting
+
+    async def test_a_deleted_job_leaves_room(self, scene: Scene) -> None:
+        job = await scene.job()
+        await scene.delete(job)
+        await scene.store.create_job(make_job(job.workspace_id), max_jobs=1, now=LATER)
+
+    @pytest.mark.parametrize(("own", "asked"), [(2, 5), (2, 1), (2, None)])
+    async def test_the_workspaces_own_limit_wins(
+        self, scene: Scene, store: JobStore, own: int, asked: int | None
+    ) -> None:
+        workspace = await scene.another_workspace(max_jobs=own)
+        for _ in range(own):
+            await store.create_job(make_job(workspace.id), max_jobs=asked, now=NOW)
+        with pytest.raises(QuotaExceeded) as refused:
+            await store.create_job(make_job(workspace.id), max_jobs=asked, now=NOW)
+        assert refused.value.limit == own
+
+    async def test_a_limit_of_zero_is_a_limit(self, scene: Scene, store: JobStore) -> None:
+        with pytest.raises(QuotaExceeded):
+            await store.create_job(make_job((await scene.workspace()).id), max_jobs=0, now=NOW)
+        closed = await scene.another_workspace(max_jobs=0)
+        with pytest.raises(QuotaExceeded):
+            await store.create_job(make_job(closed.id), max_jobs=None, now=NOW)
+
+    async def test_workspaces_do_not_share_it(self, scene: Scene) -> None:
+        await scene.jobs(3)
+        other = await scene.another_workspace()
+        await scene.store.create_job(make_job(other.id), max_jobs=1, now=NOW)
+
+    async def test_every_way_back_from_inactive_is_checked(self, scene: Scene) -> None:
+        await scene.job()
+        for status in (JobStatus.ACTIVE, JobStatus.PAUSED):
+            job = await scene.job(**INACTIVE)
+            with pytest.raises(QuotaExceeded):
+                await self._change(scene, job, self._revived(job, status), max_jobs=1)
+            assert await scene.job_now(job) == job
+            assert await self._change(scene, job, self._revived(job, status), max_jobs=2)
+            await scene.delete(job)
+
+    async def test_what_counts_already_may_change_beyond_the_limit(self, scene: Scene) -> None:
+        job, *_ = await scene.jobs(3)
+        halted = paused(job, LATER)
+        assert await self._change(scene, job, halted, max_jobs=1)
+        assert await self._change(scene, halted, halted.changed(LATER, status=JobStatus.ACTIVE), max_jobs=1)
+
+    async def test_what_stays_inactive_may_change_beyond_the_limit(self, scene: Scene) -> None:
+        await scene.job()
+        resting = await scene.job(**INACTIVE)
+        assert await self._change(scene, resting, resting.changed(LATER, host="else.example"), max_jobs=1)
+
+    async def test_a_stale_change_is_refused_as_such(self, scene: Scene) -> None:
+        await scene.job()
+        job = await scene.job(**INACTIVE)
+        await scene.change(job, job.changed(LATER))
+        assert not await self._change(scene, job, self._revived(job, JobStatus.ACTIVE), max_jobs=1)
+
+    def _revived(self, job: Job, status: JobStatus) -> Job:
+        return job.changed(LATER, status=status, inactive_reason=None)
+
+    async def _change(self, scene: Scene, before: Job, after: Job, max_jobs: int) -> bool:
+        return await scene.store.change_job(after, expected=before, cancel=None, max_jobs=max_jobs, now=LATER)

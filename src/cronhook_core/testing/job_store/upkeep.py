@@ -1,0 +1,136 @@
+"""Whether the store answers, and what it forgets."""
+
+from __future__ import annotations
+
+from datetime import datetime, timedelta
+
+import pytest
+
+from cronhook_core.domain.claim import Claim
+from cronhook_core.domain.idempotency import KEPT_FOR
+from cronhook_core.domain.job import Job
+from cronhook_core.errors import AlreadyAnswered
+from cronhook_core.ports.job_store import JobStore
+from cronhook_core.testing.builders import (
+    MINUTE,
+    NOW,
+    gave_up,
+    make_execution,
+    make_idempotent_request,
+    make_job,
+    retry,
+    succeeded,
+)
+from cronhook_core.testing.job_store.scene import LATER, JobStoreSuite, Scene
+
+MICROSECOND = timedelta(microseconds=1)
+LONG_AFTER = LATER + timedelta(days=400)
+
+
+class Upkeep(JobStoreSuite):
+    async def test_a_store_that_answers_says_nothing_more(self, store: JobStore) -> None:
+        await store.ping()
+
+    async def test_what_ended_before_is_deleted_with_its_attempts(self, scene: Scene) -> None:
+        job = await scene.job()
+        old = [await self._ended(scene, job, LATER + n * MINUTE) for n in range(3)]
+        kept = await self._ended(scene, job, LATER + 3 * MINUTE)
+        newest = await scene.queued(job, at=LONG_AFTER)
+        assert await scene.store.prune(LATER + 3 * MINUTE, 10) == 3
+        assert await self._left(scene, job) == [newest.id, kept.execution_id]
+        page, total = await scene.store.list_attempts(job.workspace_id, job.id, offset=0, limit=10)
+        assert ([attempt.execution_id for attempt in page], total) == ([kept.execution_id], 1)
+        for claim in old:
+            assert await scene.attempts(claim) == []
+            assert await scene.store.get_execution(job.workspace_id, claim.execution_id) is None
+
+    async def test_the_end_is_compared_to_the_microsecond(self, scene: Scene) -> None:
+        job = await scene.job()
+        await self._ended(scene, job, LATER)
+        await scene.queued(job, at=LONG_AFTER)
+        assert await scene.store.prune(LATER, 10) == 0
+        assert await scene.store.prune(LATER + MICROSECOND, 10) == 1
+
+    async def test_a_jobs_newest_execution_stays(self, scene: Scene) -> None:
+        jobs = await scene.jobs(2)
+        claims = [await self._ended(scene, job, LATER) for job in jobs for _ in range(2)]
+        assert await scene.store.prune(LONG_AFTER, 10) == 2
+        for job in jobs:
+            [left] = await self._left(scene, job)
+            assert left == max(c.execution_id for c in claims if c.job_id == job.id)
+            assert len((await scene.store.list_attempts(job.workspace_id, job.id, offset=0, limit=10))[0]) == 1
+        assert await scene.store.prune(LONG_AFTER, 10) == 0
+
+    async def test_no_more_than_the_limit_at_once(self, scene: Scene) -> None:
+        job = await scene.job()
+        for n in range(6):
+            await self._ended(scene, job, LATER + n * MINUTE)
+        pruned = [await scene.store.prune(LONG_AFTER, 2) for _ in range(4)]
+        assert pruned == [2, 2, 1, 0]
+
+    async def test_what_did_not_end_stays_however_old(self, scene: Scene) -> None:
+        job = await scene.job()
+        queued, running = await scene.queued(job), await scene.running(job)
+        waiting = await scene.running(job)
+        await scene.store.finish([retry(waiting)], LATER)
+        await scene.queued(job, at=LONG_AFTER)
+        assert await scene.store.prune(LONG_AFTER, 10) == 0
+        assert set(await self._left(scene, job)) >= {queued.id, running.execution_id, waiting.execution_id}
+
+    async def test_every_way_to_end_counts(self, scene: Scene) -> None:
+        job = await scene.job()
+        await scene.store.finish([gave_up(await scene.running(job))], LATER)
+        cancelled = await scene.queued(job)
+        await scene.store.cancel_execution(job.workspace_id, cancelled.id, now=LATER)
+        await scene.planned(job)
+        await scene.pause(job)
+        await scene.queued(job, at=LONG_AFTER)
+        assert await scene.store.prune(LONG_AFTER, 10) == 3
+
+    async def test_those_of_deleted_jobs_go_but_the_newest(self, scene: Scene) -> None:
+        job = await scene.job()
+        for n in range(3):
+            await self._ended(scene, job, LATER + n * MINUTE)
+        await scene.delete(job)
+        assert await scene.store.prune(LONG_AFTER, 10) == 2
+
+    async def test_expired_idempotency_records_go(self, scene: Scene) -> None:
+        job = await scene.job()
+        request = make_idempotent_request()
+        await scene.store.add_execution(make_execution(job), now=NOW, idempotency=request)
+        await scene.store.prune(NOW + KEPT_FOR - MINUTE, 10)
+        with pytest.raises(AlreadyAnswered):
+            await scene.store.add_execution(make_execution(job), now=NOW, idempotency=request)
+        await scene.store.prune(NOW + KEPT_FOR + MINUTE, 10)
+        execution = make_execution(job)
+        await scene.store.add_execution(execution, now=NOW, idempotency=request)
+        assert await scene.now_of(execution) == execution
+
+    async def test_workers_long_buried_are_forgotten_and_what_they_held_is_found(self, scene: Scene) -> None:
+        worker_id, alive = await scene.worker(), await scene.worker()
+        claim = await scene.running(await scene.job(), worker_id=worker_id)
+        await scene.bury(worker_id)
+        await scene.store.prune(LONG_AFTER, 10)
+        assert [beat.worker_id for beat in await scene.store.worker_beats()] == [alive]
+        assert not await scene.store.beat(worker_id, LONG_AFTER)
+        [lost] = await scene.store.lose_abandoned(LONG_AFTER, 10)
+        assert lost.execution_id == claim.execution_id
+
+    async def test_pruning_an_empty_store_is_harmless(self, store: JobStore) -> None:
+        assert await store.prune(LONG_AFTER, 10) == 0
+
+    async def test_a_job_that_never_ran_is_left_alone(self, scene: Scene) -> None:
+        job = make_job((await scene.workspace()).id)
+        await scene.store.create_job(job, max_jobs=None, now=NOW)
+        await scene.store.prune(LONG_AFTER, 10)
+        assert await scene.job_now(job) == job
+
+    async def _ended(self, scene: Scene, job: Job, at: datetime) -> Claim:
+        """A manual execution that succeeded at this instant."""
+        claim = await scene.running(job)
+        await scene.store.finish([succeeded(claim, at)], LATER)
+        return claim
+
+    async def _left(self, scene: Scene, job: Job) -> list[str]:
+        left = await scene.store.list_executions(job.workspace_id, job.id, limit=100)
+        return [execution.id for execution in left]
