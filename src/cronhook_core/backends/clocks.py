@@ -80,22 +80,25 @@ class OffsetGuard:
 
     offset: timedelta
     doubted: timedelta | None = None
-    doubted_since: float = 0.0
+    doubted_since: float | None = None
 
     @property
     def refused_jump(self) -> timedelta | None:
         return None if self.doubted is None else self.doubted - self.offset
 
     def after(self, reading: Reading) -> OffsetGuard:
-        nearest = reading.nearest(self.offset)
-        if abs(nearest - self.offset) <= LONGEST_STEP:
-            return OffsetGuard(offset=nearest)
-        if self.doubted is None or abs(reading.nearest(self.doubted) - self.doubted) > LONGEST_STEP:
+        if _apart(reading, self.offset) <= LONGEST_STEP:
+            return OffsetGuard(offset=reading.nearest(self.offset))
+        if self.doubted is None or self.doubted_since is None or _apart(reading, self.doubted) > LONGEST_STEP:
             return evolve(self, doubted=reading.middle, doubted_since=reading.at)
         doubted = reading.nearest(self.doubted)
         if reading.at - self.doubted_since >= MUST_STAND:
             return OffsetGuard(offset=doubted)
         return evolve(self, doubted=doubted)
+
+
+def _apart(reading: Reading, offset: timedelta) -> timedelta:
+    return abs(reading.nearest(offset) - offset)
 
 
 class RemoteClock:

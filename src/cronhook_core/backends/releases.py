@@ -25,6 +25,10 @@ class Releases:
         """Somebody is about to ask for this lock; what is released from now on counts."""
         self._missed[name] = False
 
+    def granted(self, name: str) -> None:
+        """Whoever asked has the lock, and will not wait for its own release."""
+        self._missed.pop(name, None)
+
     def tell(self, name: str) -> None:
         """A release of this lock was noticed."""
         if name in self._missed:

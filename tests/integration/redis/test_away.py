@@ -126,6 +126,22 @@ async def test_after_a_failure_calls_fail_without_trying(valkey: ValkeyServer, c
         await asyncio.sleep(connection.pause_left)
 
 
+async def test_while_one_call_tries_the_others_fail_at_once(valkey: ValkeyServer, connection: RedisConnection) -> None:
+    valkey.suspend()
+    with pytest.raises(QueueUnavailable):
+        await connection.ping()
+    await asyncio.sleep(connection.pause_left)
+    trial = asyncio.create_task(connection.ping())
+    await asyncio.sleep(0)
+    with takes_less_than(0.1):
+        failures = await asyncio.gather(*(connection.ping() for _ in range(50)), return_exceptions=True)
+    assert {type(failure) for failure in failures} == {QueueUnavailable}
+    assert not trial.done()
+    valkey.resume()
+    await trial
+    await asyncio.gather(*(connection.ping() for _ in range(50)))
+
+
 async def test_a_late_answer_is_not_taken_for_the_next_calls(valkey: ValkeyServer, connection: RedisConnection) -> None:
     queue = RedisQueue(connection)
     await queue.push([message(1), message(2), message(3)], NOW)

@@ -23,6 +23,7 @@ class MemoryLock:
             return Held(remaining=timedelta(seconds=remaining))
         lease = Lease(name=name, token=secrets.token_hex(16))
         self._keep(lease, ttl)
+        self._releases.granted(name)
         return lease
 
     async def renew(self, lease: Lease, ttl: timedelta, now: datetime) -> bool:

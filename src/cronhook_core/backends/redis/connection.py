@@ -5,6 +5,7 @@ from collections.abc import Awaitable, Callable
 from random import Random
 from typing import Any, TypeVar
 
+from attrs import frozen
 from redis.asyncio import Redis
 from redis.exceptions import ReadOnlyError, RedisError, ResponseError
 
@@ -18,11 +19,19 @@ from cronhook_core.ports.clock import Clock
 _T = TypeVar("_T")
 
 
+@frozen(kw_only=True, eq=False)
+class _Refusal:
+    """Calls before ``until`` (monotonic) fail untried."""
+
+    until: float
+    reason: str
+
+
 class RedisConnection:
     """What the queue, the lock and the clock of one process share: connections to one Redis.
 
-    Nothing connects before the first call. After a failure calls fail at once for a pause that grows to 1 s, then the
-    next one tries again on new connections: Redis may come back under another address.
+    Nothing connects before the first call. After a failure calls fail at once for a pause that grows to 1 s; then one
+    tries again on new connections, for Redis may come back under another address, while the others still fail at once.
     """
 
     def __init__(self, options: dict[str, Any], prefix: str, *, clock: Clock, random: Random) -> None:
@@ -31,7 +40,7 @@ class RedisConnection:
         self._prefix = prefix
         self._random = random
         self._backoff = Backoff(random)
-        self._refusing: tuple[float, str] | None = None
+        self._refusal: _Refusal | None = None
         self._pool = Pool(options)
         self._subscriptions: list[Subscription] = []
         self._closed = False
@@ -49,7 +58,7 @@ class RedisConnection:
     @property
     def pause_left(self) -> float:
         """Seconds for which calls still fail without being tried; 0 when the next one is tried."""
-        return 0.0 if self._refusing is None else max(0.0, self._refusing[0] - self.clock.monotonic())
+        return 0.0 if self._refusal is None else max(0.0, self._refusal.until - self.clock.monotonic())
 
     def key(self, *parts: str) -> str:
         return ":".join((self._prefix, *parts))
@@ -61,21 +70,22 @@ class RedisConnection:
 
         Every failure comes out as ``error``, at most 2 s after that.
         """
-        self._refuse_during_pause(error)
+        before = self._begin(error)
         pool = self._pool
         try:
             async with pool as redis, asyncio.timeout(blocks_for + ANSWER_WITHIN):
                 answer = await command(redis)
         except ResponseError as failure:
+            self._answered()
             if isinstance(failure, ReadOnlyError):  # a failover: the name may lead to another server by now
                 await self._replace(pool)
             raise error(f"Redis refused: {failure}") from failure
         except (RedisError, OSError) as failure:
             reason = f"Redis is away: {str(failure) or f'no answer within {ANSWER_WITHIN} s'}"
-            self._pause(reason)
+            self._pause(reason, before)
             await self._replace(pool)
             raise error(reason) from failure
-        self._backoff.answered()
+        self._answered()
         return answer
 
     def subscribe(self, channel: str, handle: Callable[[bytes], None]) -> Subscription:
@@ -102,18 +112,24 @@ class RedisConnection:
             await subscription.close()
         await self._pool.close()
 
-    def _refuse_during_pause(self, error: type[Unavailable]) -> None:
+    def _begin(self, error: type[Unavailable]) -> _Refusal | None:
+        """Refuse the call during a pause; after one let it try, and refuse others for as long as it may take."""
         if self._closed:
             raise error("the connection to Redis was closed")
-        if self._refusing is not None:
-            until, reason = self._refusing
-            if self.clock.monotonic() < until:
-                raise error(reason)
-            self._refusing = None
+        if self._refusal is not None:
+            now = self.clock.monotonic()
+            if now < self._refusal.until:
+                raise error(self._refusal.reason)
+            self._refusal = _Refusal(until=now + ANSWER_WITHIN, reason=self._refusal.reason)
+        return self._refusal
 
-    def _pause(self, reason: str) -> None:
-        if self._refusing is None:  # calls that failed together count as one
-            self._refusing = (self.clock.monotonic() + self._backoff.failed(), reason)
+    def _answered(self) -> None:
+        self._refusal = None
+        self._backoff.answered()
+
+    def _pause(self, reason: str, before: _Refusal | None) -> None:
+        if self._refusal is before:  # of calls that fail together the first one counts
+            self._refusal = _Refusal(until=self.clock.monotonic() + self._backoff.failed(), reason=reason)
 
     async def _replace(self, pool: Pool) -> None:
         if pool is self._pool and not self._closed:

@@ -49,6 +49,7 @@ class RedisLock:
         self._releases.asking(name)
         remaining = await self._run(_ACQUIRE, name, lease.token, _milliseconds(ttl))
         if remaining == 0:
+            self._releases.granted(name)
             return lease
         self._subscription.start()
         return Held(remaining=remaining * _MILLISECOND)

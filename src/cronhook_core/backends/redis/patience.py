@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from random import Random
 
-ANSWER_WITHIN = 1.25
+ANSWER_WITHIN = 0.75
 """Seconds that Redis has to connect and answer, beyond what a blocking command asks it to wait."""
 CLOSE_WITHIN = 0.5
 FIRST_PAUSE = 0.05

@@ -12,9 +12,9 @@ from redis.asyncio.retry import Retry
 from redis.backoff import NoBackoff
 from redis.exceptions import RedisError
 
-from cronhook_core.backends.redis.patience import CLOSE_WITHIN
+from cronhook_core.backends.redis.patience import ANSWER_WITHIN, CLOSE_WITHIN
 
-CONNECT_WITHIN = 1.0
+CONNECT_WITHIN = ANSWER_WITHIN
 MAX_CONNECTIONS = 64
 
 

@@ -51,12 +51,12 @@ class RedisQueue:
 
     async def pop(self, limit: int, timeout: timedelta, now: datetime) -> Sequence[QueueMessage]:
         seconds = timeout.total_seconds()
-
-        async def pop(redis: Redis) -> list[bytes]:
-            taken = await self._pop_now(redis, limit)
-            return taken or (await self._pop_later(redis, limit, seconds) if seconds > 0 else [])
-
-        return self._decoded(await self._connection.call(pop, QueueUnavailable, blocks_for=seconds))
+        taken = await self._connection.call(lambda redis: self._pop_now(redis, limit), QueueUnavailable)
+        if not taken and seconds > 0:
+            taken = await self._connection.call(
+                lambda redis: self._pop_later(redis, limit, seconds), QueueUnavailable, blocks_for=seconds
+            )
+        return self._decoded(taken)
 
     async def depth(self) -> int:
         return await self._connection.call(lambda redis: redis.llen(self._key), QueueUnavailable)

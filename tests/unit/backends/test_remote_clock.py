@@ -1,0 +1,117 @@
+import asyncio
+import logging
+from datetime import UTC, datetime, timedelta
+
+import pytest
+
+from cronhook_core.backends.clocks import RemoteClock
+from cronhook_core.errors import StoreUnavailable
+from cronhook_core.testing.builders import NOW
+from cronhook_core.testing.manual_clock import ManualClock
+
+AHEAD = timedelta(minutes=7)
+
+
+class Server:
+    """A server whose clock is ``ahead`` of the node's; its answers take ``seconds``; it may be away."""
+
+    def __init__(self, node: ManualClock) -> None:
+        self.ahead = AHEAD
+        self.seconds = 0.0
+        self.away = False
+        self.asked = 0
+        self._node = node
+
+    async def time(self) -> datetime:
+        self.asked += 1
+        if self.away:
+            raise StoreUnavailable("away")
+        await self._node.sleep(self.seconds / 2)
+        answer = NOW + timedelta(seconds=self._node.monotonic()) + self.ahead
+        await self._node.sleep(self.seconds / 2)
+        return answer
+
+
+@pytest.fixture
+def node() -> ManualClock:
+    return ManualClock(NOW)
+
+
+@pytest.fixture
+def server(node: ManualClock) -> Server:
+    return Server(node)
+
+
+@pytest.fixture
+def clock(node: ManualClock, server: Server) -> RemoteClock:
+    return RemoteClock(node, server.time)
+
+
+async def test_until_the_first_answer_it_shows_the_nodes_time(clock: RemoteClock, server: Server) -> None:
+    server.away = True
+    with pytest.raises(StoreUnavailable):
+        await clock.sync()
+    assert clock.now() == NOW
+
+
+async def test_it_shows_the_servers_time(clock: RemoteClock, node: ManualClock) -> None:
+    await clock.sync()
+    await node.advance(10)
+    assert clock.now() == NOW + AHEAD + timedelta(seconds=10)
+    assert clock.now().tzinfo is UTC
+
+
+async def test_a_step_of_the_nodes_clock_does_not_touch_it(clock: RemoteClock, node: ManualClock) -> None:
+    await clock.sync()
+    node.step(-3600)
+    assert clock.now() == NOW + AHEAD
+
+
+async def test_half_of_a_slow_answers_time_is_added(clock: RemoteClock, node: ManualClock, server: Server) -> None:
+    server.seconds = 2.0
+    syncing = asyncio.create_task(clock.sync())
+    await node.advance(2.0)
+    await syncing
+    assert clock.now() == NOW + AHEAD + timedelta(seconds=2)
+
+
+async def test_it_follows_the_server_and_outlives_its_absence(
+    clock: RemoteClock, node: ManualClock, server: Server
+) -> None:
+    server.away = True
+    clock.start()
+    clock.start()
+    await node.advance(12)
+    assert server.asked == 3
+    server.away = False
+    await node.advance(5)
+    assert clock.now() == NOW + AHEAD + timedelta(seconds=17)
+    server.ahead += timedelta(seconds=1)
+    await node.advance(5)
+    assert clock.now() == NOW + AHEAD + timedelta(seconds=23)
+    await clock.stop()
+    await clock.stop()
+    await node.advance(60)
+    assert server.asked == 5
+
+
+async def test_a_jump_is_alarmed_once_and_taken_over_after_a_minute(
+    clock: RemoteClock, node: ManualClock, server: Server, caplog: pytest.LogCaptureFixture
+) -> None:
+    await clock.sync()
+    assert clock.refused_jump is None
+    clock.start()
+    server.ahead += timedelta(hours=1)
+    with caplog.at_level(logging.WARNING):
+        await node.advance(59)
+        assert clock.now() == NOW + AHEAD + timedelta(seconds=59)
+        assert clock.refused_jump == timedelta(hours=1)
+        assert [record.message for record in caplog.records] == [
+            "the server's clock jumped by 1:00:00; not believed until it has stood for a minute"
+        ]
+        await node.advance(7)
+        assert clock.now() == NOW + AHEAD + timedelta(hours=1, seconds=66)
+        assert clock.refused_jump is None
+        assert caplog.records[-1].message == "the server's clock stays moved by 1:00:00; taken over"
+        assert len(caplog.records) == 2
+    await clock.stop()
