@@ -137,7 +137,7 @@ def _lowest(bits: int) -> int:
     return (bits & -bits).bit_length() - 1
 
 
-@lru_cache(maxsize=4096)
+@lru_cache(maxsize=2048)
 def read_cron(line: str) -> CronExpression:
     """Reads a line of five fields or a macro; raises `InvalidCron` with the reason and the offending field.
 

@@ -108,7 +108,7 @@ def _whole_minute(wall: datetime) -> datetime:
     return _following_minute(wall - _INSTANT)
 
 
-@lru_cache(maxsize=4096)
+@lru_cache(maxsize=2048)
 def recurrence(line: str, zone_name: str) -> Recurrence:
     """Raises `InvalidCron` and `InvalidTimezone`. Ten thousand jobs with one line and zone share one reading."""
     return Recurrence(read_cron(line), time_zone(zone_name))

@@ -12,7 +12,15 @@ from cronhook_core.domain.schedule import MAX_MISSED, CatchUp, CronSchedule
 
 NOON = datetime(2025, 6, 1, 12, tzinfo=UTC)
 MINUTE = timedelta(minutes=1)
-LINES = ["* * * * *", "*/7 1-5 * * MON-FRI", "30 2 * * *", "0,15,30,45 2 * * *", "0 0 L * *", "0 0 29 2 *"]
+LINES = [
+    "* * * * *",
+    "0 2,3 * * *",
+    "*/7 1-5 * * MON-FRI",
+    "30 2 * * *",
+    "0,15,30,45 2 * * *",
+    "0 0 L * *",
+    "0 0 29 2 *",
+]
 ZONES = ["UTC", "America/New_York", "Europe/Berlin", "Australia/Lord_Howe", "Pacific/Apia"]
 
 

@@ -52,6 +52,18 @@ def test_the_listed_difference_is_one() -> None:
     assert [wall.day for wall in islice(walk(CRONITER_DIFFERS, start), 4)] == [1, 14, 1, 11]
 
 
+def test_why_croniter_does_not_decide() -> None:
+    before = time_zone("America/New_York").local(datetime.fromisoformat("2025-11-02T04:00+00:00"))
+    twice = croniter("30 1 * * *", before, ret_type=datetime)
+    assert [twice.get_next().isoformat() for _ in range(2)] == [
+        "2025-11-02T01:30:00-04:00",
+        "2025-11-02T01:30:00-05:00",
+    ]
+    (minutes, hours, *_), _ = croniter.expand("5-5 22-6 * * *")
+    assert minutes == ["*"]
+    assert sorted(hours) == [0, 1, 2, 3, 4, 5, 6, 22, 23]
+
+
 def by_croniter(line: str, wall: datetime) -> croniter:
     """It reads lines as we do where no clock jumps; ``implement_cron_bug`` is Debian's rule of the star."""
     return croniter(line, wall, ret_type=datetime, implement_cron_bug=True)
