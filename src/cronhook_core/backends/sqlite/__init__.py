@@ -3,7 +3,13 @@
 from cronhook_core.errors import MissingDependency
 
 try:
-    import alembic  # noqa: F401
-    import sqlalchemy  # noqa: F401
-except ModuleNotFoundError as error:
-    raise MissingDependency("sqlite", error.name or "sqlalchemy") from None
+    from cronhook_core.backends.sqlite.account_store import SqliteAccountStore
+    from cronhook_core.backends.sqlite.database import SqliteDatabase
+    from cronhook_core.backends.sqlite.job_store import SqliteJobStore
+    from cronhook_core.backends.sqlite.lock import SqliteLock
+except ModuleNotFoundError as missing:
+    if missing.name not in ("alembic", "sqlalchemy"):
+        raise
+    raise MissingDependency("sqlite", missing.name) from missing
+
+__all__ = ["SqliteAccountStore", "SqliteDatabase", "SqliteJobStore", "SqliteLock"]

@@ -6,15 +6,16 @@ So no batch is too long for SQLite's limit of parameters, and no statement is co
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Column, ColumnElement, Connection, Executable, Table, Update, bindparam, func, select, update
+from sqlalchemy import Column, ColumnElement, Connection, bindparam, func, select
 
 from cronhook_core.backends.sql import rows
 from cronhook_core.backends.sql.tables import attempts, executions, jobs
 from cronhook_core.backends.sql.writes import ended_values
+from cronhook_core.backends.sqlite.row_writer import RowWriter
 from cronhook_core.domain.claim import ClaimRef
 from cronhook_core.domain.execution import Attempt, Execution
 from cronhook_core.domain.transitions import JobState
@@ -30,18 +31,9 @@ def keys(identifiers: Iterable[str]) -> dict[str, str]:
     return {"keys": json.dumps(list(identifiers))}
 
 
-def update_rows(table: Table, *, key: Sequence[str], columns: Sequence[str]) -> Update:
-    """An update of single rows; the parameters of the key's columns are named ``of_…``."""
-    own_row = [table.c[name] == bindparam(f"of_{name}", type_=table.c[name].type) for name in key]
-    return update(table).where(*own_row).values({name: bindparam(name, type_=table.c[name].type) for name in columns})
-
-
-def write_rows(connection: Connection, statement: Executable, values: Sequence[rows.Values]) -> int:
-    """How many rows were written."""
-    return connection.execute(statement, values).rowcount if values else 0
-
-
-_END_JOBS = update_rows(jobs, key=["id"], columns=["status", "inactive_reason", "next_run", "revision", "updated_at"])
+_END_JOBS = RowWriter.updating(
+    jobs, key=["id"], columns=["status", "inactive_reason", "next_run", "revision", "updated_at"]
+)
 _EXECUTIONS = select(executions).where(listed(executions.c.id))
 _JOB_STATES = select(*rows.JOB_STATE_COLUMNS).where(listed(jobs.c.id))
 _refs = func.json_each(bindparam("keys")).table_valued("value", name="refs")
@@ -65,21 +57,21 @@ _ATTEMPTS = select(
 
 def end_jobs(connection: Connection, ended: Iterable[JobState], now: datetime) -> None:
     """Write jobs as `JobState.ended` left them."""
-    write_rows(connection, _END_JOBS, [{"of_id": job.id, **ended_values(job, now)} for job in ended])
+    _END_JOBS.write(connection, [{"of_id": job.id, **ended_values(job, now)} for job in ended])
 
 
 def read_executions(connection: Connection, identifiers: Iterable[str]) -> dict[str, Execution]:
-    return {row.id: rows.execution_from(row) for row in connection.execute(_EXECUTIONS, keys(identifiers))}
+    return {row.id: rows.execution_from(row) for row in connection.execute(_EXECUTIONS, keys(identifiers)).all()}
 
 
 def read_job_states(connection: Connection, identifiers: Iterable[str]) -> dict[str, JobState]:
-    return {row.job_id: rows.job_state_from(row) for row in connection.execute(_JOB_STATES, keys(identifiers))}
+    return {row.job_id: rows.job_state_from(row) for row in connection.execute(_JOB_STATES, keys(identifiers)).all()}
 
 
 def read_attempts(connection: Connection, refs: Iterable[ClaimRef]) -> dict[ClaimRef, Attempt]:
     """The attempts of these claims as they began, and how they ended, but not with which answer."""
     listed_refs = json.dumps([(ref.execution_id, ref.attempt_no) for ref in refs])
-    found = [_begun(row) for row in connection.execute(_ATTEMPTS, {"keys": listed_refs})]
+    found = [_begun(row) for row in connection.execute(_ATTEMPTS, {"keys": listed_refs}).all()]
     return {ClaimRef(execution_id=a.execution_id, attempt_no=a.attempt_no): a for a in found}
 
 

@@ -9,15 +9,16 @@ from sqlalchemy import Connection, bindparam, insert, select
 
 from cronhook_core.backends.sql import rows
 from cronhook_core.backends.sql.tables import attempts, executions, jobs, workers
-from cronhook_core.backends.sqlite.batches import keys, listed, read_executions, update_rows, write_rows
+from cronhook_core.backends.sqlite.batches import RowWriter, keys, listed, read_executions
+from cronhook_core.backends.sqlite.row_writer import RowWriter
 from cronhook_core.domain.claim import Claim
 from cronhook_core.domain.execution import Execution
 from cronhook_core.domain.transitions import claimed, is_claimable, without_surplus_suspects
 
 _LIVING = select(workers.c.id).where(workers.c.id == bindparam("worker_id"), workers.c.buried_at.is_(None))
 _JOBS = select(*rows.JOB_STATE_COLUMNS, *rows.TARGET_COLUMNS).where(listed(jobs.c.id))
-_RUN = update_rows(executions, key=["id"], columns=["status", "attempt_no", "worker_id", "started_at"])
-_BEGIN = insert(attempts)
+_RUN = RowWriter.updating(executions, key=["id"], columns=["status", "attempt_no", "worker_id", "started_at"])
+_BEGIN = RowWriter.inserting(insert(attempts))
 
 
 def claim(
@@ -26,16 +27,15 @@ def claim(
     if connection.execute(_LIVING, {"worker_id": worker_id}).one_or_none() is None:
         return []
     named = read_executions(connection, execution_ids)
-    job_rows = {
-        row.job_id: row for row in connection.execute(_JOBS, keys({execution.job_id for execution in named.values()}))
-    }
+    of_jobs = keys({execution.job_id for execution in named.values()})
+    job_rows = {row.job_id: row for row in connection.execute(_JOBS, of_jobs).all()}
     states = {job_id: rows.job_state_from(row) for job_id, row in job_rows.items()}
     in_order = [named[identifier] for identifier in dict.fromkeys(execution_ids) if identifier in named]
     claimable = [execution for execution in in_order if is_claimable(execution, states[execution.job_id], now)]
     taken = without_surplus_suspects(claimable, with_suspect=with_suspect)
     begun = [claimed(execution, worker_id, now) for execution in taken]
-    write_rows(connection, _RUN, [_running_values(execution) for execution, _ in begun])
-    write_rows(connection, _BEGIN, [rows.attempt_values(attempt) for _, attempt in begun])
+    _RUN.write(connection, [_running_values(execution) for execution, _ in begun])
+    _BEGIN.write(connection, [rows.attempt_values(attempt) for _, attempt in begun])
     return [rows.claim_of(execution, job_rows[execution.job_id]) for execution, _ in begun]
 
 

@@ -1,6 +1,5 @@
 from __future__ import annotations
 
-import asyncio
 import secrets
 from collections.abc import Awaitable
 from datetime import datetime, timedelta
@@ -9,10 +8,12 @@ from typing import TypeVar
 from sqlalchemy import Connection, delete, select, update
 from sqlalchemy.dialects.sqlite import insert
 
+from cronhook_core.backends.clocks import SystemClock
 from cronhook_core.backends.sql.rows import AnyRow
 from cronhook_core.backends.sql.tables import leases
 from cronhook_core.backends.sqlite.database import SqliteDatabase
 from cronhook_core.errors import LockUnavailable, StoreUnavailable
+from cronhook_core.ports.clock import Clock
 from cronhook_core.ports.lock import Held, Lease
 
 POLL_SECONDS = 0.1
@@ -22,10 +23,14 @@ T = TypeVar("T")
 
 
 class SqliteLock:
-    """The `Lock` of the processes that share a SQLite file, and so a machine and its wall clock."""
+    """The `Lock` of the processes that share a SQLite file, and so a machine and its wall clock.
 
-    def __init__(self, database: SqliteDatabase) -> None:
+    ``clock`` measures waiting; None is this machine's.
+    """
+
+    def __init__(self, database: SqliteDatabase, clock: Clock | None = None) -> None:
         self._database = database
+        self._clock = clock or SystemClock()
 
     async def acquire(self, name: str, ttl: timedelta, now: datetime) -> Lease | Held:
         return await _answer(self._database.write(_acquire, Lease(name=name, token=secrets.token_hex(16)), ttl, now))
@@ -38,13 +43,12 @@ class SqliteLock:
 
     async def wait_released(self, name: str, timeout: timedelta) -> None:
         """Looks ten times a second; a lock that was never taken counts as released."""
-        loop = asyncio.get_running_loop()
-        deadline = loop.time() + timeout.total_seconds()
+        deadline = self._clock.monotonic() + timeout.total_seconds()
         while True:
-            left = deadline - loop.time()
+            left = deadline - self._clock.monotonic()
             if left <= 0 or await _answer(self._database.read(_stored, name)) is None:
                 return
-            await asyncio.sleep(min(POLL_SECONDS, left))
+            await self._clock.sleep(min(POLL_SECONDS, left))
 
 
 async def _answer(asked: Awaitable[T]) -> T:

@@ -10,14 +10,15 @@ from sqlalchemy.dialects.sqlite import insert
 
 from cronhook_core.backends.sql import rows
 from cronhook_core.backends.sql.tables import executions, jobs
-from cronhook_core.backends.sqlite.batches import end_jobs, keys, listed, read_job_states, update_rows, write_rows
+from cronhook_core.backends.sqlite.batches import RowWriter, end_jobs, keys, listed, read_job_states
+from cronhook_core.backends.sqlite.row_writer import RowWriter
 from cronhook_core.domain.execution import Execution
 from cronhook_core.domain.planning import JobPlan
 from cronhook_core.domain.transitions import JobState, plan_applies, planned
 
 _EXISTING = select(executions.c.id).where(listed(executions.c.id))
-_QUEUE = insert(executions).on_conflict_do_nothing()
-_MOVE = update_rows(jobs, key=["id"], columns=["next_run", "planned_through"])
+_QUEUE = RowWriter.inserting(insert(executions).on_conflict_do_nothing())
+_MOVE = RowWriter.updating(jobs, key=["id"], columns=["next_run", "planned_through"])
 
 
 def plan(connection: Connection, plans: Sequence[JobPlan], now: datetime) -> list[str]:
@@ -34,7 +35,7 @@ def plan(connection: Connection, plans: Sequence[JobPlan], now: datetime) -> lis
             ended[plan.job_id] = moved[plan.job_id]
         if plan.execution is not None:
             queued.append(plan.execution)
-    write_rows(connection, _MOVE, [_moved_values(job) for job in moved.values()])
+    _MOVE.write(connection, [_moved_values(job) for job in moved.values()])
     end_jobs(connection, ended.values(), now)
     return _queue(connection, queued)
 
@@ -46,7 +47,7 @@ def _moved_values(job: JobState) -> rows.Values:
 def _queue(connection: Connection, queued: Sequence[Execution]) -> list[str]:
     """Insert executions, but none whose id or whose job's instant already has one; return the ids inserted."""
     before = _existing(connection, queued)
-    inserted = write_rows(connection, _QUEUE, [rows.execution_values(execution) for execution in queued])
+    inserted = _QUEUE.write(connection, [rows.execution_values(execution) for execution in queued])
     after = {execution.id for execution in queued} if inserted == len(queued) else _existing(connection, queued)
     return [execution.id for execution in queued if execution.id in after - before]
 

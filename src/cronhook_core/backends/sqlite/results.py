@@ -15,9 +15,8 @@ from cronhook_core.backends.sqlite.batches import (
     read_attempts,
     read_executions,
     read_job_states,
-    update_rows,
-    write_rows,
 )
+from cronhook_core.backends.sqlite.row_writer import RowWriter
 from cronhook_core.domain.claim import AttemptReport, ClaimRef, Verdict
 from cronhook_core.domain.execution import Attempt, Execution
 from cronhook_core.domain.job import InactiveReason
@@ -26,8 +25,8 @@ from cronhook_core.ports.job_catalog import CancelQueued
 
 _GONE = CancelQueued(reason=InactiveReason.GONE, manual_too=True)
 _MOVED = ("status", "reason", "available_at", "retries_used", "losses", "releases", "worker_id", "finished_at")
-_MOVE = update_rows(executions, key=["id"], columns=_MOVED)
-_END = update_rows(attempts, key=["execution_id", "attempt_no"], columns=rows.ATTEMPT_RESULT_COLUMNS)
+_MOVE = RowWriter.updating(executions, key=["id"], columns=_MOVED)
+_END = RowWriter.updating(attempts, key=["execution_id", "attempt_no"], columns=rows.ATTEMPT_RESULT_COLUMNS)
 
 
 def finish(connection: Connection, reports: Sequence[AttemptReport], now: datetime) -> Sequence[Verdict]:
@@ -56,8 +55,8 @@ def _read(connection: Connection, refs: Sequence[ClaimRef]) -> Rows:
 
 
 def _write(connection: Connection, before: Rows, changes: Changes, now: datetime) -> Sequence[Verdict]:
-    write_rows(connection, _MOVE, [_moved_values(execution) for execution in changes.executions.values()])
-    write_rows(connection, _END, [_ended_values(attempt) for attempt in changes.attempts.values()])
+    _MOVE.write(connection, [_moved_values(execution) for execution in changes.executions.values()])
+    _END.write(connection, [_ended_values(attempt) for attempt in changes.attempts.values()])
     end_jobs(connection, [before.jobs[job_id].ended(reason) for job_id, reason in changes.job_ends.items()], now)
     for job_id, reason in changes.job_ends.items():
         if reason is InactiveReason.GONE:
