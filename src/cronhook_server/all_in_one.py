@@ -1,0 +1,67 @@
+"""API, scheduler and worker in one process."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+from contextlib import AsyncExitStack, closing
+from random import SystemRandom
+
+import structlog
+from attrs import field, frozen
+
+from cronhook_core.domain.api_key import Scope
+from cronhook_server.app import create_app
+from cronhook_server.assembly import Assembly
+from cronhook_server.composition import open_backends, open_sender, secret_key_of
+from cronhook_server.key_service import KeyService
+from cronhook_server.logging_hooks import LoggingHooks
+from cronhook_server.process import HttpServer, Signals, address_of, listen
+from cronhook_server.settings import Settings
+
+WORKSPACE_NAME = "default"
+FIRST_KEY_NAME = "first key"
+
+_log = structlog.get_logger("cronhook")
+
+
+@frozen(kw_only=True)
+class Started:
+    """``first_key`` is the text of the key that was made because the workspace had none; None otherwise."""
+
+    address: str
+    first_key: str | None = field(repr=False)
+
+
+async def run_all_in_one(settings: Settings, on_started: Callable[[Started], None]) -> None:
+    """Run until a signal asks to stop; the second one ends at once. ``on_started`` is told when requests are served."""
+    random = SystemRandom()
+    async with AsyncExitStack() as stack:
+        listening = stack.enter_context(closing(listen(settings.host, settings.port)))
+        backends = await stack.enter_async_context(open_backends(settings, random))
+        if backends.newer_schema is not None:
+            _log.warning("newer_schema", found=backends.newer_schema)
+        sender = await stack.enter_async_context(open_sender(settings))
+        assembly = Assembly(backends, settings, secret_key=secret_key_of(settings), hooks=LoggingHooks(), random=random)
+        scheduler, worker = assembly.scheduler(), assembly.worker(sender)
+        server = HttpServer(create_app(assembly.services()), listening, drain_timeout=settings.drain_timeout)
+        first_key = await _first_key(assembly.keys())
+        with Signals() as signals:
+            worker.start()
+            scheduler.start()
+            server.start(signals.stop.set)
+            on_started(Started(address=address_of(listening), first_key=first_key))
+            await signals.stop.wait()
+            _log.info("stopping", sends_in_flight=worker.sends_in_flight)
+            await signals.finish(
+                asyncio.gather(server.stop(), worker.stop(), scheduler.stop()),
+                lambda: asyncio.gather(server.stop(at_once=True), worker.stop(at_once=True)),
+            )
+
+
+async def _first_key(keys: KeyService) -> str | None:
+    workspace = await keys.workspace(WORKSPACE_NAME)
+    if await keys.list(workspace.id):
+        return None
+    _, text = await keys.create(workspace.id, name=FIRST_KEY_NAME, scopes=tuple(Scope))
+    return text

@@ -1,0 +1,100 @@
+"""Puts the parts of the server together, on backends that are open."""
+
+from __future__ import annotations
+
+from importlib.metadata import version
+from random import Random
+
+from cronhook_core.domain.target_policy import TargetPolicy
+from cronhook_core.engine.availability import Dependencies
+from cronhook_core.engine.delivery import Delivery
+from cronhook_core.engine.job_service import JobService
+from cronhook_core.engine.leadership import LeaseTimes
+from cronhook_core.engine.scheduler import Scheduler, SchedulerOptions
+from cronhook_core.engine.worker import Worker, WorkerOptions
+from cronhook_core.ports.engine_hooks import EngineHooks
+from cronhook_core.ports.webhook_sender import WebhookSender
+from cronhook_server.auth import Authenticator
+from cronhook_server.composition import Backends
+from cronhook_server.key_service import KeyService
+from cronhook_server.secret_key import pepper_of
+from cronhook_server.services import Services
+from cronhook_server.settings import Settings
+from cronhook_server.signing import DerivedSigningKeys
+
+
+class Assembly:
+    """Makes services and daemons that share backends, settings and a view of what is available.
+
+    ``random`` must be one whose numbers nobody can guess.
+    """
+
+    def __init__(
+        self, backends: Backends, settings: Settings, *, secret_key: str, hooks: EngineHooks, random: Random
+    ) -> None:
+        self._backends = backends
+        self._settings = settings
+        self._secret_key = secret_key
+        self._hooks = hooks
+        self._random = random
+        self._dependencies = Dependencies(hooks, random)
+        self._pepper = pepper_of(secret_key)
+
+    def keys(self) -> KeyService:
+        return KeyService(self._backends.accounts, pepper=self._pepper, clock=self._backends.clock, random=self._random)
+
+    def jobs(self) -> JobService:
+        return JobService(
+            self._backends.store,
+            self._backends.queue,
+            clock=self._backends.clock,
+            random=self._random,
+            targets=TargetPolicy(allowed=self._settings.allowed_targets),
+            max_jobs=self._settings.max_jobs_per_workspace,
+        )
+
+    def services(self) -> Services:
+        accounts, clock = self._backends.accounts, self._backends.clock
+        return Services(
+            jobs=self.jobs(),
+            accounts=accounts,
+            authenticator=Authenticator(accounts, pepper=self._pepper, clock=clock),
+            probes=self._backends.probes,
+            clock=clock,
+            settings=self._settings,
+        )
+
+    def scheduler(self) -> Scheduler:
+        return Scheduler(
+            self._backends.store,
+            self._backends.queue,
+            self._backends.lock,
+            clock=self._backends.clock,
+            hooks=self._hooks,
+            dependencies=self._dependencies,
+            options=SchedulerOptions(
+                lease=LeaseTimes(ttl=self._settings.leader_ttl), retention=self._settings.log_retention
+            ),
+        )
+
+    def worker(self, sender: WebhookSender) -> Worker:
+        clock = self._backends.clock
+        delivery = Delivery(
+            sender,
+            keys=DerivedSigningKeys(self._backends.accounts, secret_key=self._secret_key, clock=clock),
+            clock=clock,
+            random=self._random,
+            user_agent=f"cronhook/{version('cronhook')}",
+        )
+        return Worker(
+            self._backends.store,
+            self._backends.queue,
+            delivery,
+            clock=clock,
+            hooks=self._hooks,
+            random=self._random,
+            dependencies=self._dependencies,
+            options=WorkerOptions(
+                concurrency=self._settings.worker_concurrency, drain_timeout=self._settings.drain_timeout
+            ),
+        )

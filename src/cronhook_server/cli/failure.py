@@ -1,0 +1,19 @@
+"""How a command fails: with one readable line where the reason is known, with a traceback where it is our mistake."""
+
+from __future__ import annotations
+
+import sys
+
+from cronhook_core.errors import ConfigurationError, CronhookError, InvalidRequest, MissingDependency, Unavailable
+
+FAILED = 1
+WRONG_USE = 2
+
+
+def exit_code_of(error: Exception) -> int:
+    """Tell the reason on stderr and return the exit code; raises ``error`` again where it is none of ours."""
+    if not isinstance(error, CronhookError):
+        raise error
+    told = f"{error} (the database does not answer)" if isinstance(error, Unavailable) else str(error)
+    sys.stderr.write(f"cronhook: {told}\n")
+    return WRONG_USE if isinstance(error, ConfigurationError | InvalidRequest | MissingDependency) else FAILED

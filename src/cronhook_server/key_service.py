@@ -1,0 +1,74 @@
+"""Workspaces and their keys, as operators and the API make them."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Sequence
+from datetime import datetime
+from random import Random
+
+from cronhook_core.domain.api_key import ApiKey, Scope, digest_of, display_prefix, key_from_bits
+from cronhook_core.domain.ids import new_id
+from cronhook_core.domain.workspace import Workspace
+from cronhook_core.errors import InvalidRequest, NotFound
+from cronhook_core.ports.account_store import AccountStore
+from cronhook_core.ports.clock import Clock
+
+MAX_NAME_LENGTH = 200
+_KEY_BITS = 256
+
+
+class KeyService:
+    """``random`` must be one whose numbers nobody can guess; ``pepper`` is what digests are made under."""
+
+    def __init__(self, accounts: AccountStore, *, pepper: bytes, clock: Clock, random: Random) -> None:
+        self._accounts = accounts
+        self._pepper = pepper
+        self._clock = clock
+        self._random = random
+
+    async def workspace(self, name: str) -> Workspace:
+        """The workspace of that name, made if it is missing."""
+        _check_name(name)
+        now = self._clock.now()
+        return await self._accounts.ensure_workspace(
+            Workspace(id=new_id("wsp", now, self._random), name=name, created_at=now)
+        )
+
+    async def create(
+        self, workspace_id: str, *, name: str, scopes: Collection[Scope], expires_at: datetime | None = None
+    ) -> tuple[ApiKey, str]:
+        """A new key and its text, which is nowhere kept."""
+        _check_name(name)
+        now = self._clock.now()
+        if not scopes:
+            raise InvalidRequest("a key has at least one scope", pointer="/scopes")
+        if expires_at is not None and expires_at <= now:
+            raise InvalidRequest("the instant has passed", pointer="/expires_at")
+        text = key_from_bits(self._random.getrandbits(_KEY_BITS))
+        key = ApiKey(
+            id=new_id("key", now, self._random),
+            workspace_id=workspace_id,
+            name=name,
+            prefix=display_prefix(text),
+            digest=digest_of(text, self._pepper),
+            scopes=frozenset(scopes),
+            created_at=now,
+            expires_at=expires_at,
+        )
+        await self._accounts.add_key(key)
+        return key, text
+
+    async def list(self, workspace_id: str) -> Sequence[ApiKey]:
+        return await self._accounts.list_keys(workspace_id)
+
+    async def revoke(self, workspace_id: str, key_id: str) -> ApiKey:
+        """The key is refused from now on; revoking it again changes nothing. `NotFound` for an unknown one."""
+        key = await self._accounts.end_key(workspace_id, key_id, revoked_at=self._clock.now(), expires_at=None)
+        if key is None:
+            raise NotFound("key", key_id[:64])
+        return key
+
+
+def _check_name(name: str) -> None:
+    if not 1 <= len(name) <= MAX_NAME_LENGTH or not name.isprintable() or not name.strip():
+        raise InvalidRequest(f"a name has 1 to {MAX_NAME_LENGTH} printable characters", pointer="/name")

@@ -1,0 +1,79 @@
+"""What the engine announces, as lines of the log. Event names are stable."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import datetime, timedelta
+
+import structlog
+
+from cronhook_core.domain.claim import AttemptReport, Claim, Verdict
+from cronhook_core.domain.execution import ExecutionStatus
+from cronhook_core.domain.planning import JobPlan
+from cronhook_core.domain.webhook import Outcome
+from cronhook_core.ports.engine_hooks import NoHooks
+
+_MILLISECOND = timedelta(milliseconds=1)
+_log = structlog.get_logger("cronhook.engine")
+
+
+class LoggingHooks(NoHooks):
+    """One line per attempt, and one for everything that an operator should know of."""
+
+    def attempt_finished(self, claim: Claim, report: AttemptReport, verdict: Verdict) -> None:
+        """``lateness_ms`` (of first attempts) is from the scheduled instant to the start of the request."""
+        fields: dict[str, object] = {
+            "job_id": claim.job_id,
+            "execution_id": claim.execution_id,
+            "attempt": claim.attempt_no,
+            "outcome": report.result.outcome.value,
+            "status": report.result.response_status,
+            "duration_ms": _milliseconds(report.duration),
+        }
+        if claim.attempt_no == 1:
+            fields["lateness_ms"] = _milliseconds(report.finished_at - report.duration - claim.scheduled_for)
+        if report.result.error is not None:
+            fields["error"] = report.result.error
+        if verdict.next_attempt_at is not None:
+            fields["next_attempt_at"] = verdict.next_attempt_at.isoformat()
+        elif verdict.status is not None:
+            fields["execution"] = verdict.status.value
+        if not verdict.accepted:
+            fields["late"] = True
+        succeeded = report.result.outcome is Outcome.SUCCEEDED
+        write = _log.error if verdict.status is ExecutionStatus.FAILED else _log.info if succeeded else _log.warning
+        write("attempt", **fields)
+
+    def job_unplannable(self, plan: JobPlan, now: datetime) -> None:
+        _log.warning("job_inactive", job_id=plan.job_id, reason=str(plan.inactive_reason))
+
+    def executions_lost(self, verdicts: Sequence[Verdict], now: datetime) -> None:
+        for verdict in verdicts:
+            _log.warning(
+                "execution_lost",
+                execution_id=verdict.execution_id,
+                attempt=verdict.attempt_no,
+                execution=None if verdict.status is None else verdict.status.value,
+            )
+
+    def worker_buried(self, worker_id: str, now: datetime) -> None:
+        _log.warning("worker_buried", worker_id=worker_id)
+
+    def leadership_changed(self, leads: bool, reason: str) -> None:
+        _log.info("leadership", leads=leads, reason=reason)
+
+    def overdue_found(self, overdue: timedelta, jobs: int) -> None:
+        _log.error("leader_stuck", overdue_seconds=overdue.total_seconds(), jobs=jobs)
+
+    def dependency_changed(self, name: str, available: bool) -> None:
+        if available:
+            _log.info("dependency_back", name=name)
+        else:
+            _log.warning("dependency_away", name=name)
+
+    def pass_failed(self, loop: str, error: BaseException) -> None:
+        _log.error("pass_failed", loop=loop, exc_info=error)
+
+
+def _milliseconds(duration: timedelta) -> float:
+    return round(duration / _MILLISECOND, 1)

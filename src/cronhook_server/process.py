@@ -1,0 +1,124 @@
+"""Running in a process: the HTTP server under our own signal handling, and an orderly end."""
+
+from __future__ import annotations
+
+import asyncio
+import signal
+import socket
+from collections.abc import Awaitable, Callable, Coroutine, Iterator
+from contextlib import contextmanager
+from datetime import timedelta
+from types import TracebackType
+from typing import Any, TypeVar
+
+import uvicorn
+
+from cronhook_core.errors import ConfigurationError
+from cronhook_server.request_scope import AsgiApp
+
+T = TypeVar("T")
+
+_BACKLOG = 2048
+_KEEP_ALIVE_SECONDS = 75
+
+
+def run(main: Coroutine[Any, Any, T]) -> T:
+    """Run in an event loop of uvloop where that is installed, of asyncio otherwise."""
+    try:
+        from uvloop import new_event_loop
+    except ModuleNotFoundError:
+        with asyncio.Runner() as runner:
+            return runner.run(main)
+    with asyncio.Runner(loop_factory=new_event_loop) as runner:
+        return runner.run(main)
+
+
+class Signals:
+    """SIGINT and SIGTERM while the block is open: the first one asks to stop, the second one to stop at once."""
+
+    def __init__(self) -> None:
+        self.stop = asyncio.Event()
+        self.at_once = asyncio.Event()
+
+    def __enter__(self) -> Signals:
+        self._loop = asyncio.get_running_loop()
+        for number in (signal.SIGINT, signal.SIGTERM):
+            self._loop.add_signal_handler(number, self.received)
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        for number in (signal.SIGINT, signal.SIGTERM):
+            self._loop.remove_signal_handler(number)
+
+    def received(self) -> None:
+        (self.at_once if self.stop.is_set() else self.stop).set()
+
+    async def finish(self, ending: Awaitable[object], hurry: Callable[[], Awaitable[object]]) -> None:
+        """Wait for the end of what is stopping; at the second signal, call ``hurry`` as well."""
+        ended, hurrying = asyncio.ensure_future(ending), asyncio.create_task(self.at_once.wait())
+        await asyncio.wait((ended, hurrying), return_when=asyncio.FIRST_COMPLETED)
+        if not ended.done():
+            await hurry()
+        hurrying.cancel()
+        await ended
+
+
+def listen(host: str, port: int) -> socket.socket:
+    """A socket that listens; raises `ConfigurationError` where that is not possible. ``port`` 0: any free one."""
+    try:
+        family = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE)[0][0]
+        return socket.create_server((host, port), family=family, backlog=_BACKLOG)
+    except socket.gaierror:
+        raise ConfigurationError("CRONHOOK_HOST", f"{host!r} is not an address of this machine") from None
+    except OSError as error:
+        reason = f"cannot listen on {host} port {port}: {(error.strerror or str(error)).lower()}"
+        raise ConfigurationError("CRONHOOK_PORT", reason) from None
+
+
+def address_of(listening: socket.socket) -> str:
+    """The URL under which the socket is reached from this machine, as its owner named it."""
+    host, port = listening.getsockname()[:2]
+    return f"http://{f'[{host}]' if ':' in host else host}:{port}"
+
+
+class _Uvicorn(uvicorn.Server):
+    @contextmanager
+    def capture_signals(self) -> Iterator[None]:
+        """Leave the signals to the process."""
+        yield
+
+
+class HttpServer:
+    """Serves an application on a listening socket, from `start` to `stop`.
+
+    `stop` accepts nothing new and lets requests under way end within ``drain_timeout``; ``at_once`` cuts them off.
+    """
+
+    def __init__(self, app: AsgiApp, listening: socket.socket, *, drain_timeout: timedelta) -> None:
+        config = uvicorn.Config(
+            app,
+            lifespan="off",
+            log_config=None,
+            access_log=False,
+            server_header=False,
+            ws="none",
+            proxy_headers=False,
+            timeout_keep_alive=_KEEP_ALIVE_SECONDS,
+            timeout_graceful_shutdown=int(drain_timeout.total_seconds()),
+        )
+        self._server = _Uvicorn(config)
+        self._listening = listening
+        self._serving: asyncio.Task[None] | None = None
+
+    def start(self, on_end: Callable[[], None]) -> None:
+        """``on_end`` is called when the server ends, also by itself; `stop` then raises what ended it."""
+        self._serving = asyncio.create_task(self._server.serve([self._listening]), name="cronhook-http")
+        self._serving.add_done_callback(lambda _: on_end())
+
+    async def stop(self, *, at_once: bool = False) -> None:
+        self._server.should_exit = True
+        self._server.force_exit = at_once
+        if self._serving is not None:
+            await asyncio.shield(self._serving)

@@ -1,0 +1,65 @@
+"""What holds for every request, whichever route it finds: an id, a line in the log, headers of every answer."""
+
+from __future__ import annotations
+
+import secrets
+import time
+from collections.abc import Awaitable, Callable, Mapping, MutableMapping
+from typing import Any
+
+import structlog
+
+_Scope = MutableMapping[str, Any]
+_Message = MutableMapping[str, Any]
+_Receive = Callable[[], Awaitable[_Message]]
+_Send = Callable[[_Message], Awaitable[None]]
+AsgiApp = Callable[[_Scope, _Receive, _Send], Awaitable[None]]
+
+REQUEST_ID = "cronhook_request_id"
+MAX_LOGGED_PATH = 200
+_QUIET_ROUTES = frozenset({"/livez", "/readyz", "/health", "/metrics"})
+_EVERY_ANSWER = ((b"x-content-type-options", b"nosniff"), (b"cache-control", b"no-store"))
+
+_log = structlog.get_logger("cronhook.api")
+
+
+def request_id_of(scope: Mapping[str, object]) -> str:
+    return str(scope.get(REQUEST_ID, ""))
+
+
+class RequestScope:
+    """Wraps an ASGI application."""
+
+    def __init__(self, app: AsgiApp) -> None:
+        self._app = app
+
+    async def __call__(self, scope: _Scope, receive: _Receive, send: _Send) -> None:
+        if scope["type"] != "http":
+            await self._app(scope, receive, send)
+            return
+        request_id = f"req_{secrets.token_hex(12)}"
+        scope[REQUEST_ID] = request_id
+        began = time.perf_counter()
+        status = 0
+
+        async def send_with_headers(message: _Message) -> None:
+            nonlocal status
+            if message["type"] == "http.response.start":
+                status = message["status"]
+                own = (b"x-request-id", request_id.encode())
+                message["headers"] = [*message.get("headers", ()), own, *_EVERY_ANSWER]
+            await send(message)
+
+        with structlog.contextvars.bound_contextvars(request_id=request_id):
+            try:
+                await self._app(scope, receive, send_with_headers)
+            finally:
+                _log_request(scope, status, time.perf_counter() - began)
+
+
+def _log_request(scope: _Scope, status: int, seconds: float) -> None:
+    route = scope.get("path_template") or scope["path"][:MAX_LOGGED_PATH]
+    caller = scope.get("state", {}).get("caller")
+    told = {} if caller is None else {"workspace_id": caller.workspace_id, "key_id": caller.id}
+    write = _log.debug if route in _QUIET_ROUTES else _log.info
+    write("request", method=scope["method"], route=route, status=status, duration_ms=round(seconds * 1000, 1), **told)

@@ -1,0 +1,48 @@
+"""Cursors: where a list goes on. Rows that arrive meanwhile move nothing, for a cursor names a row."""
+
+from __future__ import annotations
+
+import binascii
+from base64 import urlsafe_b64decode, urlsafe_b64encode
+from collections.abc import Callable, Sequence
+from typing import TypeVar
+
+from cronhook_core.domain.ids import is_id
+from cronhook_core.errors import InvalidRequest
+from cronhook_server.reading import Query
+
+DEFAULT_LIMIT = 50
+MAX_LIMIT = 200
+_VERSION = "1:"
+
+T = TypeVar("T")
+
+
+def limit_of(query: Query) -> int:
+    return query.number("limit", DEFAULT_LIMIT, lowest=1, highest=MAX_LIMIT)
+
+
+def before_of(query: Query, prefix: str) -> str | None:
+    """The id that the cursor names; None where the list begins."""
+    cursor = query.text("cursor")
+    if cursor is None:
+        return None
+    try:
+        text = urlsafe_b64decode(cursor.encode("ascii") + b"==").decode("ascii")
+    except (binascii.Error, UnicodeError):
+        text = ""
+    identifier = text.removeprefix(_VERSION)
+    if identifier == text or not is_id(prefix, identifier) or write_cursor(identifier) != cursor:
+        raise InvalidRequest("the query parameter cursor is a next_cursor of the page before")
+    return identifier
+
+
+def write_cursor(identifier: str) -> str:
+    return urlsafe_b64encode(f"{_VERSION}{identifier}".encode()).decode().rstrip("=")
+
+
+def page_of(rows: Sequence[T], limit: int, id_of: Callable[[T], str]) -> tuple[Sequence[T], str | None]:
+    """The rows of a page, of which one more than ``limit`` was read, and the cursor of the next one."""
+    if len(rows) <= limit:
+        return rows, None
+    return rows[:limit], write_cursor(id_of(rows[limit - 1]))

@@ -1,0 +1,51 @@
+"""The secret that keys and signing secrets are derived from, where nobody set one: a file beside the SQLite file."""
+
+from __future__ import annotations
+
+import os
+import secrets
+from contextlib import suppress
+from pathlib import Path
+
+from cronhook_core.domain.key_derivation import derive_key
+from cronhook_core.errors import ConfigurationError
+from cronhook_server.setting_values import MIN_SECRET_LENGTH
+
+VARIABLE = "CRONHOOK_SECRET_KEY"
+
+
+def secret_key_beside(database: Path) -> str:
+    """The key kept in ``<database>.key``; makes it, readable by its owner alone, where there is none.
+
+    Processes that make it at the same time all get the same one. Raises `ConfigurationError` where it cannot be read.
+    """
+    path = database.with_name(f"{database.name}.key")
+    try:
+        if not path.exists():
+            _make(path)
+        key = path.read_text(encoding="ascii").strip()
+    except (OSError, UnicodeDecodeError) as error:
+        raise ConfigurationError(VARIABLE, f"the key in {path} cannot be read or made: {error}") from None
+    if len(key) < MIN_SECRET_LENGTH:
+        raise ConfigurationError(VARIABLE, f"the key in {path} is damaged; restore the file from a backup")
+    return key
+
+
+def pepper_of(secret_key: str) -> bytes:
+    """What API keys are hashed under."""
+    return derive_key(secret_key, "api-key-pepper")
+
+
+def _make(path: Path) -> None:
+    """Written to a file of its own first and then linked, so that no one ever reads half a key."""
+    draft = path.with_name(f"{path.name}.{secrets.token_hex(8)}")
+    descriptor = os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+    try:
+        with os.fdopen(descriptor, "w") as file:
+            file.write(secrets.token_urlsafe(48) + "\n")
+            file.flush()
+            os.fsync(file.fileno())
+        with suppress(FileExistsError):
+            path.hardlink_to(draft)
+    finally:
+        draft.unlink()

@@ -1,0 +1,32 @@
+"""What the routes work with."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable
+
+from attrs import frozen
+
+from cronhook_core.engine.job_service import JobService
+from cronhook_core.ports.account_store import AccountStore
+from cronhook_core.ports.clock import Clock
+from cronhook_server.auth import Authenticator
+from cronhook_server.settings import Settings
+
+
+@frozen(kw_only=True)
+class Probe:
+    """Asks whether one dependency answers: ``check`` returns, or raises. Without a ``vital`` one nothing works."""
+
+    name: str
+    check: Callable[[], Awaitable[None]]
+    vital: bool
+
+
+@frozen(kw_only=True)
+class Services:
+    jobs: JobService
+    accounts: AccountStore
+    authenticator: Authenticator
+    probes: tuple[Probe, ...]
+    clock: Clock
+    settings: Settings

@@ -1,0 +1,170 @@
+"""The settings of the server: read once from the environment, checked against each other, shown by a command."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from datetime import timedelta
+from enum import StrEnum
+from pathlib import Path
+from typing import Any
+
+from attrs import field, frozen
+
+from cronhook_core.domain.addresses import AllowedTargets, IPNetwork
+from cronhook_core.domain.job import MAX_TIMEOUT, MIN_TIMEOUT
+from cronhook_core.errors import ConfigurationError
+from cronhook_server.setting_values import (
+    MASK,
+    database_url,
+    days,
+    masked_url,
+    networks,
+    one_of,
+    prefix,
+    redis_url,
+    seconds,
+    secret_text,
+    targets,
+    text,
+    whole_number,
+)
+
+DEFAULT_DATABASE_URL = "sqlite:///cronhook.db"
+_KUBERNETES = (
+    "a port is a number; Kubernetes sets this variable for a service called cronhook: set enableServiceLinks to false"
+)
+
+
+class LogFormat(StrEnum):
+    JSON = "json"
+    CONSOLE = "console"
+
+
+@frozen(kw_only=True)
+class Settings:
+    """Durations are ``timedelta``; the variables have their unit in the name.
+
+    ``secret_key`` None: one is kept in a file beside the SQLite file. ``log_format`` None: console where there is a
+    terminal, JSON otherwise. ``port`` and ``metrics_port`` 0: any free port. ``sources`` says where each variable's
+    value comes from, for those that are not the default.
+    """
+
+    database_url: str = field(default=DEFAULT_DATABASE_URL, repr=False)
+    redis_url: str | None = field(default=None, repr=False)
+    redis_prefix: str = "cronhook"
+    host: str = "127.0.0.1"
+    port: int = 8080
+    secret_key: str | None = field(default=None, repr=False)
+    max_jobs_per_workspace: int = 100
+    worker_concurrency: int = 500
+    request_timeout: timedelta = timedelta(seconds=10)
+    leader_ttl: timedelta = timedelta(seconds=1.5)
+    drain_timeout: timedelta = timedelta(seconds=15)
+    log_retention: timedelta = timedelta(days=30)
+    allowed_targets: AllowedTargets = field(factory=AllowedTargets)
+    trusted_proxies: tuple[IPNetwork, ...] = ()
+    auth_failures_per_minute: int = 10
+    log_format: LogFormat | None = None
+    metrics_port: int = 0
+    sources: Mapping[str, str] = field(factory=dict, repr=False, eq=False)
+
+    @classmethod
+    def read(cls, environment: Mapping[str, str]) -> Settings:
+        """From variables and the files they name; empty ones count as unset. Raises `ConfigurationError`."""
+        values: dict[str, Any] = {}
+        sources: dict[str, str] = {}
+        for rule in RULES:
+            written, source = _written(rule, environment)
+            if written is not None:
+                values[rule.field] = _read(rule, written)
+                sources[rule.variable] = source
+        settings = cls(**values, sources=sources)
+        _check_together(settings)
+        return settings
+
+    def shown(self) -> list[ShownSetting]:
+        """Every setting, with secrets masked."""
+        return [
+            ShownSetting(
+                variable=rule.variable,
+                value="" if (value := getattr(self, rule.field)) is None else rule.show(value),
+                source=self.sources.get(rule.variable, "default"),
+            )
+            for rule in RULES
+        ]
+
+
+@frozen(kw_only=True)
+class ShownSetting:
+    """``source`` is ``environment``, ``file`` or ``default``."""
+
+    variable: str
+    value: str
+    source: str
+
+
+@frozen
+class Rule:
+    """How the setting ``field`` is read and shown. A secret may also come from the file ``<variable>_FILE`` names."""
+
+    field: str
+    variable: str
+    read: Callable[[str], Any]
+    show: Callable[[Any], str] = str
+    secret: bool = False
+
+
+def _in(unit: timedelta) -> Callable[[timedelta], str]:
+    return lambda duration: f"{duration / unit:g}"
+
+
+_SECONDS = _in(timedelta(seconds=1))
+_DAYS = _in(timedelta(days=1))
+_TIMEOUTS = (MIN_TIMEOUT.total_seconds(), MAX_TIMEOUT.total_seconds())
+
+RULES = (
+    Rule("database_url", "CRONHOOK_DATABASE_URL", database_url, masked_url, secret=True),
+    Rule("redis_url", "CRONHOOK_REDIS_URL", redis_url, masked_url, secret=True),
+    Rule("redis_prefix", "CRONHOOK_REDIS_PREFIX", prefix),
+    Rule("host", "CRONHOOK_HOST", text),
+    Rule("port", "CRONHOOK_PORT", whole_number(0, 65535, hints={"://": _KUBERNETES})),
+    Rule("secret_key", "CRONHOOK_SECRET_KEY", secret_text, lambda _: MASK, secret=True),
+    Rule("max_jobs_per_workspace", "CRONHOOK_MAX_JOBS_PER_WORKSPACE", whole_number(1, 10**9)),
+    Rule("worker_concurrency", "CRONHOOK_WORKER_CONCURRENCY", whole_number(1, 10_000)),
+    Rule("request_timeout", "CRONHOOK_REQUEST_TIMEOUT_SECONDS", seconds(*_TIMEOUTS), _SECONDS),
+    Rule("leader_ttl", "CRONHOOK_LEADER_TTL_SECONDS", seconds(0.5, 60), _SECONDS),
+    Rule("drain_timeout", "CRONHOOK_DRAIN_TIMEOUT_SECONDS", seconds(0, 3600), _SECONDS),
+    Rule("log_retention", "CRONHOOK_LOG_RETENTION_DAYS", days(1, 3650), _DAYS),
+    Rule("allowed_targets", "CRONHOOK_ALLOWED_TARGETS", targets),
+    Rule("trusted_proxies", "CRONHOOK_TRUSTED_PROXIES", networks, lambda found: ", ".join(map(str, found))),
+    Rule("auth_failures_per_minute", "CRONHOOK_AUTH_FAILURES_PER_MINUTE", whole_number(1, 10**6)),
+    Rule("log_format", "CRONHOOK_LOG_FORMAT", one_of(LogFormat)),
+    Rule("metrics_port", "CRONHOOK_METRICS_PORT", whole_number(0, 65535)),
+)
+
+
+def _written(rule: Rule, environment: Mapping[str, str]) -> tuple[str | None, str]:
+    value = environment.get(rule.variable) or None
+    path = environment.get(f"{rule.variable}_FILE") if rule.secret else None
+    if not path:
+        return value, "environment"
+    if value is not None:
+        raise ConfigurationError(rule.variable, f"is set together with {rule.variable}_FILE; keep one of the two")
+    try:
+        content = Path(path).read_text(encoding="utf-8").strip()
+    except (OSError, UnicodeDecodeError) as error:
+        reason = error.strerror if isinstance(error, OSError) else "it is not UTF-8 text"
+        raise ConfigurationError(f"{rule.variable}_FILE", f"cannot read {path}: {reason}") from None
+    return content or None, "file"
+
+
+def _read(rule: Rule, written: str) -> Any:
+    try:
+        return rule.read(written)
+    except ValueError as error:
+        raise ConfigurationError(rule.variable, str(error)) from None
+
+
+def _check_together(settings: Settings) -> None:
+    if settings.metrics_port and settings.metrics_port == settings.port:
+        raise ConfigurationError("CRONHOOK_METRICS_PORT", "is the port of CRONHOOK_PORT; choose another")
