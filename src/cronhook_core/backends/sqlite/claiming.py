@@ -9,7 +9,7 @@ from sqlalchemy import Connection, bindparam, insert, select
 
 from cronhook_core.backends.sql import rows
 from cronhook_core.backends.sql.tables import attempts, executions, jobs, workers
-from cronhook_core.backends.sqlite.batches import RowWriter, keys, listed, read_executions
+from cronhook_core.backends.sqlite.batches import keys, listed, read_executions
 from cronhook_core.backends.sqlite.row_writer import RowWriter
 from cronhook_core.domain.claim import Claim
 from cronhook_core.domain.execution import Execution

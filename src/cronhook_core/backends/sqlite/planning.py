@@ -10,7 +10,7 @@ from sqlalchemy.dialects.sqlite import insert
 
 from cronhook_core.backends.sql import rows
 from cronhook_core.backends.sql.tables import executions, jobs
-from cronhook_core.backends.sqlite.batches import RowWriter, end_jobs, keys, listed, read_job_states
+from cronhook_core.backends.sqlite.batches import end_jobs, keys, listed, read_job_states
 from cronhook_core.backends.sqlite.row_writer import RowWriter
 from cronhook_core.domain.execution import Execution
 from cronhook_core.domain.planning import JobPlan
