@@ -1,0 +1,111 @@
+import io
+import json
+import logging
+from collections.abc import Iterator
+from datetime import timedelta
+
+import pytest
+import structlog
+
+from cronhook_core.domain.claim import Claim, Verdict
+from cronhook_core.domain.execution import ExecutionStatus, Trigger
+from cronhook_core.domain.job import Job
+from cronhook_core.domain.retry_policy import RetryPolicy
+from cronhook_core.domain.webhook import Outcome
+from cronhook_core.testing.builders import NOW, make_execution, make_job, make_result, retry
+from cronhook_server.logging_hooks import LoggingHooks
+from cronhook_server.logs import MAX_FIELD_LENGTH, configure_logging
+from cronhook_server.settings import LogFormat
+
+
+@pytest.fixture
+def stream() -> Iterator[io.StringIO]:
+    root = logging.getLogger()
+    handlers, level = root.handlers[:], root.level
+    yield io.StringIO()
+    structlog.reset_defaults()
+    root.handlers[:] = handlers
+    root.setLevel(level)
+
+
+def lines_of(stream: io.StringIO) -> list[dict[str, object]]:
+    return [json.loads(line) for line in stream.getvalue().splitlines()]
+
+
+def test_daemons_write_json_lines(stream: io.StringIO) -> None:
+    configure_logging(None, stream)
+    structlog.get_logger("x").info("happened", name='ä "\n', n=1)
+    logging.getLogger("library").warning("text %s", "1")
+    ours, library = lines_of(stream)
+    assert list(ours)[:3] == ["timestamp", "level", "event"]
+    assert (ours["event"], ours["level"], ours["name"], ours["n"]) == ("happened", "info", 'ä "\n', 1)
+    assert (library["event"], library["level"], library["logger"]) == ("text 1", "warning", "library")
+
+
+def test_user_text_is_capped(stream: io.StringIO) -> None:
+    configure_logging(LogFormat.JSON, stream)
+    structlog.get_logger("x").info("happened", name="x" * 10_000)
+    assert len(str(lines_of(stream)[0]["name"])) == MAX_FIELD_LENGTH
+
+
+@pytest.mark.parametrize("log_format", list(LogFormat))
+def test_tracebacks_show_no_variables(stream: io.StringIO, log_format: LogFormat) -> None:
+    configure_logging(log_format, stream)
+    try:
+        api_key = f"chk_{'canary'}"
+        raise ValueError("no")
+    except ValueError as error:
+        structlog.get_logger("x").error("failed", exc_info=error)
+        logging.getLogger("library").exception("failed")
+        assert api_key
+    assert stream.getvalue().count("ValueError: no") == 2
+    assert "chk_canary" not in stream.getvalue()
+
+
+def test_an_attempt_is_one_line(stream: io.StringIO) -> None:
+    configure_logging(LogFormat.JSON, stream)
+    job = make_job("wsp_1")
+    claim = make_claim(job)
+    report = retry(claim, NOW + timedelta(seconds=1), result=make_result(Outcome.HTTP_ERROR))
+    verdict = Verdict(
+        execution_id=claim.execution_id,
+        attempt_no=1,
+        accepted=True,
+        status=ExecutionStatus.QUEUED,
+        next_attempt_at=NOW + timedelta(minutes=1),
+    )
+    LoggingHooks().attempt_finished(claim, report, verdict)
+    (line,) = lines_of(stream)
+    assert (
+        line.items()
+        >= {
+            "event": "attempt",
+            "level": "warning",
+            "job_id": job.id,
+            "execution_id": claim.execution_id,
+            "attempt": 1,
+            "outcome": "http_error",
+            "status": 500,
+            "duration_ms": 125.0,
+            "lateness_ms": 875.0,
+        }.items()
+    )
+
+
+def make_claim(job: Job) -> Claim:
+    return Claim(
+        execution_id=make_execution(job).id,
+        attempt_no=1,
+        job_id=job.id,
+        workspace_id=job.workspace_id,
+        host=job.host,
+        trigger=Trigger.SCHEDULE,
+        scheduled_for=NOW,
+        retries_used=0,
+        losses=0,
+        callback_url=job.definition.callback_url,
+        headers=(),
+        payload=b"null",
+        timeout=timedelta(seconds=10),
+        retry_policy=RetryPolicy(),
+    )
