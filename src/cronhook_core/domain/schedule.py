@@ -9,6 +9,7 @@ from itertools import islice
 from attrs import field, frozen
 
 from cronhook_core.domain.recurrence import Recurrence, recurrence
+from cronhook_core.domain.second_reading import require_one_reading
 from cronhook_core.errors import InvalidCron, InvalidRequest, InvalidRunAt, InvalidTimezone
 
 FORESEEABLE = timedelta(days=5 * 365 + 2)
@@ -46,6 +47,7 @@ class CronSchedule:
         if not isinstance(self.timezone, str):
             raise InvalidTimezone("a time zone is text")
         recurrence(self.expression, self.timezone)
+        require_one_reading(self.expression)
 
     @classmethod
     def stored(cls, expression: str, timezone: str) -> CronSchedule:
