@@ -7,7 +7,12 @@ from typing import Any
 from litestar import Request
 
 from cronhook_core.domain.api_key import ApiKey
+from cronhook_core.domain.ids import is_id
+from cronhook_core.errors import NotFound
 from cronhook_server.services import Services
+
+_PREFIXES = {"job": "job", "execution": "exe", "key": "key"}
+_MOST_TOLD = 64
 
 
 class ApiRequest(Request[Any, Any, Any]):
@@ -21,3 +26,10 @@ class ApiRequest(Request[Any, Any, Any]):
         """The key that a guarded route was called with."""
         caller: ApiKey = self.state.caller
         return caller
+
+    def path_id(self, kind: str) -> str:
+        """The path's ``{<kind>_id}``. A malformed one is answered as an unknown one, and never reaches a query."""
+        identifier: str = self.path_params[f"{kind}_id"]
+        if not is_id(_PREFIXES[kind], identifier):
+            raise NotFound(kind, identifier[:_MOST_TOLD])
+        return identifier

@@ -6,9 +6,8 @@ from litestar import Controller, delete, get, post
 
 from cronhook_core.domain.api_key import Scope
 from cronhook_core.domain.idempotency import StoredAnswer
-from cronhook_core.domain.ids import is_id
 from cronhook_core.domain.job import Job, JobStatus
-from cronhook_core.errors import AlreadyAnswered, NotFound
+from cronhook_core.errors import AlreadyAnswered
 from cronhook_core.ports.job_catalog import JobFilter
 from cronhook_core.wire.converter import read_request
 from cronhook_core.wire.v1 import JobPage, JobRead, JobWrite
@@ -45,22 +44,15 @@ class JobRoutes(Controller):
         return respond_with(JobPage(data=tuple(map(JobRead.of, jobs)), next_cursor=cursor))
 
     @get("/{job_id:str}", guards=[requires(Scope.READ)])
-    async def get_one(self, request: ApiRequest, job_id: str) -> AnyResponse:
+    async def get_one(self, request: ApiRequest) -> AnyResponse:
         Query(request)
-        job = await request.services.jobs.get(request.caller.workspace_id, known_form(job_id))
+        job = await request.services.jobs.get(request.caller.workspace_id, request.path_id("job"))
         return respond_with(JobRead.of(job))
 
     @delete("/{job_id:str}", guards=[requires(Scope.WRITE)], status_code=204)
-    async def delete_one(self, request: ApiRequest, job_id: str) -> None:
+    async def delete_one(self, request: ApiRequest) -> None:
         Query(request)
-        await request.services.jobs.delete(request.caller.workspace_id, known_form(job_id))
-
-
-def known_form(job_id: str) -> str:
-    """A malformed id is answered as an unknown one, and never reaches a query."""
-    if not is_id("job", job_id):
-        raise NotFound("job", job_id[:64])
-    return job_id
+        await request.services.jobs.delete(request.caller.workspace_id, request.path_id("job"))
 
 
 def _created(job: Job) -> StoredAnswer:

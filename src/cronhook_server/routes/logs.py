@@ -12,7 +12,6 @@ from cronhook_server.answering import AnyResponse, respond_with
 from cronhook_server.api_request import ApiRequest
 from cronhook_server.auth import requires
 from cronhook_server.reading import Query
-from cronhook_server.routes.jobs import known_form
 from cronhook_server.routes.paging import limit_of
 
 MAX_OFFSET = 10_000
@@ -35,12 +34,12 @@ class Order(StrEnum):
 
 
 @get("/v1/jobs/{job_id:str}/logs", guards=[requires(Scope.READ)])
-async def list_logs(request: ApiRequest, job_id: str) -> AnyResponse:
+async def list_logs(request: ApiRequest) -> AnyResponse:
     query = Query(request, "status", "order", "offset", "limit")
     limit, offset = limit_of(query), query.number("offset", 0, lowest=0, highest=MAX_OFFSET)
     attempts, total = await request.services.jobs.logs(
         request.caller.workspace_id,
-        known_form(job_id),
+        request.path_id("job"),
         status=query.word("status", LogStatus),
         oldest_first=query.word("order", Order) is Order.ASC,
         offset=offset,

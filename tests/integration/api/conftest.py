@@ -1,0 +1,91 @@
+"""The API in this process, over each store that needs no server."""
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from pathlib import Path
+from random import SystemRandom
+from typing import Any
+
+import httpx
+import pytest
+from attrs import evolve, frozen
+
+from cronhook_core.backends.clocks import SystemClock
+from cronhook_core.backends.memory.account_store import MemoryAccountStore
+from cronhook_core.backends.memory.database import MemoryDatabase
+from cronhook_core.backends.memory.job_store import MemoryJobStore
+from cronhook_core.backends.memory.lock import MemoryLock
+from cronhook_core.backends.memory.queue import MemoryQueue
+from cronhook_core.domain.api_key import Scope
+from cronhook_core.ports.engine_hooks import NoHooks
+from cronhook_server.app import create_app
+from cronhook_server.assembly import Assembly
+from cronhook_server.composition import Backends, open_backends
+from cronhook_server.key_service import KeyService
+from cronhook_server.services import Probe
+from cronhook_server.settings import Settings
+
+SECRET_KEY = "a secret of at least thirty-two characters"
+RANDOM = SystemRandom()
+
+
+@frozen(kw_only=True)
+class Api:
+    """``http`` sends the key of a workspace of its own; ``another`` is the same API for another caller."""
+
+    http: httpx.AsyncClient
+    backends: Backends
+    keys: KeyService
+    workspace_id: str
+    key_id: str
+
+    @asynccontextmanager
+    async def another(self, workspace: str = "default", *scopes: Scope) -> AsyncIterator["Api"]:
+        found = await self.keys.workspace(workspace)
+        key, text = await self.keys.create(found.id, name="another", scopes=scopes or tuple(Scope))
+        async with self.sending({"x-api-key": text}) as http:
+            yield evolve(self, http=http, workspace_id=found.id, key_id=key.id)
+
+    @asynccontextmanager
+    async def sending(self, headers: Any) -> AsyncIterator[httpx.AsyncClient]:
+        async with httpx.AsyncClient(transport=self.http._transport, base_url="http://api", headers=headers) as http:
+            yield http
+
+
+@asynccontextmanager
+async def memory_backends() -> AsyncIterator[Backends]:
+    database, clock = MemoryDatabase(), SystemClock()
+    store = MemoryJobStore(database)
+    yield Backends(
+        store=store,
+        accounts=MemoryAccountStore(database),
+        queue=MemoryQueue(clock),
+        lock=MemoryLock(clock),
+        clock=clock,
+        probes=(Probe(name="database", check=store.ping, vital=True),),
+    )
+
+
+@pytest.fixture(params=["memory", "sqlite"])
+async def backends(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterator[Backends]:
+    settings = Settings(database_url=f"sqlite:///{tmp_path / 'cronhook.db'}")
+    opened = memory_backends() if request.param == "memory" else open_backends(settings, RANDOM)
+    async with opened as backends:
+        yield backends
+
+
+@pytest.fixture
+async def api(backends: Backends) -> AsyncIterator[Api]:
+    assembly = Assembly(backends, Settings(), secret_key=SECRET_KEY, hooks=NoHooks(), random=RANDOM)
+    keys = assembly.keys()
+    workspace = await keys.workspace("default")
+    key, text = await keys.create(workspace.id, name="tests", scopes=tuple(Scope))
+    app: Any = create_app(assembly.services())
+    async with httpx.AsyncClient(
+        transport=httpx.ASGITransport(app), base_url="http://api", headers={"x-api-key": text}
+    ) as http:
+        yield Api(http=http, backends=backends, keys=keys, workspace_id=workspace.id, key_id=key.id)
+
+
+def job_body(**fields: Any) -> dict[str, Any]:
+    return {"name": "report", "cron": "0 9 * * *", "callback_url": "https://example.com/hook"} | fields

@@ -1,0 +1,74 @@
+from collections.abc import AsyncIterator, Awaitable, Callable
+from typing import Any
+
+import httpx
+import pytest
+from attrs import evolve
+
+from cronhook_core.errors import QueueUnavailable, StoreUnavailable
+from cronhook_core.ports.engine_hooks import NoHooks
+from cronhook_server.app import create_app
+from cronhook_server.assembly import Assembly
+from cronhook_server.composition import Backends
+from cronhook_server.services import Probe
+from cronhook_server.settings import Settings
+from tests.integration.api.conftest import RANDOM, SECRET_KEY, memory_backends
+
+SECRET = "connection to 10.0.0.5 with hunter2 failed"
+
+
+@pytest.fixture
+async def backends() -> AsyncIterator[Backends]:
+    async with memory_backends() as backends:
+        yield backends
+
+
+async def answers() -> None: ...
+
+
+async def database_away() -> None:
+    raise StoreUnavailable(SECRET)
+
+
+async def redis_away() -> None:
+    raise QueueUnavailable(SECRET)
+
+
+async def never_ends() -> None:
+    raise TimeoutError(SECRET)
+
+
+@pytest.mark.parametrize(
+    ("database", "redis", "health", "ready", "ready_status"),
+    [
+        (answers, answers, 200, 200, "ok"),
+        (answers, redis_away, 500, 200, "degraded"),
+        (database_away, answers, 500, 503, "failing"),
+        (never_ends, redis_away, 500, 503, "failing"),
+    ],
+)
+async def test_what_probes_are_told(
+    backends: Backends,
+    database: Callable[[], Awaitable[None]],
+    redis: Callable[[], Awaitable[None]],
+    health: int,
+    ready: int,
+    ready_status: str,
+) -> None:
+    probes = (
+        Probe(name="database", check=database, vital=True),
+        Probe(name="redis", check=redis, vital=False),
+    )
+    assembly = Assembly(
+        evolve(backends, probes=probes), Settings(), secret_key=SECRET_KEY, hooks=NoHooks(), random=RANDOM
+    )
+    app: Any = create_app(assembly.services())
+    async with httpx.AsyncClient(transport=httpx.ASGITransport(app), base_url="http://api") as http:
+        answered, readiness, live = [await http.get(path) for path in ("/health", "/readyz", "/livez")]
+    assert answered.status_code == health
+    assert answered.json()["status"] == ("ok" if health == 200 else "failing")
+    assert [check["name"] for check in answered.json()["checks"]] == ["database", "redis"]
+    assert all(check["latency_ms"] >= 0 for check in answered.json()["checks"])
+    assert (readiness.status_code, readiness.json()["status"]) == (ready, ready_status)
+    assert (live.status_code, live.json()) == (200, {"status": "ok", "checks": []})
+    assert "10.0.0.5" not in answered.text + readiness.text

@@ -1,0 +1,237 @@
+import asyncio
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import httpx
+import pytest
+
+from cronhook_core.domain.ids import new_id
+from tests.integration.api.conftest import RANDOM, Api, job_body
+
+
+def instant(**ahead: float) -> str:
+    return (datetime.now(UTC) + timedelta(**ahead)).isoformat()
+
+
+async def test_a_job_is_stored_and_read_back(api: Api) -> None:
+    body = job_body(
+        timezone="Europe/Berlin",
+        headers={"authorization": "Bearer secret", "accept": "*/*"},
+        payload={"ä": [1, 2.5, None, True]},
+        timeout_seconds=2.5,
+        retry_delays_seconds=[1, 2],
+        tags=["a"],
+        metadata={"k": "v"},
+    )
+    created = await api.http.post("/v1/jobs", json=body)
+    job = created.json()
+    assert created.status_code == 201
+    assert created.headers["location"] == f"/v1/jobs/{job['id']}"
+    assert created.headers["x-request-id"].startswith("req_")
+    assert job.items() >= (body | {"headers": {"authorization": "***", "accept": "*/*"}}).items()
+    assert (job["status"], job["inactive_reason"], job["last_run"]) == ("active", None, None)
+    assert job["next_run"] > job["created_at"]
+    read = await api.http.get(created.headers["location"])
+    assert (read.status_code, read.json()) == (200, job)
+
+
+async def test_a_one_time_job(api: Api) -> None:
+    run_at = instant(hours=1)
+    job = (await api.http.post("/v1/jobs", json=job_body(cron=None, run_at=run_at))).json()
+    assert job["next_run"] == job["run_at"]
+    assert datetime.fromisoformat(job["run_at"]) == datetime.fromisoformat(run_at)
+    assert (job["cron"], job["timezone"]) == (None, None)
+
+
+@pytest.mark.parametrize(
+    ("fields", "code", "pointer"),
+    [
+        ({"cron": "60 * * * *"}, "invalid_cron", "/cron"),
+        ({"cron": "0 0 30 2 *"}, "invalid_cron", "/cron"),
+        ({"cron": "* * * * * *"}, "invalid_cron", "/cron"),
+        ({"cron": "59/15 * * * *"}, "invalid_cron", "/cron"),
+        ({"cron": "1" * 10_000}, "invalid_cron", "/cron"),
+        ({"timezone": "Mars/Olympus"}, "invalid_timezone", "/timezone"),
+        ({"cron": None, "run_at": instant(minutes=-2)}, "invalid_run_at", "/run_at"),
+        ({"cron": None, "run_at": instant(days=3700)}, "invalid_run_at", "/run_at"),
+        ({"cron": None, "run_at": "2030-01-01T00:00:00"}, "invalid_run_at", "/run_at"),
+        ({"cron": None, "run_at": instant(hours=1), "timezone": "UTC"}, "invalid_timezone", "/timezone"),
+        ({"cron": None}, "invalid_request", "/cron"),
+        ({"run_at": instant(hours=1)}, "invalid_request", "/run_at"),
+        ({"callback_url": "http://127.0.0.1/"}, "invalid_callback_url", "/callback_url"),
+        ({"callback_url": "ftp://example.com/"}, "invalid_callback_url", "/callback_url"),
+        ({"headers": {"webhook-id": "1"}}, "invalid_headers", "/headers/webhook-id"),
+        ({"headers": {"a b": "1"}}, "invalid_headers", "/headers/a b"),
+        ({"name": "x" * 201}, "invalid_request", "/name"),
+        ({"timeout_seconds": 0}, "invalid_request", "/timeout_seconds"),
+        ({"payload": "x" * 300_000}, "invalid_request", "/payload"),
+        ({"nam": "typo"}, "invalid_request", "/nam"),
+    ],
+)
+async def test_what_cannot_be_stored_says_where_and_why(
+    api: Api, fields: dict[str, Any], code: str, pointer: str
+) -> None:
+    refused = await api.http.post("/v1/jobs", json=job_body(**fields))
+    problem = refused.json()
+    assert (refused.status_code, problem["code"]) == (400, code)
+    assert pointer in {error["pointer"] for error in problem["errors"]}
+    assert all(error["detail"] for error in problem["errors"])
+    assert (await api.http.get("/v1/jobs")).json()["data"] == []
+
+
+async def test_an_instant_just_passed_is_accepted(api: Api) -> None:
+    created = await api.http.post("/v1/jobs", json=job_body(cron=None, run_at=instant(seconds=-30)))
+    assert created.status_code == 201
+
+
+async def test_a_deleted_job_is_gone(api: Api) -> None:
+    path = (await api.http.post("/v1/jobs", json=job_body())).headers["location"]
+    assert (await api.http.delete(path)).status_code == 204
+    for answered in (await api.http.delete(path), await api.http.get(path), await api.http.get(f"{path}/logs")):
+        assert (answered.status_code, answered.json()["code"]) == (404, "not_found")
+    assert (await api.http.get("/v1/jobs")).json()["data"] == []
+
+
+@pytest.mark.parametrize("method", ["GET", "DELETE"])
+@pytest.mark.parametrize(
+    "job_id",
+    ["x", "job_", "job_01arz3ndektsv4rrffq69g5fav", "exe_01arz3ndektsv4rrffq69g5fav", "job_%00", "%27%20OR%201=1", "ä"],
+)
+async def test_an_unknown_and_a_malformed_id_are_answered_alike(api: Api, method: str, job_id: str) -> None:
+    answered = await api.http.request(method, f"/v1/jobs/{job_id}")
+    assert (answered.status_code, answered.json()["code"]) == (404, "not_found")
+
+
+async def test_a_foreign_job_is_answered_as_an_unknown_one(api: Api) -> None:
+    path = (await api.http.post("/v1/jobs", json=job_body())).headers["location"]
+    async with api.another("other workspace") as other:
+        assert (await other.http.get(path)).status_code == 404
+        assert (await other.http.get(f"{path}/logs")).status_code == 404
+        assert (await other.http.delete(path)).status_code == 404
+        assert (await other.http.get("/v1/jobs")).json()["data"] == []
+    assert (await api.http.get(path)).status_code == 200
+
+
+class TestLists:
+    async def pages(self, api: Api, **query: Any) -> list[list[str]]:
+        pages, cursor = [], None
+        while True:
+            page = await api.http.get("/v1/jobs", params=query | ({"cursor": cursor} if cursor else {}))
+            assert page.status_code == 200, page.text
+            pages.append([job["name"] for job in page.json()["data"]])
+            cursor = page.json()["next_cursor"]
+            if cursor is None:
+                return pages
+
+    async def store(self, api: Api, *names: str, **fields: Any) -> None:
+        for name in names:
+            created = await api.http.post("/v1/jobs", json=job_body(name=name, **fields))
+            assert created.status_code == 201
+            await self.later_than(created.json()["id"])
+
+    async def later_than(self, job_id: str) -> None:
+        """Ids tell milliseconds apart; return in a later one, whose jobs are newer."""
+        while new_id("job", datetime.now(UTC), RANDOM)[:14] == job_id[:14]:
+            await asyncio.sleep(0)
+
+    async def test_newest_first_in_pages(self, api: Api) -> None:
+        await self.store(api, *"abcde")
+        assert await self.pages(api, limit=2) == [["e", "d"], ["c", "b"], ["a"]]
+        assert await self.pages(api, limit=5) == [["e", "d", "c", "b", "a"]]
+
+    async def test_a_page_stays_where_it_was_while_jobs_arrive(self, api: Api) -> None:
+        await self.store(api, *"abcd")
+        first = (await api.http.get("/v1/jobs", params={"limit": 2})).json()
+        await self.store(api, "new")
+        second = (await api.http.get("/v1/jobs", params={"limit": 2, "cursor": first["next_cursor"]})).json()
+        assert [job["name"] for job in second["data"]] == ["b", "a"]
+
+    async def test_filters(self, api: Api) -> None:
+        await self.store(api, "daily report", tags=["x"])
+        await self.store(api, "weekly", tags=["x", "y"])
+        assert await self.pages(api, tag="x") == [["weekly", "daily report"]]
+        assert await self.pages(api, tag="y") == [["weekly"]]
+        assert await self.pages(api, q="REPORT") == [["daily report"]]
+        assert await self.pages(api, q="%") == [[]]
+        assert await self.pages(api, status="active", tag="y") == [["weekly"]]
+        assert await self.pages(api, status="paused") == [[]]
+
+    @pytest.mark.parametrize(
+        "query",
+        [
+            "limit=0",
+            "limit=201",
+            "limit=-1",
+            "limit=1.0",
+            "limit=٣",
+            "limit=",
+            "limit=1&limit=1",
+            "status=deleted",
+            "cursor=x",
+            "cursor=MTpqb2JfeA",
+            "cursor=",
+            "q=%00",
+            "q=%ff",
+            "q=" + "x" * 257,
+            "page=2",
+            "&".join(f"q{n}=1" for n in range(50)),
+        ],
+    )
+    async def test_refuses_queries_that_mean_nothing(self, api: Api, query: str) -> None:
+        refused = await api.http.get(f"/v1/jobs?{query}")
+        assert (refused.status_code, refused.json()["code"]) == (400, "invalid_request")
+
+
+async def test_the_log_of_a_new_job_is_empty(api: Api) -> None:
+    path = (await api.http.post("/v1/jobs", json=job_body())).headers["location"]
+    page = await api.http.get(f"{path}/logs", params={"limit": 10, "offset": 5, "order": "asc", "status": "failed"})
+    assert page.json() == {"data": [], "total": 0, "offset": 5, "limit": 10, "has_more": False}
+
+
+@pytest.mark.parametrize("query", ["limit=201", "offset=10001", "order=up", "status=released", "cursor=x"])
+async def test_refuses_queries_of_a_log_that_mean_nothing(api: Api, query: str) -> None:
+    path = (await api.http.post("/v1/jobs", json=job_body())).headers["location"]
+    assert (await api.http.get(f"{path}/logs?{query}")).status_code == 400
+
+
+async def test_the_quota_holds_exactly_while_creations_race(api: Api) -> None:
+    for _ in range(99):
+        assert (await api.http.post("/v1/jobs", json=job_body())).status_code == 201
+    answers = await asyncio.gather(*(api.http.post("/v1/jobs", json=job_body()) for _ in range(50)))
+    refused = [answer for answer in answers if answer.status_code != 201]
+    assert len(refused) == 49
+    assert {(answer.status_code, answer.json()["code"]) for answer in refused} == {(429, "quota_exceeded")}
+    assert all(int(answer.headers["retry-after"]) > 0 for answer in refused)
+    async with api.another("other workspace") as other:
+        assert (await other.http.post("/v1/jobs", json=job_body())).status_code == 201
+
+
+class TestIdempotency:
+    async def post(self, api: Api, key: str, **fields: Any) -> httpx.Response:
+        return await api.http.post("/v1/jobs", json=job_body(**fields), headers={"idempotency-key": key})
+
+    async def test_a_request_repeated_at_once_makes_one_job(self, api: Api) -> None:
+        answers = await asyncio.gather(*(self.post(api, "k") for _ in range(20)))
+        assert {answer.status_code for answer in answers} == {201}
+        assert len({(answer.content, answer.headers["location"]) for answer in answers}) == 1
+        assert len((await api.http.get("/v1/jobs")).json()["data"]) == 1
+
+    async def test_another_body_under_the_same_key_is_refused(self, api: Api) -> None:
+        await self.post(api, "k")
+        refused = await self.post(api, "k", name="other")
+        assert (refused.status_code, refused.json()["code"]) == (422, "idempotency_mismatch")
+
+    async def test_refusals_are_not_kept(self, api: Api) -> None:
+        assert (await self.post(api, "k", cron="no")).status_code == 400
+        assert (await self.post(api, "k")).status_code == 201
+
+    async def test_keys_belong_to_a_workspace(self, api: Api) -> None:
+        first = await self.post(api, "k")
+        async with api.another("other workspace") as other:
+            second = await self.post(other, "k")
+        assert second.status_code == 201
+        assert second.json()["id"] != first.json()["id"]
+
+    @pytest.mark.parametrize("key", ["", "x" * 256, "two words"])
+    async def test_malformed_keys_are_refused(self, api: Api, key: str) -> None:
+        assert (await self.post(api, key)).status_code == 400
