@@ -13,11 +13,13 @@ from __future__ import annotations
 from typing import Any
 
 from sqlalchemy import (
+    DDL,
     BigInteger,
     Boolean,
     Column,
     ColumnElement,
     ForeignKey,
+    Identity,
     Index,
     Integer,
     LargeBinary,
@@ -27,6 +29,7 @@ from sqlalchemy import (
     Table,
     Text,
     and_,
+    event,
     false,
     literal_column,
 )
@@ -209,6 +212,22 @@ leases = Table(
     Column("name", Key, primary_key=True),
     Column("token", Key, nullable=False),
     postgresql_with={"fillfactor": "50"},
+)
+
+queue_messages = Table(
+    "queue_messages",
+    metadata,
+    Column("seq", BigInteger, Identity(always=True), primary_key=True),
+    Column("scheduled_for", Instant, nullable=False),
+    Column("attempt", Integer, nullable=False),
+    Column("execution_id", Key, nullable=False),
+    Column("job_id", Key, nullable=False),
+    Column("workspace_id", Key, nullable=False),
+    Column("host", Key, nullable=False),
+)
+"""The hints of the queue where Postgres is the queue; nothing else writes or reads it. A crash may empty it."""
+event.listen(
+    queue_messages, "after_create", DDL("ALTER TABLE %(fullname)s SET UNLOGGED").execute_if(dialect="postgresql")
 )
 
 meta = Table(

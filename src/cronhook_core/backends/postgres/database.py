@@ -1,0 +1,183 @@
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Callable, Sequence
+from contextlib import asynccontextmanager
+from random import Random
+from typing import Any, Concatenate, Generic, ParamSpec, TypeVar, cast
+
+from psycopg import AsyncRawCursor
+from sqlalchemy import Connection
+from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_engine
+
+from cronhook_core.backends.postgres.connecting import SESSION, TRANSITIONS, Connector, Session, cut_off_at
+from cronhook_core.backends.postgres.failures import Failure
+from cronhook_core.backends.postgres.notifications import Notifications
+from cronhook_core.backends.postgres.persistence import persist
+from cronhook_core.backends.postgres.sessions import Sessions
+from cronhook_core.errors import StoreUnavailable, Unavailable
+
+ANSWER_WITHIN = 6.0
+"""Seconds after which a call ends whatever the server does; a second more than a statement may take there."""
+TRY_FOR = 2.0
+"""Seconds for which a call that failed is begun anew."""
+
+P = ParamSpec("P")
+T = TypeVar("T")
+Rows = list[tuple[Any, ...]]
+
+
+class PostgresDatabase:
+    """The connections of one process to one Postgres database.
+
+    Nothing connects before the first call, and a database that was away is used again by the next call: nobody needs to
+    open anything anew. No error of the driver leaves: while the database is away every call raises ``StoreUnavailable``
+    (or the error that it names) within 8 s.
+    """
+
+    def __init__(self, connector: Connector, *, pool_size: int, random: Random) -> None:
+        self._connector = connector
+        self._random = random
+        self._engine = create_async_engine(
+            "postgresql+psycopg://",
+            async_creator=lambda: connector.connect(SESSION, autocommit=False),
+            pool_size=pool_size,
+            max_overflow=0,
+            pool_timeout=TRY_FOR,
+            pool_use_lifo=True,
+            use_native_hstore=False,
+        )
+        self._autocommit = self._engine.execution_options(isolation_level="AUTOCOMMIT")
+        self._sessions = Sessions(self._open_session, pool_size)
+        self.notifications = Notifications(lambda: connector.connect(SESSION), random)
+
+    @classmethod
+    @asynccontextmanager
+    async def open(
+        cls, database_url: str, *, through_pooler: bool = False, pool_size: int = 5, random: Random | None = None
+    ) -> AsyncIterator[PostgresDatabase]:
+        """``database_url`` begins with ``postgresql://`` and may say all that libpq understands.
+
+        ``through_pooler``: PgBouncer, or another pooler in transaction mode, stands between. Then nothing is used that
+        belongs to a session: no prepared statements, no LISTEN, and no settings, so that timeouts on the server must be
+        set for the role. At most twice ``pool_size`` connections are opened, and one that listens.
+        """
+        connector = Connector.to(database_url, through_pooler=through_pooler)
+        database = cls(connector, pool_size=pool_size, random=random or Random())
+        try:
+            yield database
+        finally:
+            await database._close()
+
+    @property
+    def listens(self) -> bool:
+        """Whether notifications can be heard at all; otherwise everything is found by polling."""
+        return not self._connector.through_pooler
+
+    async def read(self, work: Callable[Concatenate[Connection, P], T], *args: P.args, **kwargs: P.kwargs) -> T:
+        """Run ``work``, which only reads; each of its statements sees what is committed by then."""
+        return await _Transaction(self._autocommit, lambda c: work(c, *args, **kwargs)).run(self._random)
+
+    async def write(self, work: Callable[Concatenate[Connection, P], T], *args: P.args, **kwargs: P.kwargs) -> T:
+        """Run ``work`` as one transaction.
+
+        It is run again where it is certain that nothing was committed. A connection lost during the commit leaves that
+        unknown, and raises.
+        """
+        return await _Transaction(self._engine, lambda c: work(c, *args, **kwargs)).run(self._random)
+
+    async def execute(
+        self,
+        statement: str,
+        parameters: Sequence[Any] = (),
+        *,
+        error: type[Unavailable] = StoreUnavailable,
+        answer_within: float = ANSWER_WITHIN,
+    ) -> Rows:
+        """One statement, committed by itself, that does no harm when it is repeated: it is, after a lost answer.
+
+        Parameters are ``$1``, ``$2`` and so on. Instants come back in UTC.
+        """
+        return await self.execute_all([(statement, parameters)], error=error, answer_within=answer_within)
+
+    async def execute_all(
+        self,
+        statements: Sequence[tuple[str, Sequence[Any]]],
+        *,
+        error: type[Unavailable] = StoreUnavailable,
+        answer_within: float = ANSWER_WITHIN,
+    ) -> Rows:
+        """As `execute`, with several statements in one transaction; the rows of the last."""
+        deadline = _time() + answer_within
+
+        async def attempt() -> Rows:
+            async with self._sessions.lend(deadline) as session:
+                with cut_off_at(deadline, session):
+                    return await _run(session, statements)
+
+        until = min(deadline, _time() + TRY_FOR)
+        return await persist(attempt, may_repeat=_harmless, until=until, random=self._random, error=error)
+
+    async def _open_session(self) -> Session:
+        session = await self._connector.connect(TRANSITIONS)
+        session.cursor_factory = AsyncRawCursor
+        return session
+
+    async def _close(self) -> None:
+        await self.notifications.close()
+        await self._sessions.close()
+        await self._engine.dispose()
+
+
+class _Transaction(Generic[T]):
+    """One call of `read` or `write`, which may take several attempts."""
+
+    def __init__(self, engine: AsyncEngine, work: Callable[[Connection], T]) -> None:
+        self._engine = engine
+        self._work = work
+        self._deadline = _time() + ANSWER_WITHIN
+        self._committing = False
+
+    async def run(self, random: Random) -> T:
+        until = _time() + TRY_FOR
+        return await persist(
+            self._attempt, may_repeat=self._may_repeat, until=until, random=random, error=StoreUnavailable
+        )
+
+    async def _attempt(self) -> T:
+        self._committing = False
+        async with self._engine.connect() as connection:
+            with cut_off_at(self._deadline, _session_of(connection)):
+                async with connection.begin():
+                    result = await connection.run_sync(self._work)
+                    self._committing = True
+                return result
+
+    def _may_repeat(self, failure: Failure) -> bool:
+        return failure.undone or (failure.connection_lost and not self._committing)
+
+
+def _session_of(connection: AsyncConnection) -> Session:
+    assert connection.sync_connection is not None  # noqa: S101  # it is connected
+    return cast("Session", connection.sync_connection.connection.driver_connection)
+
+
+def _harmless(failure: Failure) -> bool:
+    return failure.undone or failure.connection_lost
+
+
+def _time() -> float:
+    return asyncio.get_running_loop().time()
+
+
+async def _run(session: Session, statements: Sequence[tuple[str, Sequence[Any]]]) -> Rows:
+    if len(statements) == 1:
+        return await _rows(session, *statements[0])
+    async with session.pipeline(), session.transaction():  # all is sent at once: no lock waits for the network
+        cursors = [await session.execute(statement, parameters, binary=True) for statement, parameters in statements]
+        return await cursors[-1].fetchall()
+
+
+async def _rows(session: Session, statement: str, parameters: Sequence[Any]) -> Rows:
+    cursor = await session.execute(statement, parameters, binary=True)
+    return await cursor.fetchall() if cursor.description else []

@@ -1,0 +1,58 @@
+"""What an error of the driver means: try again, say that the database is away, or a mistake of ours."""
+
+from __future__ import annotations
+
+import psycopg
+from attrs import frozen
+from sqlalchemy.exc import DBAPIError
+from sqlalchemy.exc import TimeoutError as PoolTimeout
+
+from cronhook_core.errors import CronhookError, Unavailable
+
+DRIVER_ERRORS = (psycopg.Error, DBAPIError, PoolTimeout, TimeoutError, OSError)
+
+_CONFLICTS = frozenset({"40001", "40P01"})
+"""Serialization failure and deadlock: the server undid everything."""
+_SLOW = frozenset({"55P03", "57014"})
+"""A lock or a statement took too long; the session is as good as before."""
+_AWAY_CLASSES = frozenset({"08", "28", "3D", "53", "57", "58"})
+"""Connection, authorization, catalogue, resources, operator intervention, system: nothing that a statement does."""
+_AWAY = frozenset({"25006", "25P03", "25P04"})
+"""A server that only reads (a failover: another one writes by now), and sessions ended for their idleness."""
+
+
+@frozen(kw_only=True)
+class Failure:
+    """``undone``: it is certain that nothing was changed. ``connection_lost``: another connection may do better."""
+
+    cause: BaseException
+    away: bool
+    undone: bool = False
+    connection_lost: bool = False
+
+    def as_error(self, unavailable: type[Unavailable]) -> CronhookError:
+        """What leaves the backend instead."""
+        if self.away:
+            return unavailable(f"Postgres cannot be used now: {_told(self.cause)}")
+        return CronhookError(f"Postgres refused a statement: {_told(self.cause)}")
+
+
+def judged(error: BaseException) -> Failure:
+    cause = error.orig if isinstance(error, DBAPIError) and error.orig is not None else error
+    if not isinstance(cause, psycopg.Error):
+        return Failure(cause=cause, away=True, connection_lost=not isinstance(cause, TimeoutError))
+    state = cause.sqlstate
+    if state is None:
+        lost = isinstance(cause, (psycopg.OperationalError, psycopg.InterfaceError))
+        return Failure(cause=cause, away=lost, connection_lost=lost)
+    if state in _CONFLICTS:
+        return Failure(cause=cause, away=True, undone=True)
+    if state in _SLOW:
+        return Failure(cause=cause, away=True)
+    away = state in _AWAY or state[:2] in _AWAY_CLASSES
+    return Failure(cause=cause, away=away, connection_lost=away)
+
+
+def _told(cause: BaseException) -> str:
+    """One line; a driver's message may have several, and names statements but never a password."""
+    return str(cause).strip().partition("\n")[0] or type(cause).__name__

@@ -1,0 +1,100 @@
+"""Release, lose, and what dead workers leave behind: each one statement over a whole batch."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from cronhook_core.backends.postgres.arrays import numbers, texts
+from cronhook_core.backends.postgres.locking import ended_jobs, held_executions, locked_jobs
+from cronhook_core.domain.claim import ClaimRef
+from cronhook_core.domain.execution import MAX_LOSSES
+
+_GIVEN = """
+ref AS MATERIALIZED (
+    SELECT * FROM unnest($2::text[], $3::int[]) AS r (id, attempt_no)
+)"""
+
+_ABANDONED = """
+holder (worker_id) AS (
+    (SELECT worker_id FROM executions WHERE status = 'running' ORDER BY worker_id LIMIT 1)
+    UNION ALL
+    SELECT (
+        SELECT e.worker_id FROM executions e
+        WHERE e.status = 'running' AND e.worker_id > h.worker_id ORDER BY e.worker_id LIMIT 1
+    )
+    FROM holder h WHERE h.worker_id IS NOT NULL
+), ref AS MATERIALIZED (
+    SELECT e.id, e.attempt_no FROM executions e
+    WHERE e.status = 'running' AND e.worker_id = ANY (ARRAY(
+        SELECT h.worker_id FROM holder h
+        WHERE NOT EXISTS (SELECT FROM workers w WHERE w.id = h.worker_id AND w.buried_at IS NULL)
+    ))
+    LIMIT $2::int
+)"""
+"""The few workers that hold something are found by jumps through the index, however much the living ones hold."""
+
+
+def _handed_back(refs: str, *, outcome: str, counter: str, status: str, reason: str) -> str:
+    """The statement for attempts that end with ``outcome``; ``status`` and ``reason`` are what follows."""
+    return f"""
+WITH RECURSIVE {refs},
+{locked_jobs("SELECT e.job_id FROM ref r JOIN executions e ON e.id = r.id")},
+{held_executions("ARRAY(SELECT id FROM ref)")}, decided AS MATERIALIZED (
+    SELECT c.*, CASE WHEN c.accepted AND c.status = 'failed' AND c.is_the_one_run THEN 'failed' END AS job_end
+    FROM (
+        SELECT
+            r.id, r.attempt_no, h.job_id, h.is_the_one_run, h.status AS was,
+            h.status = 'running' AND h.attempt_no = r.attempt_no AS accepted,
+            {status} AS status, {reason} AS reason
+        FROM ref r JOIN held h ON h.id = r.id
+    ) AS c
+), handed_back AS (
+    UPDATE executions e SET
+        status = d.status,
+        reason = d.reason,
+        {counter} = e.{counter} + 1,
+        available_at = CASE d.status WHEN 'queued' THEN $1::timestamptz ELSE e.available_at END,
+        finished_at = CASE d.status WHEN 'queued' THEN e.finished_at ELSE $1::timestamptz END,
+        worker_id = NULL
+    FROM decided d WHERE d.accepted AND e.id = d.id
+), logged AS (
+    UPDATE attempts a SET
+        outcome = '{outcome}',
+        finished_at = $1::timestamptz,
+        next_attempt_at = CASE WHEN d.status = 'queued' AND '{outcome}' = 'lost' THEN $1::timestamptz END
+    FROM decided d WHERE d.accepted AND a.execution_id = d.id AND a.attempt_no = d.attempt_no
+), {ended_jobs("$1::timestamptz")}
+SELECT
+    id, attempt_no, accepted, CASE WHEN accepted THEN status ELSE was END, CASE WHEN accepted THEN reason END,
+    CASE WHEN accepted AND status = 'queued' THEN $1::timestamptz END
+FROM decided
+"""
+
+
+def _lost(refs: str) -> str:
+    last_loss = f"h.losses + 1 >= {MAX_LOSSES}"
+    return _handed_back(
+        refs,
+        outcome="lost",
+        counter="losses",
+        status=f"CASE WHEN {last_loss} THEN 'failed' WHEN h.stopped IS NULL THEN 'queued' ELSE 'cancelled' END",
+        reason=f"CASE WHEN {last_loss} THEN 'lost' ELSE h.stopped END",
+    )
+
+
+LOSE = _lost(_GIVEN)
+LOSE_ABANDONED = _lost(_ABANDONED)
+"""A worker that is not alive never is again, so its rows need no second look: only whether they still run, in ``held``.
+"""
+RELEASE = _handed_back(
+    _GIVEN,
+    outcome="released",
+    counter="releases",
+    status="CASE WHEN h.stopped IS NULL THEN 'queued' ELSE 'cancelled' END",
+    reason="h.stopped",
+)
+
+
+def ref_parameters(refs: Sequence[ClaimRef]) -> list[Any]:
+    return [texts([ref.execution_id for ref in refs]), numbers([ref.attempt_no for ref in refs])]

@@ -1,0 +1,122 @@
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import datetime
+
+from cronhook_core.backends.postgres import workers
+from cronhook_core.backends.postgres.claiming import CLAIM, claim_parameters, claims_from
+from cronhook_core.backends.postgres.database import PostgresDatabase
+from cronhook_core.backends.postgres.finishing import finish_statements, says_gone
+from cronhook_core.backends.postgres.handing_back import LOSE, LOSE_ABANDONED, RELEASE, ref_parameters
+from cronhook_core.backends.postgres.planning import PLAN, plan_parameters
+from cronhook_core.backends.postgres.pruning import Pruning
+from cronhook_core.backends.postgres.verdicts import verdict_from, verdicts_on
+from cronhook_core.backends.sql import engine_reads
+from cronhook_core.backends.sql.job_catalog import SqlJobCatalog
+from cronhook_core.domain.claim import AttemptReport, Claim, ClaimRef, Verdict
+from cronhook_core.domain.execution import QueueMessage
+from cronhook_core.domain.planning import DueJob, JobPlan
+from cronhook_core.domain.worker_life import WorkerBeat
+
+PING_WITHIN = 1.75
+
+
+class PostgresJobStore(SqlJobCatalog):
+    """The `JobStore` in a Postgres database. Every transition is one statement, committed by itself."""
+
+    _database: PostgresDatabase
+
+    def __init__(self, database: PostgresDatabase) -> None:
+        super().__init__(database)
+        self._pruning = Pruning(database)
+
+    async def due_jobs(self, now: datetime, limit: int) -> Sequence[DueJob]:
+        return await self._database.read(engine_reads.due_jobs, now, limit)
+
+    async def plan(self, plans: Sequence[JobPlan], now: datetime) -> Sequence[str]:
+        if not plans:
+            return []
+        of_job: dict[str, JobPlan] = {}
+        for plan in plans:  # of two plans for one job the first applies
+            of_job.setdefault(plan.job_id, plan)
+        rows = await self._database.execute(PLAN, plan_parameters(list(of_job.values()), now))
+        queued = {execution_id for (execution_id,) in rows}
+        executions = [plan.execution for plan in of_job.values()]
+        return [execution.id for execution in executions if execution and execution.id in queued]
+
+    async def ready(
+        self,
+        now: datetime,
+        limit: int,
+        *,
+        skip_hosts: Sequence[str] = (),
+        skip_workspaces: Sequence[str] = (),
+        with_suspects: bool = True,
+        after: datetime | None = None,
+    ) -> Sequence[QueueMessage]:
+        return await self._database.read(
+            engine_reads.ready, now, limit, skip_hosts, skip_workspaces, with_suspects, after
+        )
+
+    async def next_due(self, now: datetime) -> datetime | None:
+        return await self._database.read(engine_reads.next_due, now)
+
+    async def claim(
+        self, execution_ids: Sequence[str], *, worker_id: str, now: datetime, with_suspect: bool = True
+    ) -> Sequence[Claim]:
+        if not execution_ids:
+            return []
+        parameters = claim_parameters(execution_ids, worker_id, now, with_suspect=with_suspect)
+        return claims_from(await self._database.execute(CLAIM, parameters), execution_ids)
+
+    async def finish(self, reports: Sequence[AttemptReport], now: datetime) -> Sequence[Verdict]:
+        if not reports:
+            return []
+        order = sorted(range(len(reports)), key=lambda index: not says_gone(reports[index]))
+        in_order = [reports[index] for index in order]
+        different = {(report.execution_id, report.attempt_no): report for report in reversed(in_order)}
+        rows = await self._database.execute_all(finish_statements(list(different.values()), now))
+        verdicts = dict(zip(order, verdicts_on(in_order, rows), strict=True))
+        return [verdicts[index] for index in range(len(reports))]
+
+    async def release(self, refs: Sequence[ClaimRef], now: datetime) -> Sequence[Verdict]:
+        return await self._hand_back(RELEASE, refs, now)
+
+    async def lose(self, refs: Sequence[ClaimRef], now: datetime) -> Sequence[Verdict]:
+        return await self._hand_back(LOSE, refs, now)
+
+    async def running(self, worker_id: str) -> Sequence[ClaimRef]:
+        rows = await self._database.execute(workers.RUNNING, [worker_id])
+        return [ClaimRef(execution_id=execution_id, attempt_no=attempt_no) for execution_id, attempt_no in rows]
+
+    async def register_worker(self, worker_id: str, now: datetime) -> None:
+        await self._database.execute(workers.REGISTER, [worker_id, now])
+
+    async def beat(self, worker_id: str, now: datetime) -> bool:
+        return bool(await self._database.execute(workers.BEAT, [worker_id, now]))
+
+    async def worker_beats(self) -> Sequence[WorkerBeat]:
+        rows = await self._database.execute(workers.BEATS)
+        return [WorkerBeat(worker_id=worker_id, beat=beat) for worker_id, beat in rows]
+
+    async def bury_worker(self, worker_id: str, beat: int, now: datetime) -> bool:
+        return bool(await self._database.execute(workers.BURY, [worker_id, beat, now]))
+
+    async def lose_abandoned(self, now: datetime, limit: int) -> Sequence[Verdict]:
+        rows = await self._database.execute(LOSE_ABANDONED, [now, limit])
+        return [verdict for verdict in map(verdict_from, rows) if verdict.accepted]
+
+    async def retire_worker(self, worker_id: str) -> None:
+        await self._database.execute(workers.RETIRE, [worker_id])
+
+    async def ping(self) -> None:
+        await self._database.execute("SELECT 1", answer_within=PING_WITHIN)
+
+    async def prune(self, before: datetime, limit: int) -> int:
+        return await self._pruning.prune(before, limit)
+
+    async def _hand_back(self, statement: str, refs: Sequence[ClaimRef], now: datetime) -> Sequence[Verdict]:
+        if not refs:
+            return []
+        rows = await self._database.execute(statement, [now, *ref_parameters(list(dict.fromkeys(refs)))])
+        return verdicts_on(refs, rows)

@@ -1,0 +1,56 @@
+"""What finish, lose and release have in common: jobs are locked first, then executions, each in the order of ids.
+
+Races. A pause or delete locks the job, and cancels what is queued in a later statement. Either we hold the job's row
+first: then it waits, and its later statement sees what we put back into the queue. Or we wait for it: then ``job``
+shows the row's newest version (READ COMMITTED locks that one), paused or deleted, and nothing is put back. Executions
+are locked after that, so ``held`` shows their newest versions too, and every decision is made on rows that cannot
+change any more. Our updates still find the rows by the statement's snapshot; where that is older than the locked
+version, Postgres follows to the newest one and judges it by the same ``WHERE``, which names only the id.
+"""
+
+from __future__ import annotations
+
+
+def locked_jobs(job_ids: str) -> str:
+    """The CTE ``job``, from a query of ids. Not ``FOR UPDATE``: that would hold up those who only insert rows."""
+    return f"""
+job AS MATERIALIZED (
+    SELECT id, status, inactive_reason, deleted_at, run_at, next_run FROM jobs
+    WHERE id = ANY (ARRAY({job_ids}))
+    ORDER BY id
+    FOR NO KEY UPDATE
+)"""
+
+
+def held_executions(execution_ids: str) -> str:
+    """The CTE ``held``, from an array of ids.
+
+    ``stopped``: why no further attempt may follow. ``is_the_one_run``: it is a one-time job's scheduled run, and the
+    job was given no other instant since and is not inactive. Where the job was not locked, both are null.
+    """
+    return f"""
+held AS MATERIALIZED (
+    SELECT
+        e.id, e.job_id, e.status, e.attempt_no, e.losses,
+        CASE
+            WHEN j.deleted_at IS NOT NULL THEN 'deleted'
+            WHEN j.status = 'inactive' AND j.inactive_reason = 'gone' THEN 'gone'
+            WHEN j.status = 'paused' AND e.trigger = 'schedule' THEN 'paused'
+        END AS stopped,
+        j.status <> 'inactive' AND e.trigger = 'schedule' AND j.run_at = e.scheduled_for AND j.next_run IS NULL
+            AS is_the_one_run
+    FROM executions e LEFT JOIN job j ON j.id = e.job_id
+    WHERE e.id = ANY ({execution_ids})
+    ORDER BY e.id
+    FOR UPDATE OF e
+)"""
+
+
+def ended_jobs(now: str) -> str:
+    """The CTE ``ended``: jobs that become inactive, by the column ``job_end`` of ``decided``."""
+    return f"""
+ended AS (
+    UPDATE jobs j SET
+        status = 'inactive', inactive_reason = d.job_end, next_run = NULL, revision = j.revision + 1, updated_at = {now}
+    FROM decided d WHERE d.job_end IS NOT NULL AND j.id = d.job_id
+)"""

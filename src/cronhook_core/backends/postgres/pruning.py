@@ -1,0 +1,95 @@
+"""Forgetting what is old, a bounded slice at a time."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+
+from attrs import frozen
+
+from cronhook_core.backends.postgres.database import PostgresDatabase
+from cronhook_core.domain.idempotency import KEPT_FOR
+
+SLICE = 2000
+"""Executions that one statement looks at, at most."""
+SLICES = 10
+"""Statements of one call, at most."""
+
+FORGET = """
+WITH records AS (
+    DELETE FROM idempotency_records WHERE created_at < $2::timestamptz
+)
+DELETE FROM workers WHERE buried_at < $1::timestamptz
+"""
+
+PRUNE = """
+WITH looked_at AS MATERIALIZED (
+    SELECT id, job_id, finished_at FROM executions
+    WHERE finished_at >= $2::timestamptz AND finished_at < $1::timestamptz
+      AND (finished_at, id) > ($2::timestamptz, $3::text)
+    ORDER BY finished_at, id
+    LIMIT $5::int
+), old AS MATERIALIZED (
+    SELECT e.id FROM executions e
+    WHERE e.id = ANY (ARRAY(
+        SELECT l.id FROM looked_at l
+        WHERE EXISTS (SELECT FROM executions newer WHERE newer.job_id = l.job_id AND newer.id > l.id)
+        ORDER BY l.finished_at, l.id
+        LIMIT $4::int
+    ))
+    ORDER BY e.id
+    FOR UPDATE SKIP LOCKED
+), old_attempts AS (
+    DELETE FROM attempts WHERE execution_id = ANY (ARRAY(SELECT id FROM old))
+), pruned AS (
+    DELETE FROM executions WHERE id = ANY (ARRAY(SELECT id FROM old)) RETURNING id
+)
+SELECT (SELECT count(*) FROM pruned), (SELECT count(*) FROM looked_at), l.finished_at, l.id
+FROM (SELECT 1) AS one LEFT JOIN LATERAL (
+    SELECT finished_at, id FROM looked_at ORDER BY finished_at DESC, id DESC LIMIT 1
+) AS l ON true
+"""
+"""Races. What is final never changes again, and a newer execution never goes before an older one does: so a row that
+may go when it is looked at may go for ever. Two that prune at once skip what the other holds.
+"""
+
+
+@frozen(kw_only=True)
+class _Place:
+    """Where the last look ended."""
+
+    finished_at: datetime
+    execution_id: str
+
+
+_BEGINNING = _Place(finished_at=datetime(1, 1, 1, tzinfo=UTC), execution_id="")
+
+
+class Pruning:
+    """Deletes old executions, and remembers where it was.
+
+    A job's newest execution stays for ever. Where there are millions of jobs that ran once, no look may begin with all
+    of those again, so each goes on where the last one ended, and from the beginning when it came to the end.
+    """
+
+    def __init__(self, database: PostgresDatabase) -> None:
+        self._database = database
+        self._place = _BEGINNING
+
+    async def prune(self, before: datetime, limit: int) -> int:
+        await self._database.execute(FORGET, [before, before - KEPT_FOR])
+        pruned = 0
+        for _ in range(SLICES):
+            pruned += await self._slice(before, limit - pruned)
+            if pruned >= limit or self._place is _BEGINNING:
+                break
+        return pruned
+
+    async def _slice(self, before: datetime, limit: int) -> int:
+        since = self._place
+        parameters = [before, since.finished_at, since.execution_id, limit, SLICE]
+        [(pruned, looked_at, finished_at, execution_id)] = await self._database.execute(PRUNE, parameters)
+        if looked_at < SLICE:
+            self._place = _BEGINNING
+        elif pruned < limit:
+            self._place = _Place(finished_at=finished_at, execution_id=execution_id)
+        return int(pruned)
