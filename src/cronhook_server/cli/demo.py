@@ -1,0 +1,37 @@
+"""``cronhook demo``"""
+
+from __future__ import annotations
+
+import asyncio
+import signal
+import sys
+
+import rich_click as click
+
+from cronhook_server.cli.failure import FAILED
+from cronhook_server.cli.output import console
+from cronhook_server.demo.story import NotSeen, tell
+from cronhook_server.process import run
+
+
+@click.command("demo")
+def command() -> None:
+    """Watch a one-time job fail and be retried, a cron job, their signatures and their log, in ten seconds.
+
+    Everything is real and happens on this machine, in a temporary folder that is removed at the end.
+    """
+    try:
+        run(_play())
+    except NotSeen as reason:
+        sys.stderr.write(f"cronhook: {reason}\n")
+        sys.exit(FAILED)
+
+
+async def _play() -> None:
+    """Also a SIGTERM leaves nothing behind."""
+    telling = asyncio.ensure_future(tell(console()))
+    asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, telling.cancel)
+    try:
+        await telling
+    except asyncio.CancelledError:
+        raise NotSeen("the demo was stopped") from None
