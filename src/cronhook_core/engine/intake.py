@@ -24,6 +24,8 @@ FLOOR_EVERY = 1.0
 POP_FOR = timedelta(seconds=1)
 AT_ONCE = 300
 """Executions claimed in one statement, and messages popped in one call, at most."""
+WAITING_BOUND = 20_000
+"""Messages that wait in a worker for a slot, at most: some 10 MB. No more are popped while there are so many."""
 GATHER_FOR = 0.005
 """Seconds for which freed slots are gathered under load, so that claims are made in groups."""
 UNTIL_TRUSTED = 0.1
@@ -52,7 +54,7 @@ class Intake:
         self._clock = clock
         self._dependencies = dependencies
         self._slots = Slots(concurrency)
-        self._waiting = Waiting(2 * concurrency)
+        self._waiting = Waiting(WAITING_BOUND)
         self._slot_of: dict[str, tuple[str, str]] = {}
         self._next_floor = 0.0
         self._gathering = False
@@ -137,7 +139,7 @@ class Intake:
     async def _pop(self) -> float:
         if not self._life.trusted:
             return UNTIL_TRUSTED
-        if not self._slots.free:
+        if not self._slots.free or len(self._waiting) >= WAITING_BOUND:
             return UNTIL_ROOM
         if self._gathering and self._slots.free < AT_ONCE:
             await self._clock.sleep(GATHER_FOR)
