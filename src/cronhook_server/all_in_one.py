@@ -39,8 +39,8 @@ async def run_all_in_one(settings: Settings, on_started: Callable[[Started], Non
     async with AsyncExitStack() as stack:
         listening = stack.enter_context(closing(listen(settings.host, settings.port)))
         backends = await stack.enter_async_context(open_backends(settings, random))
-        if backends.newer_schema is not None:
-            _log.warning("newer_schema", found=backends.newer_schema)
+        for warning in backends.warnings:
+            _log.warning("attention", reason=warning)
         sender = await stack.enter_async_context(open_sender(settings))
         assembly = Assembly(backends, settings, secret_key=secret_key_of(settings), hooks=LoggingHooks(), random=random)
         scheduler, worker = assembly.scheduler(), assembly.worker(sender)

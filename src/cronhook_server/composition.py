@@ -3,19 +3,20 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator
-from contextlib import AsyncExitStack, asynccontextmanager
+from contextlib import AsyncExitStack, asynccontextmanager, suppress
 from pathlib import Path
 from random import Random
 
-from attrs import frozen
+from attrs import evolve, frozen
 from sqlalchemy.exc import SQLAlchemyError
 
 from cronhook_core.backends.clocks import SystemClock
 from cronhook_core.backends.http.sender import AiohttpSender
 from cronhook_core.backends.memory.queue import MemoryQueue
-from cronhook_core.backends.sql.migrations import head_revision, upgrade
+from cronhook_core.backends.sql.migrations import check_schema, head_revision, upgrade
 from cronhook_core.backends.sql.urls import is_sqlite, sqlite_path
-from cronhook_core.errors import ConfigurationError, StoreUnavailable
+from cronhook_core.backends.sqlite import SqliteAccountStore, SqliteDatabase, SqliteJobStore, SqliteLock
+from cronhook_core.errors import ConfigurationError, QueueUnavailable, StoreUnavailable
 from cronhook_core.ports.account_store import AccountStore
 from cronhook_core.ports.clock import Clock
 from cronhook_core.ports.job_store import JobStore
@@ -26,10 +27,12 @@ from cronhook_server.secret_key import VARIABLE, secret_key_beside
 from cronhook_server.services import Probe
 from cronhook_server.settings import Settings
 
+_EVICTS = "Redis deletes keys when its memory is full, locks included; set maxmemory-policy to noeviction"
+
 
 @frozen(kw_only=True)
 class Backends:
-    """Open backends. ``newer_schema`` is the schema of a database that a later version has migrated, else None."""
+    """Open backends. ``warnings`` is what the operator should know, one sentence each."""
 
     store: JobStore
     accounts: AccountStore
@@ -37,30 +40,29 @@ class Backends:
     lock: Lock
     clock: Clock
     probes: tuple[Probe, ...]
-    newer_schema: str | None = None
+    warnings: tuple[str, ...] = ()
 
 
 @asynccontextmanager
 async def open_backends(settings: Settings, random: Random) -> AsyncIterator[Backends]:
-    """The backends of the settings. A SQLite file is made and migrated; a Postgres database must have its schema."""
+    """The backends of the settings.
+
+    A SQLite file is made and migrated; a Postgres database must answer and have its schema (`SchemaMismatch`). Redis,
+    where it is set, carries the queue and the lock; it may be away.
+    """
+    on_sqlite = is_sqlite(settings.database_url)
     async with AsyncExitStack() as stack:
-        if not is_sqlite(settings.database_url):
-            raise ConfigurationError("CRONHOOK_DATABASE_URL", "only SQLite for now")
-        backends = await stack.enter_async_context(_open_sqlite(settings))
+        opened = _on_sqlite(settings.database_url) if on_sqlite else _on_postgres(settings.database_url, random)
+        backends = await stack.enter_async_context(opened)
+        if settings.redis_url is not None:
+            backends = await stack.enter_async_context(_with_redis(backends, settings, settings.redis_url, random))
         yield backends
 
 
 @asynccontextmanager
-async def _open_sqlite(settings: Settings) -> AsyncIterator[Backends]:
-    from cronhook_core.backends.sqlite import (
-        SqliteAccountStore,
-        SqliteDatabase,
-        SqliteJobStore,
-        SqliteLock,
-    )
-
+async def _on_sqlite(database_url: str) -> AsyncIterator[Backends]:
     clock = SystemClock()
-    async with SqliteDatabase.open(settings.database_url) as database:
+    async with SqliteDatabase.open(database_url) as database:
         store = SqliteJobStore(database)
         yield Backends(
             store=store,
@@ -69,8 +71,66 @@ async def _open_sqlite(settings: Settings) -> AsyncIterator[Backends]:
             lock=SqliteLock(database, clock),
             clock=clock,
             probes=(Probe(name="database", check=store.ping, vital=True),),
-            newer_schema=database.newer_schema,
+            warnings=_schema_warnings(database.newer_schema),
         )
+
+
+@asynccontextmanager
+async def _on_postgres(database_url: str, random: Random) -> AsyncIterator[Backends]:
+    from cronhook_core.backends.postgres.account_store import PostgresAccountStore
+    from cronhook_core.backends.postgres.clock import PostgresClock
+    from cronhook_core.backends.postgres.database import PostgresDatabase
+    from cronhook_core.backends.postgres.job_store import PostgresJobStore
+    from cronhook_core.backends.postgres.lock import PostgresLock
+    from cronhook_core.backends.postgres.queue import PostgresQueue
+
+    async with AsyncExitStack() as stack:
+        database = await stack.enter_async_context(PostgresDatabase.open(database_url, random=random))
+        newer_schema = await database.read(check_schema)
+        clock = PostgresClock(database)
+        await clock.sync()
+        clock.start()
+        stack.push_async_callback(clock.stop)
+        store = PostgresJobStore(database)
+        yield Backends(
+            store=store,
+            accounts=PostgresAccountStore(database),
+            queue=PostgresQueue(database, clock=clock),
+            lock=PostgresLock(database, clock),
+            clock=clock,
+            probes=(Probe(name="database", check=store.ping, vital=True),),
+            warnings=_schema_warnings(newer_schema),
+        )
+
+
+@asynccontextmanager
+async def _with_redis(backends: Backends, settings: Settings, url: str, random: Random) -> AsyncIterator[Backends]:
+    from cronhook_core.backends.redis.connection import RedisConnection
+    from cronhook_core.backends.redis.lock import RedisLock
+    from cronhook_core.backends.redis.queue import RedisQueue
+
+    try:
+        redis = RedisConnection.open(url, settings.redis_prefix, clock=backends.clock, random=random)
+    except ValueError:  # its words may repeat the password
+        raise ConfigurationError("CRONHOOK_REDIS_URL", "can never work: check its host, port and options") from None
+    async with AsyncExitStack() as stack:
+        stack.push_async_callback(redis.close)
+        evicts = False
+        with suppress(QueueUnavailable):
+            evicts = await redis.may_delete_keys()
+        yield evolve(
+            backends,
+            queue=RedisQueue(redis),
+            lock=RedisLock(redis),
+            probes=(*backends.probes, Probe(name="redis", check=redis.ping, vital=False)),
+            warnings=(*backends.warnings, *((_EVICTS,) if evicts else ())),
+        )
+
+
+def _schema_warnings(newer_schema: str | None) -> tuple[str, ...]:
+    if newer_schema is None:
+        return ()
+    return (f"the database has the schema {newer_schema} of a later version of cronhook; update this one",)
 
 
 @asynccontextmanager

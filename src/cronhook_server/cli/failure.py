@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 
-from cronhook_core.errors import ConfigurationError, CronhookError, InvalidRequest, MissingDependency, Unavailable
+from cronhook_core.errors import ConfigurationError, CronhookError, InvalidRequest, MissingDependency
 
 FAILED = 1
 WRONG_USE = 2
@@ -14,6 +14,5 @@ def exit_code_of(error: Exception) -> int:
     """Tell the reason on stderr and return the exit code; raises ``error`` again where it is none of ours."""
     if not isinstance(error, CronhookError):
         raise error
-    told = f"{error} (the database does not answer)" if isinstance(error, Unavailable) else str(error)
-    sys.stderr.write(f"cronhook: {told}\n")
+    sys.stderr.write(f"cronhook: {' '.join(str(error).split())}\n")
     return WRONG_USE if isinstance(error, ConfigurationError | InvalidRequest | MissingDependency) else FAILED
