@@ -75,7 +75,9 @@ async def embedded(
     hooks, clock, random = hooks or NoHooks(), clock or SystemClock(), random or SystemRandom()
     async with AsyncExitStack() as stack:
         policy = targets or (TargetPolicy() if sender is None else None)
-        send = sender or await stack.enter_async_context(_webhook_sender(policy or TargetPolicy()))
+        send = sender
+        if send is None:
+            send = await stack.enter_async_context(_webhook_sender(policy or TargetPolicy()))
         stores = await stack.enter_async_context(_stores(database, clock))
         workspace = await stores.accounts.ensure_workspace(
             Workspace(id=new_id("wsp", clock.now(), random), name=WORKSPACE_NAME, created_at=clock.now())
