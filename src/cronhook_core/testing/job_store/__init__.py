@@ -15,7 +15,9 @@ from __future__ import annotations
 import pytest
 
 _PARTS = (
+    "api_races",
     "changes",
+    "claim_races",
     "claiming",
     "executions",
     "fidelity",
@@ -25,10 +27,12 @@ _PARTS = (
     "job_ends",
     "liveness",
     "planning",
+    "planning_races",
     "quota",
-    "races",
+    "racing",
     "reads",
     "ready",
+    "result_races",
     "scene",
     "upkeep",
 )

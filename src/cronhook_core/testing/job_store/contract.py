@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+from cronhook_core.testing.job_store.api_races import ApiRaces
 from cronhook_core.testing.job_store.changes import (
     JobChange,
     JobCreation,
@@ -7,6 +8,7 @@ from cronhook_core.testing.job_store.changes import (
     JobsOfOtherWorkspaces,
     ScheduleChange,
 )
+from cronhook_core.testing.job_store.claim_races import ClaimRaces
 from cronhook_core.testing.job_store.claiming import Claiming, WhatMayBeClaimed, WhoMayClaim
 from cronhook_core.testing.job_store.executions import AddingExecutions, CancellingExecutions
 from cronhook_core.testing.job_store.fidelity import Fidelity
@@ -16,10 +18,11 @@ from cronhook_core.testing.job_store.idempotency import Idempotency
 from cronhook_core.testing.job_store.job_ends import JobsThatAreGone, OneTimeJobs
 from cronhook_core.testing.job_store.liveness import Abandoned, Liveness
 from cronhook_core.testing.job_store.planning import DueJobs, NextDue, Planning
+from cronhook_core.testing.job_store.planning_races import PlanningRaces
 from cronhook_core.testing.job_store.quota import Quota
-from cronhook_core.testing.job_store.races import ApiRaces, ClaimRaces, PlanningRaces, ResultRaces
 from cronhook_core.testing.job_store.reads import ReadingAttempts, ReadingExecutions, ReadingJobs
 from cronhook_core.testing.job_store.ready import Ready
+from cronhook_core.testing.job_store.result_races import ResultRaces
 from cronhook_core.testing.job_store.upkeep import Upkeep
 
 

@@ -7,6 +7,7 @@ from attrs import evolve
 
 from cronhook_core.domain.execution import ExecutionStatus, Trigger
 from cronhook_core.domain.job import InactiveReason, JobStatus
+from cronhook_core.domain.job_changes import paused
 from cronhook_core.domain.schedule import OneTimeSchedule
 from cronhook_core.errors import NotFound
 from cronhook_core.ports.job_store import JobStore
@@ -118,6 +119,14 @@ class CancellingExecutions(JobStoreSuite):
         await scene.store.cancel_execution(job.workspace_id, execution.id, now=NOW + MINUTE)
         stored = await scene.job_now(job)
         assert (stored.status, stored.next_run, stored.revision) == (JobStatus.ACTIVE, LATER, moved.revision)
+
+    async def test_a_paused_one_time_job_stays_paused(self, scene: Scene) -> None:
+        job, execution = await scene.due_once()
+        stored = await scene.job_now(job)
+        await scene.change(stored, paused(stored, LATER), cancel=None)
+        assert await scene.store.cancel_execution(job.workspace_id, execution.id, now=LATER) is not None
+        stored = await scene.job_now(job)
+        assert (stored.status, stored.inactive_reason) == (JobStatus.PAUSED, None)
 
     async def test_a_one_time_job_does_not_end_with_a_run_by_hand(self, scene: Scene) -> None:
         job, _ = await scene.due_once()

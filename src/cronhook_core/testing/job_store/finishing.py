@@ -9,6 +9,7 @@ from attrs import evolve
 
 from cronhook_core.domain.claim import Claim, ClaimRef, Verdict
 from cronhook_core.domain.execution import ExecutionStatus, Trigger
+from cronhook_core.domain.job import InactiveReason, JobStatus
 from cronhook_core.domain.webhook import Outcome
 from cronhook_core.ports.job_store import JobStore
 from cronhook_core.testing.builders import MINUTE, NOW, gave_up, make_id, retry, succeeded
@@ -108,6 +109,13 @@ class Finishing(JobStoreSuite):
             assert {verdict.status for verdict in verdicts} == {status}
             assert (await scene.now_of(claim)).retries_used == (report is retry)
 
+    async def test_of_two_results_in_a_batch_the_first_counts(self, scene: Scene) -> None:
+        claim = await scene.running(await scene.job())
+        verdicts = await scene.store.finish([succeeded(claim, ENDED), gave_up(claim, ENDED + MINUTE)], WRITTEN)
+        assert list(verdicts) == [accepted(claim, SUCCEEDED), refused(claim, SUCCEEDED)]
+        execution, [attempt] = await scene.now_of(claim), await scene.attempts(claim)
+        assert (execution.finished_at, attempt.status, attempt.finished_at) == (ENDED, "succeeded", ENDED)
+
     async def test_unknown_claims_do_no_harm(self, scene: Scene) -> None:
         claim = await scene.running(await scene.job())
         before = await scene.now_of(claim)
@@ -166,6 +174,16 @@ class LateResults(JobStoreSuite):
             accepted(second, QUEUED, next_attempt_at=ENDED + MINUTE)
         ]
 
+    async def test_a_success_before_the_third_attempt_completes_its_attempt_only(self, scene: Scene) -> None:
+        first = await scene.running(await scene.job())
+        await scene.store.lose([first.ref], LATER)
+        second = await scene.claim(await scene.now_of(first))
+        await scene.store.lose([second.ref], LATER)
+        before = await scene.now_of(first)
+        assert list(await scene.store.finish([succeeded(first, ENDED)], WRITTEN)) == [refused(first, QUEUED)]
+        assert await scene.now_of(first) == before
+        assert [attempt.status for attempt in await scene.attempts(first)] == ["late_succeeded", "lost"]
+
     async def test_a_success_after_the_end_completes_its_attempt_only(self, scene: Scene) -> None:
         first = await scene.running(await scene.job())
         await scene.store.lose([first.ref], LATER)
@@ -183,12 +201,13 @@ class LateResults(JobStoreSuite):
         await scene.store.finish([gave_up(claim, ENDED + MINUTE)], WRITTEN + MINUTE)
         assert await scene.attempts(claim) == attempts
 
-    async def test_of_two_late_results_in_a_batch_one_is_kept(self, scene: Scene) -> None:
+    async def test_of_two_late_results_in_a_batch_the_first_is_kept(self, scene: Scene) -> None:
         claim = await scene.running(await scene.job())
         await scene.store.lose([claim.ref], LATER)
-        verdicts = await scene.store.finish([gave_up(claim, ENDED)] * 2, WRITTEN)
+        verdicts = await scene.store.finish([gave_up(claim, ENDED), gave_up(claim, ENDED + MINUTE)], WRITTEN)
         assert list(verdicts) == [refused(claim, QUEUED)] * 2
-        assert [attempt.status for attempt in await scene.attempts(claim)] == ["late_failed"]
+        [attempt] = await scene.attempts(claim)
+        assert (attempt.status, attempt.finished_at) == ("late_failed", ENDED)
 
     async def test_late_and_timely_results_share_a_batch(self, scene: Scene) -> None:
         late = await scene.running(await scene.job())
@@ -235,6 +254,16 @@ class RetriesOfStoppedJobs(JobStoreSuite):
         claim = await scene.running(job, Trigger.SCHEDULE)
         await scene.pause(job)
         await scene.resume(job)
+        [verdict] = await scene.store.finish([retry(claim, ENDED)], WRITTEN)
+        assert verdict.status is QUEUED
+
+    @pytest.mark.parametrize("reason", [InactiveReason.EXHAUSTED, InactiveReason.MISSED])
+    async def test_a_job_that_ran_out_of_instants_is_retried(self, scene: Scene, reason: InactiveReason) -> None:
+        job = await scene.job()
+        claim = await scene.running(job, Trigger.SCHEDULE)
+        stored = await scene.job_now(job)
+        ended = stored.changed(LATER, status=JobStatus.INACTIVE, inactive_reason=reason, next_run=None)
+        await scene.change(stored, ended)
         [verdict] = await scene.store.finish([retry(claim, ENDED)], WRITTEN)
         assert verdict.status is QUEUED
 

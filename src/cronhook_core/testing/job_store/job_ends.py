@@ -211,6 +211,13 @@ class OneTimeJobs(JobStoreSuite):
         stored = await scene.job_now(job)
         assert (stored.status, stored.next_run, stored.revision) == (JobStatus.ACTIVE, LATER, moved.revision)
 
+    async def test_one_that_was_given_its_old_instant_anew_goes_on(self, scene: Scene) -> None:
+        job, claim = await self._running(scene)
+        stored = await scene.job_now(job)
+        await scene.change(stored, stored.changed(LATER, next_run=NOW))
+        await scene.store.finish([succeeded(claim)], WRITTEN)
+        assert await self._state(scene, job) == (JobStatus.ACTIVE, None)
+
     async def test_a_paused_one_with_a_new_instant_goes_on(self, scene: Scene) -> None:
         job, claim = await self._running(scene)
         paused = await scene.pause(job)

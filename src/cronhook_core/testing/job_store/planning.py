@@ -14,10 +14,8 @@ from cronhook_core.domain.planning import JobPlan
 from cronhook_core.domain.schedule import OneTimeSchedule
 from cronhook_core.ports.job_store import JobStore
 from cronhook_core.testing.builders import MINUTE, NOW, make_due_job, make_plan
-from cronhook_core.testing.job_store.scene import LATER, JobStoreSuite, Scene
+from cronhook_core.testing.job_store.scene import FIRST, LATER, JobStoreSuite, Scene
 
-FIRST = NOW + MINUTE
-"""When a job that is due every minute is due first."""
 MICROSECOND = timedelta(microseconds=1)
 
 
@@ -120,6 +118,12 @@ class Planning(JobStoreSuite):
         assert [plans[4].execution and plans[4].execution.id] == list(queued)
         for job in (edited, halted, deleted, back_again):
             assert await self._executions(scene, job) == []
+
+    @pytest.mark.parametrize("status", [JobStatus.PAUSED, JobStatus.INACTIVE])
+    async def test_a_plan_of_a_job_that_is_not_active_is_skipped(self, scene: Scene, status: JobStatus) -> None:
+        job = await scene.job(status=status, next_run=FIRST)
+        assert list(await scene.store.plan([make_plan(job)], FIRST)) == []
+        assert await scene.job_now(job) == job
 
     async def test_of_two_plans_for_one_job_one_counts(self, scene: Scene) -> None:
         job = await scene.job()

@@ -17,13 +17,15 @@ from cronhook_core.domain.workspace import Workspace
 from cronhook_core.ports.account_store import AccountStore
 from cronhook_core.ports.job_catalog import CancelQueued
 from cronhook_core.ports.job_store import JobStore
-from cronhook_core.testing.builders import NOW, make_execution, make_id, make_job, make_plan, make_workspace
+from cronhook_core.testing.builders import MINUTE, NOW, make_execution, make_id, make_job, make_plan, make_workspace
 
 OpenStore = Callable[[], Awaitable[JobStore]]
 """Opens one more store on the database of the test, as another process would; the fixture closes it."""
 
 LATER = NOW + timedelta(hours=1)
 """When whatever was made at NOW has become available."""
+FIRST = NOW + MINUTE
+"""When a job is due first that was made at NOW and is due every minute."""
 PAUSING = CancelQueued(reason="paused", manual_too=False)
 DELETING = CancelQueued(reason="deleted", manual_too=True)
 

@@ -115,6 +115,15 @@ class Upkeep(JobStoreSuite):
         assert not await scene.store.beat(worker_id, LONG_AFTER)
         [lost] = await scene.store.lose_abandoned(LONG_AFTER, 10)
         assert lost.execution_id == claim.execution_id
+        await scene.store.register_worker(worker_id, LONG_AFTER)
+        assert await scene.store.beat(worker_id, LONG_AFTER)
+
+    async def test_workers_buried_lately_are_not_forgotten(self, scene: Scene) -> None:
+        worker_id = await scene.worker()
+        await scene.bury(worker_id)
+        await scene.store.prune(LATER, 10)
+        await scene.store.register_worker(worker_id, LATER)
+        assert not await scene.store.beat(worker_id, LATER)
 
     async def test_pruning_an_empty_store_is_harmless(self, store: JobStore) -> None:
         assert await store.prune(LONG_AFTER, 10) == 0

@@ -1,0 +1,105 @@
+"""What holds when requests of users meet each other."""
+
+from __future__ import annotations
+
+import asyncio
+
+from cronhook_core.domain.idempotency import IdempotentRequest, StoredAnswer
+from cronhook_core.domain.job import InactiveReason, Job, JobStatus
+from cronhook_core.errors import AlreadyAnswered, IdempotencyMismatch, QuotaExceeded
+from cronhook_core.ports.job_store import JobStore
+from cronhook_core.testing.builders import (
+    MINUTE,
+    NOW,
+    make_idempotent_request,
+    make_job,
+    succeeded,
+)
+from cronhook_core.testing.job_store.racing import several
+from cronhook_core.testing.job_store.scene import LATER, JobStoreSuite, OpenStore, Scene
+
+
+class ApiRaces(JobStoreSuite):
+    async def test_the_quota_is_reached_exactly_however_many_create(self, scene: Scene, open_store: OpenStore) -> None:
+        stores = await several(scene, open_store, 4)
+        workspace_id = (await scene.workspace()).id
+
+        async def create(store: JobStore) -> bool:
+            try:
+                await store.create_job(make_job(workspace_id), max_jobs=10, now=NOW)
+            except QuotaExceeded:
+                return False
+            return True
+
+        created = await asyncio.gather(*(create(stores[n % 4]) for n in range(50)))
+        assert sum(created) == 10
+        assert await scene.store.count_jobs(workspace_id) == 10
+
+    async def test_the_quota_holds_for_ways_back_from_inactive(self, scene: Scene, open_store: OpenStore) -> None:
+        stores = await several(scene, open_store, 4)
+        jobs = await scene.jobs(12, status=JobStatus.INACTIVE, inactive_reason=InactiveReason.COMPLETED)
+
+        async def revive(store: JobStore, job: Job) -> bool:
+            revived = job.changed(NOW, status=JobStatus.ACTIVE, inactive_reason=None)
+            try:
+                return await store.change_job(revived, expected=job, cancel=None, max_jobs=5, now=NOW)
+            except QuotaExceeded:
+                return False
+
+        revived = await asyncio.gather(*(revive(stores[n % 4], job) for n, job in enumerate(jobs)))
+        assert sum(revived) == 5
+        assert await scene.store.count_jobs(jobs[0].workspace_id) == 5
+
+    async def test_of_changes_made_at_once_one_takes_place(self, scene: Scene, open_store: OpenStore) -> None:
+        stores = await several(scene, open_store, 4)
+        job = await scene.job()
+        versions = [job.changed(LATER, host=f"host-{n}.example") for n in range(8)]
+        changed = await asyncio.gather(
+            *(
+                stores[n % 4].change_job(version, expected=job, cancel=None, max_jobs=None, now=LATER)
+                for n, version in enumerate(versions)
+            )
+        )
+        assert sum(changed) == 1
+        assert await scene.job_now(job) == versions[changed.index(True)]
+
+    async def test_one_key_has_one_effect(self, scene: Scene, open_store: OpenStore) -> None:
+        stores = await several(scene, open_store, 4)
+        workspace_id = (await scene.workspace()).id
+        request = make_idempotent_request()
+        answers = await asyncio.gather(*(self._create(stores[n % 4], workspace_id, request) for n in range(12)))
+        assert answers.count(None) == 1
+        assert await scene.store.count_jobs(workspace_id) == 1
+        [job] = [due.id for due in await scene.store.due_jobs(LATER, 10)]
+        assert {answer.body for answer in answers if isinstance(answer, StoredAnswer)} == {job.encode()}
+
+    async def test_one_key_with_several_bodies_has_one_effect(self, scene: Scene, open_store: OpenStore) -> None:
+        stores = await several(scene, open_store, 4)
+        workspace_id = (await scene.workspace()).id
+        requests = [make_idempotent_request(key="the same", fingerprint=bytes([n])) for n in range(12)]
+        answers = await asyncio.gather(
+            *(self._create(stores[n % 4], workspace_id, request) for n, request in enumerate(requests))
+        )
+        assert sorted(map(str, answers)) == ["None", *["mismatch"] * 11]
+        assert await scene.store.count_jobs(workspace_id) == 1
+
+    async def test_what_is_pruned_is_pruned_once(self, scene: Scene, open_store: OpenStore) -> None:
+        stores = await several(scene, open_store, 4)
+        job = await scene.job()
+        claims = [await scene.running(job) for _ in range(30)]
+        await scene.store.finish([succeeded(claim) for claim in claims], LATER)
+        await scene.queued(job, at=LATER)
+        pruned = await asyncio.gather(*(store.prune(LATER + MINUTE, 100) for store in stores))
+        assert sum(pruned) == 30
+        assert len(await scene.store.list_executions(job.workspace_id, job.id, limit=100)) == 1
+
+    async def _create(
+        self, store: JobStore, workspace_id: str, request: IdempotentRequest
+    ) -> StoredAnswer | str | None:
+        try:
+            await store.create_job(make_job(workspace_id), max_jobs=None, now=NOW, idempotency=request)
+        except AlreadyAnswered as repeated:
+            return repeated.answer
+        except IdempotencyMismatch:
+            return "mismatch"
+        return None

@@ -1,0 +1,127 @@
+"""What holds when results, losses and releases meet each other and what users do."""
+
+from __future__ import annotations
+
+import asyncio
+from collections import Counter
+from collections.abc import Awaitable, Callable
+
+import pytest
+
+from cronhook_core.domain.claim import Claim
+from cronhook_core.domain.execution import ExecutionStatus, Trigger
+from cronhook_core.domain.job_changes import deleted
+from cronhook_core.ports.job_catalog import CancelQueued
+from cronhook_core.ports.job_store import JobStore
+from cronhook_core.testing.builders import (
+    MINUTE,
+    NOW,
+    gave_up,
+    gone,
+    make_plan,
+    retry,
+    succeeded,
+)
+from cronhook_core.testing.job_store.racing import ROUNDS, Stop, either_stop, insist, several
+from cronhook_core.testing.job_store.scene import DELETING, FIRST, LATER, JobStoreSuite, OpenStore, Scene
+
+Requeue = Callable[[JobStore, Claim], Awaitable[object]]
+
+
+async def _finish(store: JobStore, claim: Claim) -> object:
+    return await store.finish([retry(claim, NOW)], LATER)
+
+
+async def _lose(store: JobStore, claim: Claim) -> object:
+    return await store.lose([claim.ref], LATER)
+
+
+async def _release(store: JobStore, claim: Claim) -> object:
+    return await store.release([claim.ref], LATER)
+
+
+class ResultRaces(JobStoreSuite):
+    @pytest.mark.parametrize("requeue", [_finish, _lose, _release])
+    @either_stop
+    async def test_nothing_is_queued_again_beside_a_stop(
+        self, scene: Scene, open_store: OpenStore, requeue: Requeue, step: Stop, cancel: CancelQueued
+    ) -> None:
+        worker, api = await several(scene, open_store, 2)
+        jobs = await scene.jobs(ROUNDS)
+        claims = [await scene.running(job, Trigger.SCHEDULE) for job in jobs]
+        await asyncio.gather(
+            *(requeue(worker, claim) for claim in claims), *(insist(api, job, step, cancel) for job in jobs)
+        )
+        for claim in claims:
+            stored = await scene.now_of(claim)
+            assert (stored.status, stored.reason) == (ExecutionStatus.CANCELLED, cancel.reason)
+
+    async def test_one_result_is_accepted_once(self, scene: Scene, open_store: OpenStore) -> None:
+        stores = await several(scene, open_store, 4)
+        job = await scene.job()
+        claims = [await scene.running(job) for _ in range(ROUNDS)]
+        reports = [retry(claim, LATER) for claim in claims]
+        answers = await asyncio.gather(
+            *(store.finish(reports if n % 2 else reports[::-1], LATER) for n, store in enumerate(stores))
+        )
+        accepted = Counter(verdict.execution_id for answer in answers for verdict in answer if verdict.accepted)
+        assert accepted == Counter(claim.execution_id for claim in claims)
+        for claim in claims:
+            assert (await scene.now_of(claim)).retries_used == 1
+
+    async def test_a_success_wins_over_the_loss_of_its_worker(self, scene: Scene, open_store: OpenStore) -> None:
+        worker, leader = await several(scene, open_store, 2)
+        job = await scene.job()
+        claims = [await scene.running(job) for _ in range(ROUNDS)]
+        await asyncio.gather(
+            worker.finish([succeeded(claim) for claim in claims], LATER),
+            leader.lose([claim.ref for claim in claims[::-1]], LATER),
+        )
+        for claim in claims:
+            assert (await scene.now_of(claim)).status is ExecutionStatus.SUCCEEDED
+            assert [attempt.status for attempt in await scene.attempts(claim)] == ["succeeded"]
+
+    async def test_of_a_failure_and_a_loss_one_takes_place(self, scene: Scene, open_store: OpenStore) -> None:
+        worker, leader = await several(scene, open_store, 2)
+        job = await scene.job()
+        claims = [await scene.running(job) for _ in range(ROUNDS)]
+        finished, lost = await asyncio.gather(
+            worker.finish([retry(claim, LATER) for claim in claims], LATER),
+            leader.lose([claim.ref for claim in claims], LATER),
+        )
+        for claim, one, other in zip(claims, finished, lost, strict=True):
+            assert one.accepted is not other.accepted
+            stored = await scene.now_of(claim)
+            assert (stored.retries_used, stored.losses) == ((1, 0) if one.accepted else (0, 1))
+
+    async def test_abandoned_executions_are_lost_once(self, scene: Scene, open_store: OpenStore) -> None:
+        leaders = await several(scene, open_store, 4)
+        job, worker_id = await scene.job(), await scene.worker()
+        claims = [await scene.running(job, worker_id=worker_id) for _ in range(ROUNDS)]
+        await scene.bury(worker_id)
+        answers = await asyncio.gather(*(store.lose_abandoned(LATER, 100) for store in leaders))
+        accepted = Counter(verdict.execution_id for answer in answers for verdict in answer if verdict.accepted)
+        assert accepted == Counter(claim.execution_id for claim in claims)
+        assert {(await scene.now_of(claim)).losses for claim in claims} == {1}
+
+    async def test_batches_over_the_same_jobs_do_not_block_each_other(
+        self, scene: Scene, open_store: OpenStore
+    ) -> None:
+        stores = await several(scene, open_store, 4)
+        jobs = await scene.jobs(8)
+        claims = [await scene.running(jobs[n % 8]) for n in range(32)]
+        by_store = [claims[n::4] if n % 2 else claims[n::4][::-1] for n in range(4)]
+        plans = [make_plan(job) for job in jobs]
+        ends = (gave_up, gone, retry, succeeded)
+        await asyncio.gather(
+            *(
+                store.finish([end(claim) for claim in mine], LATER)
+                for store, mine, end in zip(stores, by_store, ends, strict=True)
+            ),
+            *(store.plan(plans if n % 2 else plans[::-1], FIRST) for n, store in enumerate(stores)),
+            *(store.lose([claim.ref for claim in claims[::-1]], LATER) for store in stores[:2]),
+            *(insist(stores[n % 4], job, deleted, DELETING) for n, job in enumerate(jobs)),
+        )
+        assert list(await scene.store.ready(LATER + MINUTE, 100)) == []
+        for claim in claims:
+            assert (await scene.now_of(claim)).status.is_final
