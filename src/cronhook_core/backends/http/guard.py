@@ -8,6 +8,7 @@ import socket
 from collections.abc import Sequence
 from ipaddress import IPv4Address, IPv6Address, ip_address
 from typing import Any
+from weakref import WeakSet
 
 import aiohttp
 from aiohttp.abc import AbstractResolver, ResolveResult
@@ -110,6 +111,13 @@ class GuardedConnector(aiohttp.TCPConnector):
             socket_factory=self._open_socket,
         )
         self._policy = policy
+        self._meters: WeakSet[ResponseMeter] = WeakSet()
+
+    async def close(self, *, abort_ssl: bool = False) -> None:
+        """Drop every connection at once: one that waits for its receiver to read would never end by being closed."""
+        for meter in tuple(self._meters):
+            meter.abort()
+        await super().close(abort_ssl=abort_ssl)
 
     def _open_socket(self, info: aiohttp.AddrInfoType) -> socket.socket:
         family, kind, protocol, _, (host, port, *_) = info
@@ -150,6 +158,7 @@ class GuardedConnector(aiohttp.TCPConnector):
                 raise problem
             meter = ResponseMeter(protocol, transport, now + MAX_CONNECTION_AGE_SECONDS)
             transport.set_protocol(meter)
+            self._meters.add(meter)
         if now > meter.retires_at:
             protocol.force_close()
         return meter

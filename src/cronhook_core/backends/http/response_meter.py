@@ -28,6 +28,7 @@ class ResponseMeter(asyncio.Protocol):
     """
 
     __slots__ = (
+        "__weakref__",
         "_left",
         "_lines_left",
         "_loop",
