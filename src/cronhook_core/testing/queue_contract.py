@@ -221,6 +221,21 @@ class QueueContract:
         go_on.set()
         assert list(await soon(planner)) == [LATER, LATER + timedelta(seconds=1, microseconds=1)]
 
+    async def test_an_announcement_is_told_once(
+        self, queue: Queue, other_queue: Queue, clock: Clock, elapse: Elapse
+    ) -> None:
+        async def wait_twice() -> tuple[datetime | None, datetime | None, float]:
+            first = await queue.wait(LONG)
+            before = clock.monotonic()
+            return first, await queue.wait(timedelta(seconds=0.3)), clock.monotonic() - before
+
+        planner = asyncio.create_task(wait_twice())
+        await elapse(self.propagation)
+        await other_queue.announce(LATER)
+        first, second, waited = await let_finish(planner, elapse, at_most=5.0)
+        assert (first, second) == (LATER, None)
+        assert waited >= 0.29
+
     async def test_what_was_announced_before_the_first_wait_is_not_told(self, queue: Queue, elapse: Elapse) -> None:
         await queue.announce(LATER)
         await elapse(self.propagation)

@@ -8,7 +8,7 @@ from datetime import UTC, datetime, timedelta
 
 from cronhook_core.backends.redis.connection import RedisConnection
 from cronhook_core.domain.execution import QueueMessage
-from cronhook_core.errors import Unavailable
+from cronhook_core.errors import QueueUnavailable, Unavailable
 
 NOW = datetime(2026, 3, 2, 12, 0, tzinfo=UTC)
 AT_ONCE = timedelta(0)
@@ -49,3 +49,13 @@ async def works_again(call: Callable[[], Awaitable[object]], *, within: float) -
             await asyncio.sleep(RETRY_EVERY)
         else:
             return
+
+
+async def blocked_clients(connection: RedisConnection, count: int) -> None:
+    """Returns when this many clients of the server wait in a blocking command."""
+    async with asyncio.timeout(5.0):
+        while True:
+            clients = await connection.call(lambda redis: redis.info("clients"), QueueUnavailable)
+            if clients["blocked_clients"] == count:
+                return
+            await asyncio.sleep(0.005)

@@ -1,4 +1,4 @@
-"""A proxy in front of a test server: it can swallow answers, refuse to serve, and speak TLS to its clients."""
+"""A proxy in front of a test server: it can swallow what it carries, change servers, and speak TLS to its clients."""
 
 import asyncio
 import ssl
@@ -7,14 +7,18 @@ from typing import Self
 
 
 class Proxy:
-    """`swallows_answers`: requests go on to the server, its answers nowhere. `accepts_only`: nothing goes anywhere."""
+    """`swallows_answers`: requests go on to the server, its answers nowhere. `accepts_only`: nothing goes anywhere.
+
+    `target_port` is where new connections lead.
+    """
 
     def __init__(self, target_port: int, tls: ssl.SSLContext | None = None) -> None:
         self.swallows_answers = False
         self.accepts_only = False
-        self._target_port = target_port
+        self.target_port = target_port
         self._tls = tls
         self._connections: set[asyncio.Task[None]] = set()
+        self._dead: set[asyncio.Task[None]] = set()
 
     @property
     def port(self) -> int:
@@ -31,29 +35,34 @@ class Proxy:
         if self._connections:
             await asyncio.wait(self._connections)
 
+    def forget_connections(self) -> None:
+        """Nothing is carried on the connections of now any more, as by a firewall that has lost them."""
+        self._dead |= self._connections
+
     async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         task = asyncio.current_task()
         assert task is not None
         self._connections.add(task)
         task.add_done_callback(self._connections.discard)
         with suppress(OSError, asyncio.CancelledError):
-            server_reader, server_writer = await asyncio.open_connection("127.0.0.1", self._target_port)
+            server_reader, server_writer = await asyncio.open_connection("127.0.0.1", self.target_port)
             try:
-                await self._carry_both_ways(reader, writer, server_reader, server_writer)
+                await self._carry_both_ways(task, reader, writer, server_reader, server_writer)
             finally:
                 writer.close()
                 server_writer.close()
 
     async def _carry_both_ways(
         self,
+        connection: asyncio.Task[None],
         reader: asyncio.StreamReader,
         writer: asyncio.StreamWriter,
         server_reader: asyncio.StreamReader,
         server_writer: asyncio.StreamWriter,
     ) -> None:
         ways = [
-            asyncio.create_task(self._carry(reader, server_writer, answers=False)),
-            asyncio.create_task(self._carry(server_reader, writer, answers=True)),
+            asyncio.create_task(self._carry(connection, reader, server_writer, answers=False)),
+            asyncio.create_task(self._carry(connection, server_reader, writer, answers=True)),
         ]
         try:
             await asyncio.wait(ways, return_when=asyncio.FIRST_COMPLETED)
@@ -62,8 +71,16 @@ class Proxy:
                 way.cancel()
             await asyncio.gather(*ways, return_exceptions=True)
 
-    async def _carry(self, source: asyncio.StreamReader, sink: asyncio.StreamWriter, *, answers: bool) -> None:
+    async def _carry(
+        self,
+        connection: asyncio.Task[None],
+        source: asyncio.StreamReader,
+        sink: asyncio.StreamWriter,
+        *,
+        answers: bool,
+    ) -> None:
         while part := await source.read(65536):
-            if not self.accepts_only and not (answers and self.swallows_answers):
+            swallowed = self.accepts_only or connection in self._dead or (answers and self.swallows_answers)
+            if not swallowed:
                 sink.write(part)
                 await sink.drain()

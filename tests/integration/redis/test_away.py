@@ -5,6 +5,7 @@ from collections.abc import Awaitable, Callable
 from datetime import timedelta
 
 import pytest
+import redis
 
 from cronhook_core.backends.clocks import SystemClock
 from cronhook_core.backends.redis import subscription
@@ -14,7 +15,16 @@ from cronhook_core.backends.redis.lock import RedisLock
 from cronhook_core.backends.redis.queue import RedisQueue
 from cronhook_core.errors import LockUnavailable, QueueUnavailable, Unavailable
 from cronhook_core.ports.lock import Lease
-from tests.integration.redis.expectations import AT_ONCE, LONG, NOW, Connect, message, takes_less_than, works_again
+from tests.integration.redis.expectations import (
+    AT_ONCE,
+    LONG,
+    NOW,
+    Connect,
+    blocked_clients,
+    message,
+    takes_less_than,
+    works_again,
+)
 from tests.integration.redis.proxy import Proxy
 from tests.services import ValkeyServer
 
@@ -163,6 +173,32 @@ async def test_a_server_that_accepts_and_never_answers(valkey: ValkeyServer, con
         await works_again(connection.ping, within=3.0)
 
 
+async def test_one_dead_connection_condemns_the_others_that_are_as_old(valkey: ValkeyServer, connect: Connect) -> None:
+    async with Proxy(valkey.port) as proxy:
+        connection = connect(f"redis://127.0.0.1:{proxy.port}/0")
+        await asyncio.gather(*(connection.ping() for _ in range(10)))
+        proxy.forget_connections()
+        with pytest.raises(QueueUnavailable):
+            await connection.ping()
+        await asyncio.sleep(connection.pause_left)
+        await connection.ping()
+        await asyncio.gather(*(connection.ping() for _ in range(10)))
+
+
+async def test_a_failover_to_another_server_behind_the_same_name(valkey: ValkeyServer, connect: Connect) -> None:
+    with ValkeyServer() as promoted:
+        async with Proxy(valkey.port) as proxy:
+            queue = RedisQueue(connect(f"redis://127.0.0.1:{proxy.port}/0"))
+            await queue.push([message(1)], NOW)
+            with redis.Redis.from_url(valkey.url) as client:
+                client.replicaof("127.0.0.1", promoted.port)
+            proxy.target_port = promoted.port
+            with pytest.raises(QueueUnavailable, match=r"(?i)read.?only"):
+                await queue.push([message(2)], NOW)
+            await queue.push([message(3)], NOW)
+            assert list(await queue.pop(5, AT_ONCE, NOW)) == [message(3)]
+
+
 async def test_a_lost_answer_of_pop_loses_hints_and_nothing_else(valkey: ValkeyServer, connect: Connect) -> None:
     async with Proxy(valkey.port) as proxy:
         connection = connect(f"redis://127.0.0.1:{proxy.port}/0")
@@ -238,16 +274,6 @@ async def test_a_cancelled_pop_leaves_nothing_blocked(valkey: ValkeyServer, conn
     popping.cancel()
     await asyncio.wait([popping])
     await blocked_clients(connection, 0)
-
-
-async def blocked_clients(connection: RedisConnection, count: int) -> None:
-    """Returns when this many clients of the server wait in a blocking command."""
-    async with asyncio.timeout(5.0):
-        while True:
-            clients = await connection.call(lambda redis: redis.info("clients"), QueueUnavailable)
-            if clients["blocked_clients"] == count:
-                return
-            await asyncio.sleep(0.005)
 
 
 async def fails(call: Callable[[], Awaitable[object]], error: type[Unavailable], *, within: float) -> None:

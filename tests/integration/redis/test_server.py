@@ -13,12 +13,14 @@ from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
 
+from cronhook_core.backends.clocks import SystemClock
+from cronhook_core.backends.redis.clock import RedisClock
 from cronhook_core.backends.redis.connection import RedisConnection
 from cronhook_core.backends.redis.lock import RedisLock
 from cronhook_core.backends.redis.queue import RedisQueue
 from cronhook_core.errors import LockUnavailable, QueueUnavailable
 from cronhook_core.ports.lock import Held, Lease
-from tests.integration.redis.expectations import AT_ONCE, LONG, NOW, Connect, message
+from tests.integration.redis.expectations import AT_ONCE, LONG, NOW, Connect, blocked_clients, message
 from tests.integration.redis.proxy import Proxy
 from tests.services import ValkeyServer
 
@@ -188,6 +190,22 @@ async def test_a_release_between_being_refused_and_waiting_is_noticed(redis_url:
     assert isinstance(await follower.acquire("leader", LONG, NOW), Held)
     await leader.release(lease, NOW)
     await asyncio.wait_for(follower.wait_released("leader", LONG), 5.0)
+
+
+async def test_a_waiting_pop_takes_the_whole_batch(shared: RedisConnection) -> None:
+    pushed = [message(number) for number in range(50)]
+    popping = asyncio.create_task(RedisQueue(shared).pop(50, LONG, NOW))
+    await blocked_clients(shared, 1)
+    await RedisQueue(shared).push(pushed, NOW)
+    assert list(await popping) == pushed
+
+
+async def test_the_clock_is_that_of_redis(shared: RedisConnection, raw: redis.Redis) -> None:
+    clock = RedisClock(shared, SystemClock())
+    await clock.sync()
+    seconds, microseconds = raw.time()
+    apart = clock.now() - datetime.fromtimestamp(seconds + microseconds / 1e6, UTC)
+    assert abs(apart) < timedelta(seconds=0.2)
 
 
 async def test_many_calls_share_few_connections(shared: RedisConnection, raw: redis.Redis) -> None:
