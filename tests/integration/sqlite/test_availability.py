@@ -1,0 +1,215 @@
+"""What a caller sees when the file or its disk does not do what it should, and that nothing stays broken."""
+
+import asyncio
+import sqlite3
+import subprocess
+import sys
+import threading
+from collections.abc import Iterator
+from contextlib import closing, contextmanager
+from pathlib import Path
+
+import pytest
+from sqlalchemy import Connection, select
+
+from cronhook_core.backends.sql import engines
+from cronhook_core.backends.sql.tables import meta
+from cronhook_core.backends.sqlite import SqliteDatabase, SqliteJobStore, SqliteLock
+from cronhook_core.backends.sqlite.database import READERS
+from cronhook_core.backends.sqlite.job_store import PING_SECONDS
+from cronhook_core.domain.workspace import Workspace
+from cronhook_core.errors import ConfigurationError, LockUnavailable, SchemaMismatch, StoreUnavailable
+from cronhook_core.testing.builders import MINUTE, NOW, make_job, make_plan
+
+UNLIMITED = 1_073_741_823
+
+
+def allow_pages(connection: Connection, number: int) -> None:
+    """The disk is full when the file has that many pages."""
+    connection.exec_driver_sql(f"PRAGMA max_page_count = {number}").close()
+
+
+def pages(connection: Connection) -> int:
+    return connection.exec_driver_sql("PRAGMA page_count").scalar_one()
+
+
+async def fill_disk(database: SqliteDatabase) -> None:
+    await database.write(allow_pages, await database.read(pages))
+
+
+@contextmanager
+def held_by_another_writer(path: Path) -> Iterator[None]:
+    with closing(sqlite3.connect(path, isolation_level=None)) as connection:
+        connection.execute("BEGIN IMMEDIATE")
+        yield
+        connection.execute("ROLLBACK")
+
+
+class TestDiskFull:
+    async def test_a_write_says_so_and_works_again_when_there_is_room(
+        self, database: SqliteDatabase, store: SqliteJobStore, workspace: Workspace
+    ) -> None:
+        job = make_job(workspace.id, payload=b'"' + b"x" * 100_000 + b'"')
+        await fill_disk(database)
+        with pytest.raises(StoreUnavailable, match="full"):
+            await store.create_job(job, max_jobs=None, now=NOW)
+        await store.ping()
+        assert await store.get_job(workspace.id, job.id) is None
+        await database.write(allow_pages, UNLIMITED)
+        await store.create_job(job, max_jobs=None, now=NOW)
+        assert await store.get_job(workspace.id, job.id) == job
+
+    async def test_nothing_of_a_batch_that_did_not_fit_remains(
+        self, database: SqliteDatabase, store: SqliteJobStore, workspace: Workspace
+    ) -> None:
+        jobs = [make_job(workspace.id) for _ in range(300)]
+        for job in jobs:
+            await store.create_job(job, max_jobs=None, now=NOW)
+        plans = [make_plan(job) for job in jobs]
+        await fill_disk(database)
+        with pytest.raises(StoreUnavailable, match="full"):
+            await store.plan(plans, NOW + MINUTE)
+        assert len(await store.due_jobs(NOW + MINUTE, 1000)) == len(jobs)
+        assert list(await store.ready(NOW + MINUTE, 1000)) == []
+        await database.write(allow_pages, UNLIMITED)
+        assert len(await store.plan(plans, NOW + MINUTE)) == len(jobs)
+
+
+class TestBusy:
+    @pytest.fixture(autouse=True)
+    def impatient(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.setattr(engines, "BUSY_TIMEOUT_SECONDS", 0.05)
+
+    async def test_a_writer_that_waited_too_long_says_so_and_may_try_again(
+        self, path: Path, store: SqliteJobStore, workspace: Workspace
+    ) -> None:
+        job = make_job(workspace.id)
+        with held_by_another_writer(path):
+            with pytest.raises(StoreUnavailable, match="locked"):
+                await store.create_job(job, max_jobs=None, now=NOW)
+            assert await store.get_job(workspace.id, job.id) is None
+        await store.create_job(job, max_jobs=None, now=NOW)
+        assert await store.get_job(workspace.id, job.id) == job
+
+    async def test_a_lock_speaks_of_itself(self, path: Path, database: SqliteDatabase) -> None:
+        with held_by_another_writer(path), pytest.raises(LockUnavailable):
+            await SqliteLock(database).acquire("leader", MINUTE, NOW)
+
+
+class TestPing:
+    async def test_it_does_not_wait_for_readers_that_hang(
+        self, database: SqliteDatabase, store: SqliteJobStore
+    ) -> None:
+        all_hang, release = threading.Barrier(READERS + 1), threading.Event()
+
+        def hang(_: Connection) -> None:
+            all_hang.wait()
+            release.wait()
+
+        hanging = [asyncio.create_task(database.read(hang)) for _ in range(READERS)]
+        await asyncio.to_thread(all_hang.wait)
+        try:
+            async with asyncio.timeout(PING_SECONDS + 1):
+                with pytest.raises(StoreUnavailable, match="did not answer"):
+                    await store.ping()
+        finally:
+            release.set()
+            await asyncio.gather(*hanging)
+        await store.ping()
+
+
+class TestCancelledCallers:
+    async def test_a_cancelled_write_is_whole_or_absent_and_blocks_nobody(self, database: SqliteDatabase) -> None:
+        begun, release = threading.Event(), threading.Event()
+
+        def slowly(connection: Connection) -> None:
+            connection.execute(meta.insert().values(key="a", value="1"))
+            begun.set()
+            release.wait()
+            connection.execute(meta.insert().values(key="b", value="2"))
+
+        writing = asyncio.create_task(database.write(slowly))
+        await asyncio.to_thread(begun.wait)
+        writing.cancel()
+        await asyncio.wait([writing])
+        release.set()
+        await database.write(lambda connection: connection.execute(meta.insert().values(key="c", value="3")))
+        keys = await database.read(lambda connection: connection.execute(select(meta.c.key)).scalars().all())
+        assert sorted(keys) == ["a", "b", "c"]
+
+
+class TestErrors:
+    async def test_a_failed_write_leaves_nothing(self, database: SqliteDatabase) -> None:
+        def half(connection: Connection) -> None:
+            connection.execute(meta.insert().values(key="half", value=""))
+            raise LookupError("no more")
+
+        with pytest.raises(LookupError):
+            await database.write(half)
+        assert await database.read(lambda connection: connection.execute(select(meta.c.key)).all()) == []
+
+    async def test_a_reader_cannot_write(self, database: SqliteDatabase) -> None:
+        with pytest.raises(StoreUnavailable, match="readonly"):
+            await database.read(lambda connection: connection.execute(meta.insert().values(key="a", value="")))
+
+    async def test_a_file_that_is_no_database(self, path: Path) -> None:
+        path.write_bytes(b"this is text and not a database at all" * 100)
+        with pytest.raises(StoreUnavailable, match="not a database"):
+            async with SqliteDatabase.open(path):
+                pass
+
+    async def test_a_folder_that_does_not_exist(self, tmp_path: Path) -> None:
+        with pytest.raises(StoreUnavailable, match="unable to open"):
+            async with SqliteDatabase.open(tmp_path / "absent" / "cronhook.db"):
+                pass
+
+    @pytest.mark.parametrize(
+        "url", ["sqlite://", "sqlite:///:memory:", "sqlite:///x.db?mode=ro", "postgresql://host/x"]
+    )
+    async def test_an_unusable_url(self, url: str) -> None:
+        with pytest.raises(ConfigurationError, match="CRONHOOK_DATABASE_URL"):
+            async with SqliteDatabase.open(url):
+                pass
+
+
+class TestOpening:
+    async def test_a_url_and_a_path_mean_the_same_file(self, path: Path) -> None:
+        async with SqliteDatabase.open(f"sqlite:///{path}") as database:
+            await database.write(lambda connection: connection.execute(meta.insert().values(key="a", value="1")))
+        async with SqliteDatabase.open(path) as database:
+            assert await database.read(lambda connection: connection.execute(select(meta.c.value)).scalar_one()) == "1"
+
+    async def test_without_migrating_a_fresh_file_has_the_wrong_schema(self, path: Path) -> None:
+        with pytest.raises(SchemaMismatch, match="cronhook migrate"):
+            async with SqliteDatabase.open(path, migrate=False):
+                pass
+
+    async def test_a_newer_schema_is_opened_and_told(self, path: Path) -> None:
+        async with SqliteDatabase.open(path) as database:
+            assert database.newer_schema is None
+        with closing(sqlite3.connect(path)) as connection, connection:
+            connection.execute("UPDATE cronhook_schema_version SET version_num = '9999'")
+        async with SqliteDatabase.open(path) as database:
+            assert database.newer_schema == "9999"
+
+    async def test_the_last_to_close_leaves_one_file(self, path: Path) -> None:
+        async with SqliteDatabase.open(path), SqliteDatabase.open(path):
+            pass
+        assert [file.name for file in path.parent.iterdir()] == [path.name]
+
+    @pytest.mark.parametrize("module", ["sqlalchemy", "alembic"])
+    def test_a_missing_driver_names_the_extra(self, module: str) -> None:
+        program = f"import sys; sys.modules[{module!r}] = None; import cronhook_core.backends.sqlite"
+        ended = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=False)
+        assert ended.stderr.splitlines()[-1].endswith(f"{module} is not installed: pip install 'cronhook[sqlite]'")
+
+
+class TestDurability:
+    async def test_every_connection_waits_for_the_disk(self, database: SqliteDatabase) -> None:
+        def settings(connection: Connection) -> list[object]:
+            pragmas = ("journal_mode", "synchronous", "foreign_keys")
+            return [connection.exec_driver_sql(f"PRAGMA {pragma}").scalar_one() for pragma in pragmas]
+
+        full = 2
+        assert await database.write(settings) == ["wal", full, 1]
+        assert await database.read(settings) == ["wal", full, 1]
