@@ -38,11 +38,12 @@ async def run_all_in_one(settings: Settings, on_started: Callable[[Started], Non
     random = SystemRandom()
     async with AsyncExitStack() as stack:
         listening = stack.enter_context(closing(listen(settings.host, settings.port)))
+        secret_key = secret_key_of(settings)
         backends = await stack.enter_async_context(open_backends(settings, random))
         for warning in backends.warnings:
             _log.warning("attention", reason=warning)
         sender = await stack.enter_async_context(open_sender(settings))
-        assembly = Assembly(backends, settings, secret_key=secret_key_of(settings), hooks=LoggingHooks(), random=random)
+        assembly = Assembly(backends, settings, secret_key=secret_key, hooks=LoggingHooks(), random=random)
         scheduler, worker = assembly.scheduler(), assembly.worker(sender)
         server = HttpServer(create_app(assembly.services()), listening, drain_timeout=settings.drain_timeout)
         first_key = await _first_key(assembly.keys())

@@ -154,5 +154,8 @@ def secret_key_of(settings: Settings) -> str:
     if settings.secret_key is not None:
         return settings.secret_key
     if is_sqlite(settings.database_url):
-        return secret_key_beside(Path(sqlite_path(settings.database_url)))
+        database = Path(sqlite_path(settings.database_url))
+        if not database.parent.is_dir():
+            raise ConfigurationError("CRONHOOK_DATABASE_URL", f"there is no folder {database.parent}")
+        return secret_key_beside(database)
     raise ConfigurationError(VARIABLE, "is required with Postgres: any text of at least 32 characters, kept for good")

@@ -95,6 +95,6 @@ async def _revoke(workspace: str, key_id: str) -> ApiKey:
 @asynccontextmanager
 async def _key_service() -> AsyncIterator[KeyService]:
     settings, random = Settings.read(os.environ), SystemRandom()
+    secret_key = secret_key_of(settings)
     async with open_backends(settings, random) as backends:
-        secret_key = secret_key_of(settings)
         yield Assembly(backends, settings, secret_key=secret_key, hooks=NoHooks(), random=random).keys()

@@ -1,4 +1,4 @@
-"""The API in this process, over each store that needs no server."""
+"""The API in this process, over each store."""
 
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -66,10 +66,14 @@ async def memory_backends() -> AsyncIterator[Backends]:
     )
 
 
-@pytest.fixture(params=["memory", "sqlite"])
+@pytest.fixture(params=["memory", "sqlite", "postgres"])
 async def backends(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterator[Backends]:
-    settings = Settings(database_url=f"sqlite:///{tmp_path / 'cronhook.db'}")
-    opened = memory_backends() if request.param == "memory" else open_backends(settings, RANDOM)
+    if request.param == "memory":
+        opened = memory_backends()
+    elif request.param == "sqlite":
+        opened = open_backends(Settings(database_url=f"sqlite:///{tmp_path / 'cronhook.db'}"), RANDOM)
+    else:
+        opened = open_backends(Settings(database_url=request.getfixturevalue("postgres_url")), RANDOM)
     async with opened as backends:
         yield backends
 

@@ -84,6 +84,13 @@ async def test_an_instant_just_passed_is_accepted(api: Api) -> None:
     assert created.status_code == 201
 
 
+@pytest.mark.parametrize("payload", ["\u00e4\U0001f600", 2**63, -(2**63), 1e308, 5e-324, {"": {"": [[[]]]}}])
+async def test_payloads_come_back_as_they_were(api: Api, payload: object) -> None:
+    created = await api.http.post("/v1/jobs", json=job_body(payload=payload))
+    assert created.status_code == 201
+    assert (await api.http.get(created.headers["location"])).json()["payload"] == payload
+
+
 async def test_a_deleted_job_is_gone(api: Api) -> None:
     path = (await api.http.post("/v1/jobs", json=job_body())).headers["location"]
     assert (await api.http.delete(path)).status_code == 204
@@ -224,6 +231,13 @@ class TestIdempotency:
     async def test_refusals_are_not_kept(self, api: Api) -> None:
         assert (await self.post(api, "k", cron="no")).status_code == 400
         assert (await self.post(api, "k")).status_code == 201
+
+    async def test_a_repeat_is_answered_when_the_quota_is_used_up(self, api: Api) -> None:
+        first = await self.post(api, "k")
+        for _ in range(99):
+            assert (await api.http.post("/v1/jobs", json=job_body())).status_code == 201
+        repeated = await self.post(api, "k")
+        assert (repeated.status_code, repeated.content) == (201, first.content)
 
     async def test_keys_belong_to_a_workspace(self, api: Api) -> None:
         first = await self.post(api, "k")
