@@ -1,0 +1,137 @@
+"""I3, I4, I6, I7, I11 and I12: what the receiver saw agrees with what the database says of it."""
+
+from __future__ import annotations
+
+from collections import Counter, defaultdict
+from collections.abc import Iterator, Sequence
+from datetime import datetime, timedelta
+from math import ceil
+
+from tests.faults.history import Act, Arrival, Bounds, Fault, History, Once, Row, Violation
+
+QUIET = "no fault"
+
+
+def no_unrecorded_post(history: History, bounds: Bounds) -> Iterator[Violation]:
+    """Every POST has an attempt's row, which was there before it, and which does not say that nothing was sent."""
+    for arrival in history.arrivals:
+        attempt = history.attempts.get((arrival.execution_id, arrival.attempt_no))
+        if attempt is None:
+            yield Violation("I3", _name(arrival), "it was sent, and no attempt's row tells of it")
+        elif attempt["started_at"] > arrival.received_at + bounds.clocks:
+            yield Violation("I3", _name(arrival), f"its row began at {attempt['started_at']}, after it was sent")
+        elif attempt["outcome"] == "released":
+            yield Violation("I3", _name(arrival), "it was sent, and its row says that it was given back unsent")
+
+
+def no_repeated_attempt(history: History, bounds: Bounds) -> Iterator[Violation]:
+    """The receiver sees an execution's attempt at most once."""
+    seen = Counter((arrival.execution_id, arrival.attempt_no) for arrival in history.arrivals)
+    for (execution_id, attempt_no), times in seen.items():
+        if times > 1:
+            yield Violation("I4", f"{execution_id} attempt {attempt_no}", f"it was sent {times} times")
+
+
+def no_invented_success(history: History, bounds: Bounds) -> Iterator[Violation]:
+    """Who succeeded had been answered 2xx."""
+    delivered = {(a.execution_id, a.attempt_no) for a in history.arrivals if a.is_delivery}
+    for key, attempt in history.attempts.items():
+        if attempt["outcome"] == "succeeded" and key not in delivered:
+            yield Violation("I6", f"{key[0]} attempt {key[1]}", "it succeeded, and the receiver never answered 2xx")
+    for execution in history.database.executions:
+        known = any(execution["id"] == execution_id for execution_id, _ in delivered)
+        if execution["status"] == "succeeded" and not known:
+            yield Violation("I6", execution["id"], "it succeeded, and the receiver never answered 2xx")
+
+
+def no_forgotten_success(history: History, bounds: Bounds) -> Iterator[Violation]:
+    """A 2xx that a surviving worker heard, and that no newer claim or end came before, makes an execution succeed."""
+    if not bounds.settled:
+        return
+    for arrival in history.arrivals:
+        execution = history.executions.get(arrival.execution_id)
+        attempt = history.attempts.get((arrival.execution_id, arrival.attempt_no))
+        if execution is None or attempt is None or execution["attempt_no"] != arrival.attempt_no:
+            continue
+        if _was_heard(arrival, attempt, history) and not _counted(execution, attempt):
+            told = f"the execution is {execution['status']}, the attempt {attempt['outcome']}"
+            yield Violation("I7", _name(arrival), f"a surviving worker heard its 2xx, and {told}")
+
+
+def no_lateness(history: History, bounds: Bounds) -> Iterator[Violation]:
+    """First attempts come within the bound of the fault that was on when they were due."""
+    by_class: defaultdict[str, list[timedelta]] = defaultdict(list)
+    most = {QUIET: bounds.lateness}
+    for arrival, due_at in _first_attempts(history):
+        fault = _fault_at(due_at, history.fault_log.faults)
+        name = f"{fault.kind} of {fault.target}" if fault else QUIET
+        by_class[name].append(arrival.received_at - due_at)
+        if fault is not None:
+            most[name] = max(most.get(name, timedelta()), fault.lateness or timedelta())
+    for name, lateness in by_class.items():
+        worst = quantile(lateness, bounds.lateness_quantile)
+        if worst > most[name]:
+            told = f"{worst.total_seconds():.3f} s at {bounds.lateness_quantile}"
+            yield Violation("I11", name, f"lateness is {told}, allowed are {most[name].total_seconds():.3f} s")
+
+
+def no_needless_repeat(history: History, bounds: Bounds) -> Iterator[Violation]:
+    """A delivered execution is sent again only where hard faults cut off sends; nobody is buried who lives."""
+    allowed = sum(fault.sends_in_flight for fault in history.fault_log.faults if fault.hard)
+    repeats = sum(repeats_of(arrivals) for arrivals in history.arrivals_of.values())
+    if repeats > allowed:
+        yield Violation("I12", "deliveries", f"{repeats} were repeated, {allowed} may be")
+    for worker in history.database.workers:
+        if worker["buried_at"] is not None and worker["id"] not in history.fault_log.killed_workers:
+            yield Violation("I12", worker["id"], f"it was taken for dead at {worker['buried_at']}, and no fault hit it")
+
+
+def repeats_of(arrivals: Sequence[Arrival]) -> int:
+    """How many POSTs of one execution came after the first one that was answered 2xx; `arrivals` in their order."""
+    first = next((index for index, arrival in enumerate(arrivals) if arrival.is_delivery), len(arrivals))
+    return len(arrivals[first + 1 :])
+
+
+def quantile(values: Sequence[timedelta], part: float) -> timedelta:
+    """The smallest value that no more than the rest of them exceeds: the greatest, where there are few."""
+    return sorted(values)[ceil(part * len(values)) - 1]
+
+
+def _was_heard(arrival: Arrival, attempt: Row, history: History) -> bool:
+    """The answer left while the sender still waited, and the sender lived on."""
+    if not arrival.is_delivery or arrival.answered_at is None or arrival.fate != "answered":
+        return False
+    timeout = timedelta(microseconds=history.jobs[attempt["job_id"]]["timeout_us"])
+    in_time = arrival.answered_at < attempt["started_at"] + timeout
+    return in_time and attempt["worker_id"] not in history.fault_log.killed_workers
+
+
+def _counted(execution: Row, attempt: Row) -> bool:
+    """It succeeded; or it had ended before, and the attempt's row says that the result came too late."""
+    ended_before = execution["status"] in ("failed", "cancelled") and attempt["late"]
+    return execution["status"] == "succeeded" or (ended_before and attempt["outcome"] == "succeeded")
+
+
+def _first_attempts(history: History) -> Iterator[tuple[Arrival, datetime]]:
+    """Those of scheduled executions, with the instant from which lateness counts."""
+    for arrival in history.arrivals:
+        execution = history.executions.get(arrival.execution_id)
+        if arrival.attempt_no == 1 and execution is not None and execution["trigger"] == "schedule":
+            yield arrival, _due_at(execution, history.acts_of.get(execution["job_id"], []))
+
+
+def _due_at(execution: Row, acts: Sequence[Act]) -> datetime:
+    """A single instant may be written when it has just passed: it is due when that was answered."""
+    due_at: datetime = execution["scheduled_for"]
+    written = [act.answered_at for act in acts if act.schedule == Once(due_at) and act.answered_at is not None]
+    return max(due_at, written[-1]) if written else due_at
+
+
+def _fault_at(instant: datetime, faults: Sequence[Fault]) -> Fault | None:
+    """The fault with the widest bound that was on, or had just ended."""
+    on = [fault for fault in faults if fault.lateness and fault.began <= instant <= fault.ended + fault.aftermath]
+    return max(on, key=lambda fault: fault.lateness or timedelta(), default=None)
+
+
+def _name(arrival: Arrival) -> str:
+    return f"{arrival.execution_id} attempt {arrival.attempt_no}"

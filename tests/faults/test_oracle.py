@@ -1,0 +1,405 @@
+"""The oracle on histories made by hand: silent where all is well, and for each fault the one invariant it breaks."""
+
+import ast
+from collections.abc import Callable
+from datetime import timedelta
+from pathlib import Path
+
+import attrs
+import pytest
+
+from tests.faults.history import Bounds, Cron, Fault, History, Memory, Once, Probe, Text
+from tests.faults.made_history import (
+    MS,
+    NOON,
+    ONCE,
+    TICK,
+    a_good_history,
+    act,
+    answer,
+    arrival,
+    at,
+    attempt,
+    create,
+    execution,
+    job,
+    name_of,
+    with_acts,
+    with_arrival,
+    with_log,
+    with_row,
+    with_rows,
+    without_arrival,
+    without_row,
+)
+from tests.faults.oracle import CHECKS, judge
+
+Change = Callable[[History], History]
+
+FIRST, RETRIED, LOST, CAUGHT_UP, LAST = (name_of(TICK, at(minute)) for minute in (0, 1, 2, 4, 5))
+BOUNDS = Bounds(memory_bytes=100_000_000)
+SECOND = timedelta(seconds=1)
+
+
+def gone_without_trace(history: History, name: str) -> History:
+    history = without_row(without_row(history, "executions", name), "attempts", (name, 1))
+    return without_arrival(history, (name, 1))
+
+
+def planned_twice(history: History) -> History:
+    double = execution(TICK, NOON, id="exe_double")
+    row = attempt(double)
+    doubled = with_rows(with_rows(history, "executions", double), "attempts", row)
+    return attrs.evolve(doubled, arrivals=(*history.arrivals, arrival(row)))
+
+
+def sent_again(history: History) -> History:
+    """12:00 was delivered, its worker cut off all the same, and it was sent once more."""
+    row = attempt({**history.executions[FIRST]}, 2, after=11 * SECOND)
+    history = with_row(history, "executions", FIRST, attempt_no=2, losses=1, finished_at=row["finished_at"])
+    history = with_row(history, "attempts", (FIRST, 1), outcome="lost", worker_id="wrk_3")
+    history = with_rows(history, "attempts", row)
+    return attrs.evolve(history, arrivals=(*history.arrivals, arrival(row)))
+
+
+def worker_killed_while_sending(history: History) -> History:
+    kill = Fault(kind="kill", target="worker-3", began=NOON, ended=NOON, hard=True, sends_in_flight=1)
+    return with_log(sent_again(history), faults=[attrs.evolve(kill, workers=frozenset({"wrk_3"}))])
+
+
+def nothing_in_flight(history: History) -> History:
+    faults = [attrs.evolve(fault, sends_in_flight=0) for fault in history.fault_log.faults]
+    return attrs.evolve(history, fault_log=attrs.evolve(history.fault_log, faults=faults))
+
+
+def database_away(history: History) -> History:
+    outage = Fault(kind="outage", target="postgres", began=NOON, ended=at(0.2), workers=frozenset({"wrk_3"}))
+    return with_log(nothing_in_flight(sent_again(history)), faults=[outage])
+
+
+def failed_after_losses(history: History, losses: int) -> History:
+    row = {**history.executions[LAST], "status": "failed", "reason": "lost", "losses": losses, "attempt_no": losses}
+    lost = {"outcome": "lost", "response_status": None, "worker_id": "wrk_2"}
+    rows = [attempt(row, n, after=n * SECOND, **lost) for n in range(1, losses + 1)]
+    history = with_row(without_row(history, "attempts", (LAST, 1)), "executions", LAST, **row)
+    return without_arrival(with_rows(history, "attempts", *rows), (LAST, 1))
+
+
+def late_success(history: History) -> History:
+    """A worker that had been given up delivered 12:05 before anybody else claimed it."""
+    return with_row(history, "executions", LAST, losses=1)
+
+
+def too_late_success(history: History) -> History:
+    """12:02's worker was not killed but only stopped for long; its 2xx came when another had claimed."""
+    history = with_row(history, "attempts", (LOST, 1), outcome="succeeded", late=True, response_status=200)
+    return with_arrival(history, (LOST, 1), status=200, answered_at=at(2.15), fate="answered")
+
+
+def timed_out(history: History) -> History:
+    history = with_row(history, "attempts", (LAST, 1), outcome="timeout", response_status=None)
+    later = {"status": "queued", "finished_at": None, "retries_used": 1, "available_at": at(5.5)}
+    return with_row(history, "executions", LAST, **later)
+
+
+def paused_at(minute: float, **changes: object) -> Change:
+    def change(history: History) -> History:
+        return with_acts(with_row(history, "jobs", TICK, status="paused"), act("pause", at(minute), **changes))
+
+    return change
+
+
+def edited(history: History) -> History:
+    """12:04 and 12:05 are none of the new schedule's; 12:05 was planned all the same."""
+    hourly = Cron("30 * * * *")
+    history = with_row(history, "jobs", TICK, cron=hourly.expression)
+    return with_acts(history, act("edit", at(4.2), schedule=hourly))
+
+
+def resumed_at(minute: float) -> Change:
+    return lambda history: with_acts(history, act("pause", at(2.5)), act("resume", at(minute)))
+
+
+def missed_many(counted: int) -> Change:
+    def change(history: History) -> History:
+        """All that came before 12:04 is counted on it, and the job is older than that."""
+        first = at(4) - timedelta(minutes=counted)
+        for name in (FIRST, RETRIED, LOST):
+            for key in ((name, 1), (name, 2)):
+                history = without_arrival(without_row(history, "attempts", key), key)
+            history = without_row(history, "executions", name)
+        history = with_row(history, "executions", CAUGHT_UP, missed_count=min(counted, 1000), missed_from=first)
+        acts = (create(TICK, Cron("* * * * *"), first - 20 * SECOND), *history.acts[1:])
+        history = attrs.evolve(history, acts=acts, database=attrs.evolve(history.database, transitions=()))
+        return with_log(history, faults=[])
+
+    return change
+
+
+def text(content: str) -> Change:
+    return lambda history: with_log(history, texts=[Text("scheduler-1", content)])
+
+
+def transition(old: str | None, new: str | None, before: int, after: int) -> Change:
+    row = {"execution_id": FIRST, "old_status": old, "new_status": new}
+    return lambda history: with_rows(
+        history, "transitions", {**row, "n": 99, "old_attempt_no": before, "new_attempt_no": after}
+    )
+
+
+def row(table: str, key: str | tuple[str, int], **changes: object) -> Change:
+    return lambda history: with_row(history, table, key, **changes)
+
+
+def all_later(by: timedelta) -> Change:
+    def change(history: History) -> History:
+        answered = history.arrivals[0].answered_at
+        assert answered is not None
+        received = history.arrivals[0].received_at
+        return with_arrival(history, (FIRST, 1), received_at=received + by, answered_at=answered + by)
+
+    return change
+
+
+def unhealthy(process: str, *, pid: int, healthy: bool) -> Change:
+    def change(history: History) -> History:
+        log = history.fault_log
+        probes = [
+            attrs.evolve(p, healthy=healthy, pid=pid) if p.process == process and p.at >= at(2.05) else p
+            for p in log.probes
+        ]
+        return attrs.evolve(history, fault_log=attrs.evolve(log, probes=probes))
+
+    return change
+
+
+def probed_late(history: History) -> History:
+    log = history.fault_log
+    kept = [probe for probe in log.probes if probe.at != at(2.05)]
+    seen = [
+        Probe(at=at(2) + 6 * SECOND, process=name, pid=pid, healthy=True)
+        for name, pid in (("worker-1", 11), ("schedulers", 21))
+    ]
+    return attrs.evolve(history, fault_log=attrs.evolve(log, probes=[*kept, *seen]))
+
+
+BAD: dict[str, dict[str, Change]] = {
+    "I1": {
+        "an instant has no execution": lambda h: gone_without_trace(h, LAST),
+        "a missed instant is not counted": row("executions", CAUGHT_UP, missed_count=0, missed_from=None),
+        "too many are counted": row("executions", CAUGHT_UP, missed_count=2),
+        "counting begins at no instant": row("executions", CAUGHT_UP, missed_from=at(3.5)),
+        "an instant is not the schedule's": row("executions", LAST, scheduled_for=at(5) + SECOND),
+        "it ran in the pause": paused_at(4.2),
+        "it was never resumed": resumed_at(4.5),
+        "it ran by the old schedule": edited,
+        "the one instant never came": lambda h: gone_without_trace(h, name_of(ONCE, NOON + 90 * SECOND)),
+        "local time": row("executions", LAST, scheduled_for=at(65)),
+        "more than the most that is counted": lambda h: with_row(
+            missed_many(1500)(h), "executions", CAUGHT_UP, missed_count=999
+        ),
+    },
+    "I2": {
+        "an instant has two executions": planned_twice,
+        "an instant ran, and is counted as missed too": row("executions", CAUGHT_UP, missed_count=2, missed_from=at(2)),
+        "a statement failed": text('ERROR: duplicate key value violates unique constraint "uq_executions"'),
+        "a statement failed on SQLite": text("UNIQUE constraint failed: executions.job_id"),
+    },
+    "I3": {
+        "a POST without an attempt": lambda h: attrs.evolve(
+            h, arrivals=(*h.arrivals, arrival(attempt({**h.executions[LAST], "id": "exe_by_nobody"})))
+        ),
+        "a POST before its attempt": all_later(-71 * MS),
+        "a POST of an attempt that was given back": lambda h: with_row(
+            with_row(
+                with_rows(h, "attempts", attempt({**h.executions[LAST]}, 2, after=SECOND)),
+                "attempts",
+                (LAST, 1),
+                outcome="released",
+                response_status=None,
+            ),
+            "executions",
+            LAST,
+            attempt_no=2,
+            releases=1,
+        ),
+    },
+    "I4": {"an attempt was sent twice": lambda h: attrs.evolve(h, arrivals=[*h.arrivals, h.arrivals[2]])},
+    "I5": {
+        "it runs on and on": lambda h: with_row(
+            with_row(h, "attempts", (FIRST, 1), outcome=None),
+            *("executions", FIRST),
+            status="running",
+            finished_at=None,
+            worker_id="wrk_2",
+        ),
+        "nobody claims it": row("executions", LAST, status="queued", finished_at=None, attempt_no=0),
+        "it waits for a paused job": lambda h: paused_at(5.1)(
+            with_row(h, "executions", LAST, status="queued", finished_at=None, attempt_no=0)
+        ),
+    },
+    "I6": {
+        "the receiver answered 500": lambda h: with_arrival(h, (FIRST, 1), status=500),
+        "the receiver never saw it": lambda h: without_arrival(h, (LAST, 1)),
+    },
+    "I7": {
+        "the 2xx was heard, and counts as a timeout": timed_out,
+        "the 2xx was heard, and counts as lost": lambda h: with_row(
+            with_row(h, "attempts", (LAST, 1), outcome="lost"),
+            *("executions", LAST),
+            status="cancelled",
+            reason="deleted",
+            losses=1,
+        ),
+    },
+    "I8": {
+        "an unknown status": row("executions", FIRST, status="done"),
+        "final without an end": row("executions", FIRST, finished_at=None),
+        "a worker holds what is final": row("executions", FIRST, worker_id="wrk_1"),
+        "succeeded for a reason": row("executions", FIRST, reason="lost"),
+        "queued again after its end": transition("succeeded", "queued", 1, 1),
+        "running without a claim": transition(None, "running", 0, 0),
+        "failed without a claim": transition("queued", "failed", 1, 1),
+        "lost too early": lambda h: with_row(failed_after_losses(h, 3), "executions", LAST, losses=2),
+    },
+    "I9": {
+        "a number was left out": lambda h: without_row(h, "attempts", (RETRIED, 1)),
+        "a number was given twice": row("executions", FIRST, attempt_no=2),
+        "an old attempt decided": lambda h: with_row(
+            too_late_success(h), "attempts", (LOST, 2), outcome="http_error", response_status=500
+        ),
+        "the number went back": transition("queued", "queued", 2, 1),
+        "a finish moved the number": transition("running", "succeeded", 1, 2),
+        "a claim did not": transition("queued", "running", 1, 1),
+    },
+    "I10": {
+        "too many retries": lambda h: attrs.evolve(with_row(h, "jobs", TICK, retries=0), acts=h.acts[1:]),
+        "too many losses": lambda h: failed_after_losses(h, 4),
+        "a retry that no failure accounts for": row("executions", FIRST, retries_used=1),
+        "a loss that no attempt accounts for": row("executions", RETRIED, losses=2),
+        "a release that no attempt accounts for": row("executions", FIRST, releases=1),
+        "sent by a worker without trust": lambda h: with_log(
+            attrs.evolve(h, fault_log=attrs.evolve(h.fault_log, trust_ended={"wrk_1": at(4.9)}))
+        ),
+    },
+    "I11": {"late in quiet times": all_later(3 * SECOND)},
+    "I12": {
+        "more repeats than sends were cut off": lambda h: nothing_in_flight(worker_killed_while_sending(h)),
+        "repeats though only the database was away": database_away,
+        "a living worker was buried": row("workers", "wrk_1", buried_at=at(5.1)),
+    },
+    "I13": {
+        "the job is not there": lambda h: with_acts(h, create("job_gone", Once(at(60)), at(1))),
+        "the run is not there": lambda h: with_acts(h, act("run", at(1), execution_id="exe_gone")),
+        "the deletion is not there": lambda h: with_acts(h, act("delete", at(5.1))),
+        "the edit is not there": lambda h: with_acts(h, act("edit", at(5.1), schedule=Cron("30 * * * *"))),
+        "the pause is not there": lambda h: with_acts(h, act("pause", at(5.1))),
+        "the resumption is not there": lambda h: with_acts(paused_at(5.1)(h), act("resume", at(5.12))),
+        "the cancelling is not there": lambda h: with_acts(h, act("cancel", at(5), execution_id=LAST)),
+    },
+    "I14": {
+        "a process grew": lambda h: with_log(
+            h, memory=[Memory(at=at(4), process="worker-1", resident_bytes=100_000_001)]
+        )
+    },
+    "I15": {
+        "a secret in a log": text("password s3cr/et"),
+        "a secret in a URL": text("postgresql://cronhook:s3cr%2Fet@host/db"),
+    },
+    "I16": {
+        "a traceback": text("Traceback (most recent call last)"),
+        "a failed pass": text('{"level": "error", "event": "pass_failed"}'),
+        "an internal error": lambda h: with_log(h, answers=[answer("GET", "/v1/jobs", 500)]),
+        "a 503 that does not say when to come back": lambda h: with_log(h, answers=[answer("GET", "/v1/jobs", 503)]),
+    },
+    "I17": {
+        "an execution in another workspace": row("executions", FIRST, workspace_id="wsp_2"),
+        "an attempt in another workspace": row("attempts", (FIRST, 1), workspace_id="wsp_2"),
+        "a foreign job was shown": lambda h: with_log(
+            h, answers=[answer("GET", "/v1/jobs", 200, workspace_id="wsp_2", ids=frozenset({TICK}))]
+        ),
+    },
+    "I18": {
+        "it stayed ill": unhealthy("worker-1", pid=11, healthy=False),
+        "it was restarted": unhealthy("worker-1", pid=12, healthy=True),
+        "it was ill for long": probed_late,
+    },
+}
+GOOD: dict[str, Change] = {
+    "nothing but what is": lambda h: h,
+    "an instant so new that it may come yet": lambda h: attrs.evolve(
+        gone_without_trace(h, LAST), taken_at=at(5) + 3 * SECOND
+    ),
+    "a pause beside an instant": lambda h: paused_at(5.01)(gone_without_trace(h, LAST)),
+    "a pause and a resumption": lambda h: with_row(
+        resumed_at(3.5)(h), "executions", CAUGHT_UP, missed_count=0, missed_from=None
+    ),
+    "a pause that nobody answered": lambda h: with_acts(
+        gone_without_trace(h, LAST), act("pause", at(4.2), answered_at=None)
+    ),
+    "an edit whose answer was lost": lambda h: with_acts(
+        h, act("edit", at(4.2), answered_at=None, schedule=Cron("30 * * * *"))
+    ),
+    "the same schedule written again": lambda h: with_acts(h, act("edit", at(4.2), schedule=Cron("* * * * *"))),
+    "many missed": missed_many(400),
+    "more missed than are counted": missed_many(1500),
+    "a receiver that wants no more": lambda h: with_acts(gone_without_trace(h, LAST), act("gone", at(4.2))),
+    "an instant that somebody knows to be unplanned": lambda h: attrs.evolve(
+        gone_without_trace(h, LAST), unplanned={TICK: at(5)}
+    ),
+    "an instant from just before its creation": lambda h: attrs.evolve(
+        h, acts=(h.acts[0], create(ONCE, Once(at(1.5)), at(1.5) + 3 * SECOND), h.acts[2])
+    ),
+    "a worker killed while it sent": worker_killed_while_sending,
+    "lost three times": lambda h: failed_after_losses(h, 3),
+    "a success of one that was given up": late_success,
+    "a success that came too late": too_late_success,
+    "a row that began within the clocks' tolerance": all_later(-49 * MS),
+    "a slow one among many": lambda h: all_later(1 * SECOND)(h),
+    "a send that the dead worker never heard the end of": lambda h: with_arrival(
+        h, (LOST, 1), status=200, answered_at=at(2.1), fate="closed"
+    ),
+    "a deletion": lambda h: with_acts(
+        with_row(h, "jobs", TICK, deleted_at=at(5.1), status="inactive"), act("delete", at(5.1))
+    ),
+    "a claim, a failure and another claim": lambda h: transition("queued", "running", 1, 2)(
+        transition("running", "queued", 1, 1)(h)
+    ),
+    "another workspace's own": lambda h: with_rows(
+        with_log(h, answers=[answer("GET", "/v1/jobs", 200, workspace_id="wsp_2", ids=frozenset({"job_other"}))]),
+        "jobs",
+        job("job_other", workspace_id="wsp_2"),
+    ),
+    "a fault that the next one cut short": lambda h: with_log(
+        probed_late(h), faults=[Fault(kind="kill", target="redis", began=at(2.05), ended=at(2.06))]
+    ),
+}
+
+
+@pytest.mark.parametrize("name", GOOD)
+def test_a_good_history_breaks_nothing(name: str) -> None:
+    assert judge(GOOD[name](a_good_history()), BOUNDS) == []
+
+
+@pytest.mark.parametrize(("invariant", "name"), [(invariant, name) for invariant in BAD for name in BAD[invariant]])
+def test_a_bad_history_breaks_its_invariant(invariant: str, name: str) -> None:
+    found = judge(BAD[invariant][name](a_good_history()), BOUNDS, only=[invariant])
+    assert {violation.invariant for violation in found} == {invariant}
+
+
+def test_every_invariant_has_bad_histories() -> None:
+    assert list(BAD) == list(CHECKS) == [f"I{number}" for number in range(1, 19)]
+
+
+def test_the_oracle_imports_nothing_of_cronhook() -> None:
+    modules = [path for path in Path(__file__).parent.glob("*.py") if path.name.endswith(("_checks.py", "oracle.py"))]
+    modules += [Path(__file__).with_name(f"{name}.py") for name in ("history", "periods", "records", "timetable")]
+    imported = {
+        name
+        for path in modules
+        for node in ast.walk(ast.parse(path.read_text()))
+        if isinstance(node, ast.Import | ast.ImportFrom)
+        for name in ([node.module or ""] if isinstance(node, ast.ImportFrom) else [a.name for a in node.names])
+    }
+    assert len(modules) >= 9
+    assert [name for name in imported if name.startswith("cronhook")] == []
