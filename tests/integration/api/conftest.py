@@ -2,6 +2,7 @@
 
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from random import SystemRandom
 from typing import Any
@@ -93,3 +94,7 @@ async def api(backends: Backends) -> AsyncIterator[Api]:
 
 def job_body(**fields: Any) -> dict[str, Any]:
     return {"name": "report", "cron": "0 9 * * *", "callback_url": "https://example.com/hook"} | fields
+
+
+def instant(**ahead: float) -> str:
+    return (datetime.now(UTC) + timedelta(**ahead)).isoformat()

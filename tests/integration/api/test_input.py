@@ -10,7 +10,7 @@ import pytest
 from cronhook_server import reading
 from cronhook_server.composition import Backends
 from cronhook_server.reading import MAX_BODY_BYTES
-from tests.integration.api.conftest import Api, job_body, memory_backends
+from tests.integration.api.conftest import Api, instant, job_body, memory_backends
 
 JSON = {"content-type": "application/json"}
 
@@ -119,3 +119,71 @@ async def test_other_paths(api: Api, path: str) -> None:
     refused = await api.http.get(path)
     assert (refused.status_code, refused.json()["code"]) == (404, "not_found")
     assert refused.json()["request_id"] == refused.headers["x-request-id"]
+
+
+@pytest.mark.parametrize(
+    ("fields", "code", "pointer"),
+    [
+        ({"cron": "60 * * * *"}, "invalid_cron", "/cron"),
+        ({"cron": "0 0 30 2 *"}, "invalid_cron", "/cron"),
+        ({"cron": "* * * * * *"}, "invalid_cron", "/cron"),
+        ({"cron": "59/15 * * * *"}, "invalid_cron", "/cron"),
+        ({"cron": "1" * 10_000}, "invalid_cron", "/cron"),
+        ({"timezone": "Mars/Olympus"}, "invalid_timezone", "/timezone"),
+        ({"cron": None, "run_at": instant(minutes=-2)}, "invalid_run_at", "/run_at"),
+        ({"cron": None, "run_at": instant(days=3700)}, "invalid_run_at", "/run_at"),
+        ({"cron": None, "run_at": "2030-01-01T00:00:00"}, "invalid_run_at", "/run_at"),
+        ({"cron": None, "run_at": instant(hours=1), "timezone": "UTC"}, "invalid_timezone", "/timezone"),
+        ({"cron": None}, "invalid_request", "/cron"),
+        ({"run_at": instant(hours=1)}, "invalid_request", "/run_at"),
+        ({"callback_url": "http://127.0.0.1/"}, "invalid_callback_url", "/callback_url"),
+        ({"callback_url": "ftp://example.com/"}, "invalid_callback_url", "/callback_url"),
+        ({"headers": {"webhook-id": "1"}}, "invalid_headers", "/headers/webhook-id"),
+        ({"headers": {"a b": "1"}}, "invalid_headers", "/headers/a b"),
+        ({"name": "x" * 201}, "invalid_request", "/name"),
+        ({"timeout_seconds": 0}, "invalid_request", "/timeout_seconds"),
+        ({"payload": "x" * 300_000}, "invalid_request", "/payload"),
+        ({"nam": "typo"}, "invalid_request", "/nam"),
+    ],
+)
+async def test_what_cannot_be_stored_says_where_and_why(
+    api: Api, fields: dict[str, Any], code: str, pointer: str
+) -> None:
+    refused = await api.http.post("/v1/jobs", json=job_body(**fields))
+    problem = refused.json()
+    assert (refused.status_code, problem["code"]) == (400, code)
+    assert pointer in {error["pointer"] for error in problem["errors"]}
+    assert all(error["detail"] for error in problem["errors"])
+    assert (await api.http.get("/v1/jobs")).json()["data"] == []
+
+
+@pytest.mark.parametrize(
+    "query",
+    [
+        "limit=0",
+        "limit=201",
+        "limit=-1",
+        "limit=1.0",
+        "limit=٣",
+        "limit=",
+        "limit=1&limit=1",
+        "status=deleted",
+        "cursor=x",
+        "cursor=MTpqb2JfeA",
+        "cursor=",
+        "q=%00",
+        "q=%ff",
+        "q=" + "x" * 257,
+        "page=2",
+        "&".join(f"q{n}=1" for n in range(50)),
+    ],
+)
+async def test_refuses_queries_that_mean_nothing(api: Api, query: str) -> None:
+    refused = await api.http.get(f"/v1/jobs?{query}")
+    assert (refused.status_code, refused.json()["code"]) == (400, "invalid_request")
+
+
+@pytest.mark.parametrize("query", ["limit=201", "offset=10001", "order=up", "status=released", "cursor=x"])
+async def test_refuses_queries_of_a_log_that_mean_nothing(api: Api, query: str) -> None:
+    path = (await api.http.post("/v1/jobs", json=job_body())).headers["location"]
+    assert (await api.http.get(f"{path}/logs?{query}")).status_code == 400

@@ -1,16 +1,12 @@
 import asyncio
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 from typing import Any
 
 import httpx
 import pytest
 
 from cronhook_core.domain.ids import new_id
-from tests.integration.api.conftest import RANDOM, Api, job_body
-
-
-def instant(**ahead: float) -> str:
-    return (datetime.now(UTC) + timedelta(**ahead)).isoformat()
+from tests.integration.api.conftest import RANDOM, Api, instant, job_body
 
 
 async def test_a_job_is_stored_and_read_back(api: Api) -> None:
@@ -41,42 +37,6 @@ async def test_a_one_time_job(api: Api) -> None:
     assert job["next_run"] == job["run_at"]
     assert datetime.fromisoformat(job["run_at"]) == datetime.fromisoformat(run_at)
     assert (job["cron"], job["timezone"]) == (None, None)
-
-
-@pytest.mark.parametrize(
-    ("fields", "code", "pointer"),
-    [
-        ({"cron": "60 * * * *"}, "invalid_cron", "/cron"),
-        ({"cron": "0 0 30 2 *"}, "invalid_cron", "/cron"),
-        ({"cron": "* * * * * *"}, "invalid_cron", "/cron"),
-        ({"cron": "59/15 * * * *"}, "invalid_cron", "/cron"),
-        ({"cron": "1" * 10_000}, "invalid_cron", "/cron"),
-        ({"timezone": "Mars/Olympus"}, "invalid_timezone", "/timezone"),
-        ({"cron": None, "run_at": instant(minutes=-2)}, "invalid_run_at", "/run_at"),
-        ({"cron": None, "run_at": instant(days=3700)}, "invalid_run_at", "/run_at"),
-        ({"cron": None, "run_at": "2030-01-01T00:00:00"}, "invalid_run_at", "/run_at"),
-        ({"cron": None, "run_at": instant(hours=1), "timezone": "UTC"}, "invalid_timezone", "/timezone"),
-        ({"cron": None}, "invalid_request", "/cron"),
-        ({"run_at": instant(hours=1)}, "invalid_request", "/run_at"),
-        ({"callback_url": "http://127.0.0.1/"}, "invalid_callback_url", "/callback_url"),
-        ({"callback_url": "ftp://example.com/"}, "invalid_callback_url", "/callback_url"),
-        ({"headers": {"webhook-id": "1"}}, "invalid_headers", "/headers/webhook-id"),
-        ({"headers": {"a b": "1"}}, "invalid_headers", "/headers/a b"),
-        ({"name": "x" * 201}, "invalid_request", "/name"),
-        ({"timeout_seconds": 0}, "invalid_request", "/timeout_seconds"),
-        ({"payload": "x" * 300_000}, "invalid_request", "/payload"),
-        ({"nam": "typo"}, "invalid_request", "/nam"),
-    ],
-)
-async def test_what_cannot_be_stored_says_where_and_why(
-    api: Api, fields: dict[str, Any], code: str, pointer: str
-) -> None:
-    refused = await api.http.post("/v1/jobs", json=job_body(**fields))
-    problem = refused.json()
-    assert (refused.status_code, problem["code"]) == (400, code)
-    assert pointer in {error["pointer"] for error in problem["errors"]}
-    assert all(error["detail"] for error in problem["errors"])
-    assert (await api.http.get("/v1/jobs")).json()["data"] == []
 
 
 async def test_an_instant_just_passed_is_accepted(api: Api) -> None:
@@ -163,42 +123,11 @@ class TestLists:
         assert await self.pages(api, status="active", tag="y") == [["weekly"]]
         assert await self.pages(api, status="paused") == [[]]
 
-    @pytest.mark.parametrize(
-        "query",
-        [
-            "limit=0",
-            "limit=201",
-            "limit=-1",
-            "limit=1.0",
-            "limit=٣",
-            "limit=",
-            "limit=1&limit=1",
-            "status=deleted",
-            "cursor=x",
-            "cursor=MTpqb2JfeA",
-            "cursor=",
-            "q=%00",
-            "q=%ff",
-            "q=" + "x" * 257,
-            "page=2",
-            "&".join(f"q{n}=1" for n in range(50)),
-        ],
-    )
-    async def test_refuses_queries_that_mean_nothing(self, api: Api, query: str) -> None:
-        refused = await api.http.get(f"/v1/jobs?{query}")
-        assert (refused.status_code, refused.json()["code"]) == (400, "invalid_request")
-
 
 async def test_the_log_of_a_new_job_is_empty(api: Api) -> None:
     path = (await api.http.post("/v1/jobs", json=job_body())).headers["location"]
     page = await api.http.get(f"{path}/logs", params={"limit": 10, "offset": 5, "order": "asc", "status": "failed"})
     assert page.json() == {"data": [], "total": 0, "offset": 5, "limit": 10, "has_more": False}
-
-
-@pytest.mark.parametrize("query", ["limit=201", "offset=10001", "order=up", "status=released", "cursor=x"])
-async def test_refuses_queries_of_a_log_that_mean_nothing(api: Api, query: str) -> None:
-    path = (await api.http.post("/v1/jobs", json=job_body())).headers["location"]
-    assert (await api.http.get(f"{path}/logs?{query}")).status_code == 400
 
 
 async def test_the_quota_holds_exactly_while_creations_race(api: Api) -> None:
