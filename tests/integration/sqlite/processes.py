@@ -6,8 +6,11 @@ from asyncio.subprocess import PIPE, Process
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import AsyncExitStack, asynccontextmanager
 from datetime import datetime
+from itertools import count
+from pathlib import Path
 from random import Random
 
+from cronhook_core.backends.sql.engines import sqlite_engine
 from cronhook_core.backends.sqlite import SqliteDatabase, SqliteJobStore
 from cronhook_core.domain.ids import new_id
 from cronhook_core.domain.job import Job
@@ -89,6 +92,22 @@ async def _create_and_run(store: JobStore, job: Job, worker_id: str) -> None:
     _say(claim.execution_id)
 
 
+async def open_fresh(path: str) -> None:
+    """Opens a file that nobody made yet."""
+    await _told_to_start()
+    async with SqliteDatabase.open(path) as database:
+        await SqliteJobStore(database).ping()
+
+
+async def make_files(folder: str) -> None:
+    """Connects to a file that nobody made yet, then to another one, each when told to; says which mode it found."""
+    await _told_to_start()
+    for number in count():
+        with sqlite_engine(str(Path(folder, f"{number}.db"))).connect() as connection:
+            _say(connection.exec_driver_sql("PRAGMA journal_mode").scalar_one())
+        await asyncio.to_thread(sys.stdin.readline)
+
+
 async def _told_to_start() -> None:
     _say(READY)
     await asyncio.to_thread(sys.stdin.readline)
@@ -98,7 +117,17 @@ def _say(word: str) -> None:
     print(word, flush=True)
 
 
-PROGRAMS: dict[str, Callable[..., Awaitable[None]]] = {"plan": plan_all, "work": work_for_ever}
+PROGRAMS: dict[str, Callable[..., Awaitable[None]]] = {
+    "make": make_files,
+    "open": open_fresh,
+    "plan": plan_all,
+    "work": work_for_ever,
+}
+    "make": make_files,
+    "open": open_fresh,
+    "plan": plan_all,
+    "work": work_for_ever,
+}
 
 if __name__ == "__main__":
     asyncio.run(PROGRAMS[sys.argv[1]](*sys.argv[2:]))

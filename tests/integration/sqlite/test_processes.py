@@ -17,6 +17,24 @@ from tests.integration.sqlite.processes import all_lines, next_line, program, st
 INSTANTS = 15
 JOBS = 12
 KILLS = 5
+FILES = 60
+
+
+async def test_four_processes_may_make_the_file_at_once(path: Path) -> None:
+    async with AsyncExitStack() as stack:
+        openers = [await stack.enter_async_context(program("open", str(path))) for _ in range(4)]
+        for opener in openers:
+            start(opener)
+        assert [await opener.wait() for opener in openers] == [0, 0, 0, 0]
+
+
+async def test_of_those_who_make_a_file_at_once_none_is_refused(tmp_path: Path) -> None:
+    async with AsyncExitStack() as stack:
+        makers = [await stack.enter_async_context(program("make", str(tmp_path))) for _ in range(4)]
+        for _ in range(FILES):
+            for maker in makers:
+                start(maker)
+            assert [await next_line(maker) for maker in makers] == ["wal"] * len(makers)
 
 
 async def test_eight_planners_in_two_processes_make_one_execution_per_instant(

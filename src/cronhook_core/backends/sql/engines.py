@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sqlite3
+import time
 from typing import Any
 
 from sqlalchemy import URL, Connection, Engine, NullPool, Pool, create_engine, event
@@ -11,6 +12,7 @@ from cronhook_core.backends.sql.urls import is_sqlite, postgres_url, sqlite_path
 
 BUSY_TIMEOUT_SECONDS = 5.0
 """How long a SQLite writer waits for the one before it."""
+_PAUSE_SECONDS = 0.01
 _ADVISORY_LOCK = 0x63726F6E686F6F6B
 """The number under which installations of cronhook change one Postgres database's schema one after the other."""
 
@@ -37,7 +39,8 @@ def sqlite_engine(path: str, *, begin: str = "BEGIN IMMEDIATE", pool: type[Pool]
     @event.listens_for(engine, "connect")
     def prepare(connection: sqlite3.Connection, _: Any) -> None:
         connection.isolation_level = None  # the driver would begin transactions of its own, deferred ones
-        for pragma in ("journal_mode=WAL", "synchronous=FULL", "foreign_keys=ON"):
+        _use_wal(connection)
+        for pragma in ("synchronous=FULL", "foreign_keys=ON"):
             connection.execute(f"PRAGMA {pragma}").close()
 
     @event.listens_for(engine, "begin")
@@ -45,6 +48,20 @@ def sqlite_engine(path: str, *, begin: str = "BEGIN IMMEDIATE", pool: type[Pool]
         connection.exec_driver_sql(begin)
 
     return engine
+
+
+def _use_wal(connection: sqlite3.Connection) -> None:
+    """Where several processes turn a new file into WAL mode at once, SQLite lets all but one fail without waiting."""
+    pauses = int(BUSY_TIMEOUT_SECONDS / _PAUSE_SECONDS)
+    for pauses_left in range(pauses, -1, -1):
+        try:
+            connection.execute("PRAGMA journal_mode=WAL").close()
+        except sqlite3.OperationalError as error:
+            if error.sqlite_errorcode & 0xFF != sqlite3.SQLITE_BUSY or pauses_left == 0:
+                raise
+            time.sleep(_PAUSE_SECONDS)
+        else:
+            return
 
 
 def lock_schema(connection: Connection) -> None:

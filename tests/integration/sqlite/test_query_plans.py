@@ -1,0 +1,123 @@
+"""What runs all the time costs what it finds, not what is stored: SQLite says that it uses the indexes made for it."""
+
+import sqlite3
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import Any
+
+import pytest
+from sqlalchemy import Connection, event
+
+from cronhook_core.backends.sql import engine_reads, reads
+from cronhook_core.backends.sqlite import SqliteDatabase, upkeep
+from cronhook_core.backends.sqlite.claiming import claim
+from cronhook_core.backends.sqlite.planning import plan
+from cronhook_core.backends.sqlite.results import finish
+from cronhook_core.domain.claim import ClaimRef
+from cronhook_core.domain.execution import Trigger
+from cronhook_core.ports.job_catalog import JobFilter
+from cronhook_core.testing.builders import NOW, make_execution, make_job, make_plan, succeeded
+
+Work = Callable[[Connection], Any]
+
+JOB = make_job("wsp_0")
+EXECUTION = make_execution(JOB, trigger=Trigger.SCHEDULE)
+REPORT = succeeded(ClaimRef(execution_id=EXECUTION.id, attempt_no=1))
+
+INDEXED: dict[str, tuple[Work, set[str]]] = {
+    "due_jobs": (lambda c: engine_reads.due_jobs(c, NOW, 10), {"ix_jobs_next_run"}),
+    "next_due": (lambda c: engine_reads.next_due(c, NOW), {"ix_jobs_next_run", "ix_executions_queued"}),
+    "ready": (
+        lambda c: engine_reads.ready(c, NOW, 10, ["a"], ["b"], False, NOW),
+        {"ix_executions_queued", "sqlite_autoindex_jobs_1"},
+    ),
+    "running": (lambda c: engine_reads.running(c, "wrk_0"), {"ix_executions_running"}),
+    "abandoned": (
+        lambda c: engine_reads.abandoned(c, 10),
+        {"ix_executions_running", "sqlite_autoindex_workers_1"},
+    ),
+    "plan": (
+        lambda c: plan(c, [make_plan(JOB)], NOW),
+        {"sqlite_autoindex_jobs_1", "sqlite_autoindex_executions_1"},
+    ),
+    "claim": (
+        lambda c: claim(c, [EXECUTION.id], "wrk_0", NOW, True),
+        {"sqlite_autoindex_workers_1", "sqlite_autoindex_executions_1", "sqlite_autoindex_jobs_1"},
+    ),
+    "finish": (
+        lambda c: finish(c, [REPORT], NOW),
+        {"sqlite_autoindex_executions_1", "sqlite_autoindex_attempts_1", "sqlite_autoindex_jobs_1"},
+    ),
+    "get_job": (
+        lambda c: reads.get_job(c, "wsp_0", JOB.id),
+        {"ix_jobs_workspace_id_id", "ix_executions_job_id_id", "sqlite_autoindex_executions_1"},
+    ),
+    "list_jobs": (
+        lambda c: reads.list_jobs(c, "wsp_0", JobFilter(), 10, JOB.id),
+        {"ix_jobs_workspace_id_id", "ix_executions_job_id_id", "sqlite_autoindex_executions_1"},
+    ),
+    "count_jobs": (lambda c: reads.count_jobs(c, "wsp_0", 100), {"ix_jobs_counted"}),
+    "list_executions": (
+        lambda c: reads.list_executions(c, "wsp_0", JOB.id, None, 10, EXECUTION.id),
+        {"ix_executions_job_id_id"},
+    ),
+    "list_attempts": (
+        lambda c: reads.list_attempts(c, "wsp_0", JOB.id, None, False, 0, 10),
+        {"ix_attempts_job_id_started_at"},
+    ),
+    "attempts_of": (lambda c: reads.attempts_of(c, "wsp_0", EXECUTION.id), {"sqlite_autoindex_attempts_1"}),
+    "prunable": (
+        lambda c: upkeep.prunable(c, NOW, 10),
+        {"ix_executions_finished_at", "ix_executions_job_id_id"},
+    ),
+    "prune": (
+        lambda c: upkeep.prune(c, [EXECUTION.id], NOW),
+        {"sqlite_autoindex_attempts_1", "sqlite_autoindex_executions_1"},
+    ),
+}
+SMALL = ("idempotency_records", "workers", "json_each", "refs", "anon_1", "VIRTUAL TABLE", "LIST SUBQUERY", "meta")
+"""Tables that may be read whole."""
+
+
+@pytest.mark.parametrize("name", INDEXED)
+async def test_indexes_serve(name: str, database: SqliteDatabase) -> None:
+    work, wanted = INDEXED[name]
+    steps = await database.write(plans_of, work)
+    scans = [step for step in steps if step.startswith("SCAN") and " USING " not in step]
+    assert [scan for scan in scans if not any(small in scan for small in SMALL)] == []
+    used = {word for step in steps for word in step.replace("(", " ").split()}
+    assert wanted <= used
+
+
+@pytest.mark.parametrize("name", ["due_jobs", "ready", "list_jobs", "list_executions", "prunable"])
+async def test_a_bounded_read_sorts_nothing(name: str, database: SqliteDatabase) -> None:
+    steps = await database.write(plans_of, INDEXED[name][0])
+    assert [step for step in steps if "TEMP B-TREE" in step] == []
+
+
+def plans_of(connection: Connection, work: Work) -> list[str]:
+    """How SQLite would run each statement of this work."""
+    connection.exec_driver_sql("INSERT INTO workers (id, beat, registered_at, last_beat_at) VALUES ('wrk_0', 0, 0, 0)")
+    with statements_of(connection) as statements:
+        work(connection)
+    driver = connection.connection.driver_connection
+    assert isinstance(driver, sqlite3.Connection)
+    assert statements
+    return [
+        str(row[3])
+        for text, parameters in statements
+        for row in driver.execute(f"EXPLAIN QUERY PLAN {text}", parameters).fetchall()
+    ]
+
+
+@contextmanager
+def statements_of(connection: Connection) -> Iterator[list[tuple[str, Any]]]:
+    statements: list[tuple[str, Any]] = []
+
+    def note(*arguments: Any) -> None:
+        _, _, text, parameters, _, many = arguments
+        statements.append((text, parameters[0] if many else parameters))
+
+    event.listen(connection, "before_cursor_execute", note)
+    yield statements
+    event.remove(connection, "before_cursor_execute", note)
