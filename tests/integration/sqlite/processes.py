@@ -123,11 +123,6 @@ PROGRAMS: dict[str, Callable[..., Awaitable[None]]] = {
     "plan": plan_all,
     "work": work_for_ever,
 }
-    "make": make_files,
-    "open": open_fresh,
-    "plan": plan_all,
-    "work": work_for_ever,
-}
 
 if __name__ == "__main__":
     asyncio.run(PROGRAMS[sys.argv[1]](*sys.argv[2:]))

@@ -1,0 +1,75 @@
+"""The forms of a database's URL."""
+
+import pytest
+
+from cronhook_core.backends.sql.urls import is_sqlite, postgres_url, sqlite_path
+from cronhook_core.errors import ConfigurationError
+
+
+@pytest.mark.parametrize(
+    ("url", "path"),
+    [
+        ("sqlite:///cronhook.db", "cronhook.db"),
+        ("sqlite:///data/cronhook.db", "data/cronhook.db"),
+        ("sqlite:////var/lib/cronhook.db", "/var/lib/cronhook.db"),
+        ("sqlite+pysqlite:///cronhook.db", "cronhook.db"),
+        ("cronhook.db", "cronhook.db"),
+        ("/var/lib/cron hook.db", "/var/lib/cron hook.db"),
+    ],
+)
+def test_a_sqlite_file(url: str, path: str) -> None:
+    assert sqlite_path(url) == path
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        "",
+        ":memory:",
+        "sqlite://",
+        "sqlite:///",
+        "sqlite:///:memory:",
+        "sqlite://cronhook.db",
+        "sqlite://host/cronhook.db",
+        "sqlite:///cronhook.db?mode=ro",
+        "postgresql://localhost/cronhook",
+        "mysql://localhost/cronhook",
+    ],
+)
+def test_what_is_no_sqlite_file_is_refused(url: str) -> None:
+    with pytest.raises(ConfigurationError, match="CRONHOOK_DATABASE_URL"):
+        sqlite_path(url)
+
+
+@pytest.mark.parametrize(
+    ("url", "for_libpq"),
+    [
+        ("postgresql://u:p@h:5432/d", "postgresql://u:p@h:5432/d"),
+        ("postgres://u@h/d", "postgresql://u@h/d"),
+        ("postgresql+psycopg://u@h/d", "postgresql://u@h/d"),
+        ("postgresql://h1:5432,h2:5433/d?target_session_attrs=read-write", None),
+        ("postgresql:///d?host=/run/postgresql&sslmode=require", None),
+        ("postgresql://u:p%40ss@h/d?options=-c%20search_path%3Dcron", None),
+    ],
+)
+def test_a_postgres_database(url: str, for_libpq: str | None) -> None:
+    assert postgres_url(url) == (for_libpq or url)
+
+
+@pytest.mark.parametrize("url", ["sqlite:///cronhook.db", "mysql://h/d", "h/d", ""])
+def test_what_is_no_postgres_database_is_refused(url: str) -> None:
+    with pytest.raises(ConfigurationError, match="CRONHOOK_DATABASE_URL"):
+        postgres_url(url)
+
+
+def test_which_database_is_meant() -> None:
+    assert is_sqlite("sqlite:///cronhook.db")
+    assert not is_sqlite("postgresql://h/d")
+    assert not is_sqlite("postgres://h/d")
+
+
+@pytest.mark.parametrize("url", ["mysql://u:secret@h/d", "cronhook.db", "", "postgresql"])
+def test_any_other_database_is_refused_without_repeating_the_url(url: str) -> None:
+    with pytest.raises(ConfigurationError) as refused:
+        is_sqlite(url)
+    assert "secret" not in str(refused.value)
