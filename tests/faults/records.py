@@ -108,7 +108,7 @@ def _lines(path: Path) -> Iterator[dict[str, Any]]:
             yield json.loads(line)
 
 
-def _arrival(line: dict[str, Any], answers: dict[int, dict[str, Any]], fates: dict[int, str]) -> Arrival:
+def _arrival(line: dict[str, Any], answers: dict[str, dict[str, Any]], fates: dict[str, str]) -> Arrival:
     number = line["arrival"]
     answer = answers.get(number)
     return Arrival(

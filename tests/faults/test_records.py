@@ -150,11 +150,11 @@ def test_the_receivers_log_is_read(tmp_path: Path) -> None:
     log = tmp_path / "receiver.jsonl"
     sent = '"webhook_id": "exe_1", "job_id": "job_1", "scheduled_for": "2026-03-02T12:00:00Z"'
     log.write_text(
-        f'{{"arrival": 0, {sent}, "attempt": 1, "received_at": "2026-03-02T12:00:00.010000+00:00"}}\n'
-        f'{{"arrival": 1, {sent}, "attempt": 2, "received_at": "2026-03-02T12:00:01+00:00"}}\n'
-        '{"answer": 1, "status": 200, "answered_at": "2026-03-02T12:00:02+00:00"}\n'
-        '{"end": 1, "fate": "answered"}\n'
-        '{"end": 0, "fate": "clo'
+        f'{{"arrival": "7-0", {sent}, "attempt": 1, "received_at": "2026-03-02T12:00:00.010000+00:00"}}\n'
+        f'{{"arrival": "7-1", {sent}, "attempt": 2, "received_at": "2026-03-02T12:00:01+00:00"}}\n'
+        '{"answer": "7-1", "status": 200, "answered_at": "2026-03-02T12:00:02+00:00"}\n'
+        '{"end": "7-1", "fate": "answered"}\n'
+        '{"end": "7-0", "fate": "clo'
     )
     sent_first, sent_next = read_receiver_log(log)
     assert (sent_first.attempt_no, sent_first.status, sent_first.answered_at, sent_first.fate) == (
