@@ -127,6 +127,8 @@ class Receiver:
             while not writer.is_closing():
                 arrival, reply = self._write_down(await _read(reader))
                 await self._answer(writer, arrival, reply)
+        if self._tls is not None:
+            writer.transport.abort()  # the farewell of TLS may take longer than the loop has to live
 
     def _write_down(self, arrival: Arrival) -> tuple[Arrival, Reply]:
         with self._changed:

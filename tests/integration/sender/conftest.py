@@ -10,6 +10,7 @@ import uvloop
 
 from cronhook_core.backends.http.sender import AiohttpSender
 from cronhook_core.domain.addresses import AllowedTargets
+from tests.integration.sender.connections import Connects
 from tests.integration.sender.hostile import hostile_process
 from tests.integration.sender.stub_resolver import StubResolver
 
@@ -38,3 +39,8 @@ async def sender(names: StubResolver, caplog: pytest.LogCaptureFixture) -> Async
         yield entered
     assert lost == []
     assert [record for record in caplog.records if record.levelno >= logging.ERROR] == []
+
+
+@pytest_asyncio.fixture
+async def connects() -> Connects:
+    return Connects(asyncio.get_running_loop())

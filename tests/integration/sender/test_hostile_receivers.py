@@ -123,9 +123,7 @@ async def test_an_answer_without_reading_leaves_no_connection(
     assert await open_connections(hostile_ports["answers_without_reading"]) == []
 
 
-async def test_compressed_answers_are_kept_as_they_are(
-    sender: AiohttpSender, hostile_ports: Mapping[str, int]
-) -> None:
+async def test_compressed_answers_are_kept_as_they_are(sender: AiohttpSender, hostile_ports: Mapping[str, int]) -> None:
     result = await sender(post(url_of(hostile_ports, "gzip_bomb")))
     assert (result.response_body or "").startswith("\x1f")
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import ssl
+from collections.abc import Iterator
 
 import aiohttp
 
@@ -51,12 +52,7 @@ def result_of_error(error: Exception, exchange: Exchange, scheme: str) -> Webhoo
 
 def _tls_error(error: BaseException) -> str | None:
     """The reason of a TLS failure, which may be the cause of the error at hand."""
-    causes: list[BaseException | None] = [error, error.__cause__]
-    if isinstance(error, aiohttp.ClientConnectorCertificateError):
-        causes.insert(0, error.certificate_error)
-    elif isinstance(error, aiohttp.ClientConnectorError):
-        causes.insert(0, error.os_error)
-    for cause in causes:
+    for cause in _causes(error):
         if isinstance(cause, ssl.SSLCertVerificationError):
             return f"the receiver's certificate is not valid: {_certificate_reason(cause)}"
         if isinstance(cause, ssl.SSLError):
@@ -64,6 +60,15 @@ def _tls_error(error: BaseException) -> str | None:
         if isinstance(cause, ssl.CertificateError):
             return "the receiver's certificate is not valid"
     return None
+
+
+def _causes(error: BaseException) -> Iterator[BaseException]:
+    """What aiohttp wraps, innermost last; the wrappers themselves may count as errors of TLS without saying more."""
+    cause: BaseException | None = error
+    while cause is not None:
+        if not isinstance(cause, aiohttp.ClientError):
+            yield cause
+        cause = cause.__cause__
 
 
 def _certificate_reason(error: ssl.SSLCertVerificationError) -> str:

@@ -14,6 +14,7 @@ import aiohttp
 from aiohttp.abc import AbstractResolver, ResolveResult
 
 from cronhook_core.backends.http.exchange import Exchange, Stage, current_exchange
+from cronhook_core.backends.http.owned_socket import OwnedSocket
 from cronhook_core.backends.http.resolver import MAX_ADDRESSES, NameNotResolved, NameResolver
 from cronhook_core.backends.http.response_meter import ResponseMeter
 from cronhook_core.domain.addresses import IPAddress, unmapped
@@ -126,7 +127,7 @@ class GuardedConnector(aiohttp.TCPConnector):
         if not self._policy.permits(address, int(port)):
             raise exchange.block(_NOT_PUBLIC)
         exchange.checked.append(unmapped(address))
-        opened = socket.socket(family, kind, protocol)
+        opened = OwnedSocket(family, kind, protocol)
         opened.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, RECEIVE_BUFFER_BYTES)
         return opened
 
@@ -148,14 +149,15 @@ class GuardedConnector(aiohttp.TCPConnector):
     def _meter_of(self, connection: aiohttp.connector.Connection, exchange: Exchange) -> ResponseMeter:
         protocol, transport = connection.protocol, connection.transport
         if protocol is None or transport is None:
-            raise aiohttp.ClientConnectionError("the connection is closed")
+            cause = None if protocol is None else protocol.exception()
+            raise aiohttp.ClientConnectionError("the connection is closed") from cause
         now = self._loop.time()
         meter = transport.get_protocol()
         if not isinstance(meter, ResponseMeter):
             if problem := _problem_of_new(transport, protocol.should_close, exchange):
                 transport.abort()
                 connection.close()
-                raise problem
+                raise problem from protocol.exception()
             meter = ResponseMeter(protocol, transport, now + MAX_CONNECTION_AGE_SECONDS)
             transport.set_protocol(meter)
             self._meters.add(meter)

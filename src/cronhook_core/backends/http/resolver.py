@@ -18,8 +18,6 @@ MAX_ADDRESSES = 16
 
 # c-ares would order the answers by opening a socket to each of them.
 _ARES_AI_NOSORT = 1 << 7
-_SECONDS_PER_TRY = 2.0
-_TRIES = 2
 
 _REASONS = {
     ARES_ENOTFOUND: "the name of the receiver does not exist",
@@ -44,10 +42,15 @@ class NameResolver(Protocol):
 
 
 class AiodnsResolver:
-    """c-ares, configured as the system is (resolv.conf, hosts file). Made inside a running loop."""
+    """c-ares, configured as the system is (resolv.conf, hosts file). Made inside a running loop.
 
-    def __init__(self) -> None:
-        self._resolver = aiodns.DNSResolver(loop=asyncio.get_running_loop(), timeout=_SECONDS_PER_TRY, tries=_TRIES)
+    ``nameservers`` (``host:port``) replace the system's.
+    """
+
+    def __init__(self, nameservers: Sequence[str] = (), *, seconds_per_try: float = 2.0, tries: int = 2) -> None:
+        self._resolver = aiodns.DNSResolver(
+            nameservers, loop=asyncio.get_running_loop(), timeout=seconds_per_try, tries=tries
+        )
 
     async def addresses(self, host: str, /) -> Sequence[IPAddress]:
         try:
