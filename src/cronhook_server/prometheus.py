@@ -1,0 +1,91 @@
+"""What the engine announces, as metrics of Prometheus. No job, address or workspace is ever a label."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import datetime
+from importlib.metadata import version
+
+from prometheus_client import CollectorRegistry, Counter, Gauge, Info
+from prometheus_client.exposition import generate_latest
+
+from cronhook_core.domain.claim import AttemptReport, Claim, Verdict
+from cronhook_core.domain.execution import ExecutionStatus
+from cronhook_core.domain.planning import JobPlan
+from cronhook_core.errors import QueueUnavailable
+from cronhook_core.ports.engine_hooks import NoHooks
+from cronhook_core.ports.queue import Queue
+
+CONTENT_TYPE = "text/plain; version=0.0.4; charset=utf-8"
+
+
+class PrometheusHooks(NoHooks):
+    """Counts in ``registry``, which must be new: one process, one registry.
+
+    ``with_redis``: queue and lock are Redis', and ``cronhook_redis_up`` tells of it; otherwise there is no such metric.
+    """
+
+    def __init__(self, registry: CollectorRegistry, *, with_redis: bool) -> None:
+        self._leader = Gauge("cronhook_leader", "1 on the scheduler that leads.", registry=registry)
+        self._leader_changes = Counter(
+            "cronhook_leader_changes", "How often this scheduler began or ceased to lead.", registry=registry
+        )
+        self._scheduled = Counter("cronhook_jobs_scheduled", "Executions planned.", registry=registry)
+        self._executed = Counter(
+            "cronhook_jobs_executed", "Executions that became final after at least one attempt.", registry=registry
+        )
+        self._failed = Counter("cronhook_jobs_failed", "Executions that became FAILED.", registry=registry)
+        self._database_up = Gauge("cronhook_database_up", "0 while the database does not answer.", registry=registry)
+        self._database_up.set(1)
+        self._redis_up: Gauge | None = None
+        if with_redis:
+            self._redis_up = Gauge("cronhook_redis_up", "0 while Redis does not answer.", registry=registry)
+            self._redis_up.set(1)
+        self._redis_parts_away: set[str] = set()
+        Info("cronhook_build", "The version that runs.", registry=registry).info({"version": version("cronhook")})
+
+    def execution_planned(self, plan: JobPlan, now: datetime) -> None:
+        self._scheduled.inc()
+
+    def attempt_finished(self, claim: Claim, report: AttemptReport, verdict: Verdict) -> None:
+        if verdict.accepted:
+            self._count_final(verdict)
+
+    def executions_lost(self, verdicts: Sequence[Verdict], now: datetime) -> None:
+        for verdict in verdicts:
+            self._count_final(verdict)
+
+    def leadership_changed(self, leads: bool, reason: str) -> None:
+        self._leader.set(int(leads))
+        self._leader_changes.inc()
+
+    def dependency_changed(self, name: str, available: bool) -> None:
+        if name == "database":
+            self._database_up.set(int(available))
+        elif self._redis_up is not None:
+            (self._redis_parts_away.discard if available else self._redis_parts_away.add)(name)
+            self._redis_up.set(int(not self._redis_parts_away))
+
+    def _count_final(self, verdict: Verdict) -> None:
+        if verdict.status is None or not verdict.status.is_final:
+            return
+        self._executed.inc()
+        if verdict.status is ExecutionStatus.FAILED:
+            self._failed.inc()
+
+
+class MetricsPage:
+    """The text that Prometheus reads: what was counted, and what is asked for at that moment."""
+
+    def __init__(self, registry: CollectorRegistry, queue: Queue) -> None:
+        self._registry = registry
+        self._queue = queue
+        self._depth = Gauge("cronhook_queue_depth", "Messages that wait in the queue.", registry=registry)
+
+    async def render(self) -> bytes:
+        """A depth that cannot be read is NaN: stale figures mislead."""
+        try:
+            self._depth.set(await self._queue.depth())
+        except QueueUnavailable:
+            self._depth.set(float("nan"))
+        return generate_latest(self._registry)
