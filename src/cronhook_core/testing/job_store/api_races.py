@@ -8,13 +8,7 @@ from cronhook_core.domain.idempotency import IdempotentRequest, StoredAnswer
 from cronhook_core.domain.job import InactiveReason, Job, JobStatus
 from cronhook_core.errors import AlreadyAnswered, IdempotencyMismatch, QuotaExceeded
 from cronhook_core.ports.job_store import JobStore
-from cronhook_core.testing.builders import (
-    MINUTE,
-    NOW,
-    make_idempotent_request,
-    make_job,
-    succeeded,
-)
+from cronhook_core.testing.builders import MINUTE, NOW, make_idempotent_request, make_job, succeeded
 from cronhook_core.testing.job_store.racing import several
 from cronhook_core.testing.job_store.scene import LATER, JobStoreSuite, OpenStore, Scene
 

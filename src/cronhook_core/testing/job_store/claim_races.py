@@ -6,13 +6,16 @@ import asyncio
 from collections import Counter
 from collections.abc import Sequence
 
-from cronhook_core.domain.execution import ExecutionStatus
+from cronhook_core.domain.claim import Claim, Verdict
+from cronhook_core.domain.execution import SUSPECT_LOSSES, ExecutionStatus
 from cronhook_core.ports.job_catalog import CancelQueued
-from cronhook_core.testing.builders import (
-    retry,
-)
-from cronhook_core.testing.job_store.racing import ROUNDS, Stop, either_stop, insist, several
+from cronhook_core.ports.job_store import JobStore
+from cronhook_core.testing.builders import retry
+from cronhook_core.testing.job_store.racing import ROUNDS, Stop, either_stop, insist, race, several
 from cronhook_core.testing.job_store.scene import LATER, JobStoreSuite, OpenStore, Scene
+
+UNDER_WAY = 0.004
+"""Seconds after which a burial starts: the claim beside it starts before or after."""
 
 
 class ClaimRaces(JobStoreSuite):
@@ -57,13 +60,12 @@ class ClaimRaces(JobStoreSuite):
         jobs = await scene.jobs(ROUNDS)
         executions = [await scene.planned(job) for job in jobs]
         worker_id = await scene.worker()
-        answers = await asyncio.gather(
-            *(worker.claim([execution.id], worker_id=worker_id, now=LATER) for execution in executions),
-            *(insist(api, job, step, cancel) for job in jobs),
+        outcomes = await race(
+            (insist(api, job, step, cancel), worker.claim([execution.id], worker_id=worker_id, now=LATER))
+            for job, execution in zip(jobs, executions, strict=True)
         )
-        for execution, claims in zip(executions, answers[:ROUNDS], strict=True):
+        for execution, (_, claims) in zip(executions, outcomes, strict=True):
             stored = await scene.now_of(execution)
-            assert isinstance(claims, Sequence)
             assert stored.status is (ExecutionStatus.RUNNING if claims else ExecutionStatus.CANCELLED)
             if claims:
                 [verdict] = await worker.finish([retry(claims[0])], LATER)
@@ -73,14 +75,12 @@ class ClaimRaces(JobStoreSuite):
         worker, api = await several(scene, open_store, 2)
         job, worker_id = await scene.job(), await scene.worker()
         executions = [await scene.queued(job) for _ in range(ROUNDS)]
-        outcomes = await asyncio.gather(
-            *(
-                asyncio.gather(
-                    api.cancel_execution(job.workspace_id, execution.id, now=LATER),
-                    worker.claim([execution.id], worker_id=worker_id, now=LATER),
-                )
-                for execution in executions
+        outcomes = await race(
+            (
+                api.cancel_execution(job.workspace_id, execution.id, now=LATER),
+                worker.claim([execution.id], worker_id=worker_id, now=LATER),
             )
+            for execution in executions
         )
         for execution, (cancelled, claims) in zip(executions, outcomes, strict=True):
             assert (cancelled is None) is bool(claims)
@@ -92,22 +92,29 @@ class ClaimRaces(JobStoreSuite):
     ) -> None:
         worker, leader = await several(scene, open_store, 2)
         job = await scene.job()
-        for _ in range(ROUNDS):
+        for number in range(ROUNDS // 2):
+            if number % SUSPECT_LOSSES == 0:
+                names = [(await scene.queued(job)).id for _ in range(60)]
             worker_id = await scene.worker()
-            names = [(await scene.queued(job)).id for _ in range(3)]
-            claims, buried = await asyncio.gather(
-                worker.claim(names, worker_id=worker_id, now=LATER), leader.bury_worker(worker_id, 0, LATER)
-            )
-            assert buried
-            lost = await leader.lose_abandoned(LATER, 10)
-            assert {v.execution_id for v in lost} == {claim.execution_id for claim in claims}
+            [(lost, claims)] = await race([(self._bury(leader, worker_id), self._claim(worker, worker_id, names))])
+            assert {verdict.execution_id for verdict in lost} == {claim.execution_id for claim in claims}
             assert list(await leader.running(worker_id)) == []
             assert list(await worker.claim(names, worker_id=worker_id, now=LATER)) == []
 
     async def test_of_a_beat_and_a_burial_one_takes_place(self, scene: Scene, open_store: OpenStore) -> None:
         worker, leader = await several(scene, open_store, 2)
         workers = [await scene.worker() for _ in range(ROUNDS)]
-        outcomes = await asyncio.gather(
-            *(asyncio.gather(worker.beat(w, LATER), leader.bury_worker(w, 0, LATER)) for w in workers)
-        )
+        outcomes = await race((worker.beat(name, LATER), leader.bury_worker(name, 0, LATER)) for name in workers)
         assert all(beat is not buried for beat, buried in outcomes)
+
+    async def _bury(self, leader: JobStore, worker_id: str) -> Sequence[Verdict]:
+        """Bury a worker as soon as the claim beside it is under way, and take from it what it held."""
+        await asyncio.sleep(UNDER_WAY)
+        assert await leader.bury_worker(worker_id, 0, LATER)
+        return await leader.lose_abandoned(LATER, 100)
+
+    async def _claim(self, worker: JobStore, worker_id: str, names: list[str]) -> list[Claim]:
+        """Claim a few at a time, so that some claims are under way at any moment."""
+        few = [names[start : start + 15] for start in range(0, len(names), 15)]
+        answers = await asyncio.gather(*(worker.claim(some, worker_id=worker_id, now=LATER) for some in few))
+        return [claim for answer in answers for claim in answer]

@@ -189,6 +189,22 @@ class Idempotency(JobStoreSuite):
         with pytest.raises(AlreadyAnswered):
             await scene.store.add_execution(make_execution(job), now=NOW, idempotency=ran)
 
+    async def test_a_repeat_can_be_recognised_without_doing_anything(self, scene: Scene) -> None:
+        store, workspace_id = scene.store, (await scene.workspace()).id
+        request = make_idempotent_request()
+        await store.refuse_repeat(workspace_id, request, now=NOW)
+        job = make_job(workspace_id)
+        await store.create_job(job, max_jobs=None, now=NOW, idempotency=request)
+        with pytest.raises(AlreadyAnswered) as repeated:
+            await store.refuse_repeat(workspace_id, evolve(request, answer=_unasked), now=NOW + KEPT_FOR - MICROSECOND)
+        assert repeated.value.answer.body == job.id.encode()
+        with pytest.raises(IdempotencyMismatch):
+            await store.refuse_repeat(workspace_id, evolve(request, fingerprint=b"another"), now=NOW)
+        await store.refuse_repeat(workspace_id, request, now=NOW + KEPT_FOR)
+        await store.refuse_repeat(workspace_id, evolve(request, key="other"), now=NOW)
+        await store.refuse_repeat((await scene.workspace()).id, request, now=NOW)
+        assert await store.count_jobs(workspace_id) == 1
+
     async def test_what_failed_left_no_answer(self, scene: Scene) -> None:
         store, job = scene.store, await scene.job()
         request = make_idempotent_request()

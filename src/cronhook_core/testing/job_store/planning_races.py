@@ -4,20 +4,14 @@ from __future__ import annotations
 
 import asyncio
 from collections import Counter
-from collections.abc import Sequence
 from datetime import datetime
 
 from cronhook_core.domain.execution import ExecutionStatus
-from cronhook_core.domain.job import InactiveReason, Job
+from cronhook_core.domain.job import InactiveReason
 from cronhook_core.ports.job_catalog import CancelQueued
 from cronhook_core.ports.job_store import JobStore
-from cronhook_core.testing.builders import (
-    MINUTE,
-    NOW,
-    gone,
-    make_plan,
-)
-from cronhook_core.testing.job_store.racing import ROUNDS, Stop, either_stop, insist, several
+from cronhook_core.testing.builders import MINUTE, NOW, gone, make_plan
+from cronhook_core.testing.job_store.racing import ROUNDS, Stop, either_stop, insist, race, several
 from cronhook_core.testing.job_store.scene import FIRST, LATER, JobStoreSuite, OpenStore, Scene
 
 
@@ -58,10 +52,7 @@ class PlanningRaces(JobStoreSuite):
     ) -> None:
         planner, api = await several(scene, open_store, 2)
         jobs = await scene.jobs(ROUNDS)
-        await asyncio.gather(
-            *(insist(api, job, step, cancel) for job in jobs),
-            *(planner.plan([make_plan(job)], FIRST) for job in jobs),
-        )
+        await race((insist(api, job, step, cancel), planner.plan([make_plan(job)], FIRST)) for job in jobs)
         assert list(await scene.store.ready(LATER, 100)) == []
         assert list(await scene.store.due_jobs(LATER, 100)) == []
         for job in jobs:
@@ -73,29 +64,30 @@ class PlanningRaces(JobStoreSuite):
         self, scene: Scene, open_store: OpenStore
     ) -> None:
         planner, worker = await several(scene, open_store, 2)
-        jobs = await scene.jobs(ROUNDS)
-        claims = [await scene.running(job) for job in jobs]
-        await asyncio.gather(
-            *(planner.plan([make_plan(job)], FIRST) for job in jobs),
-            *(worker.finish([gone(claim)], LATER) for claim in claims),
+        batches = [await scene.jobs(30) for _ in range(ROUNDS // 3)]
+        going = [batch[-1] for batch in batches]
+        ends = [gone(await scene.running(job)) for job in going]
+        await race(
+            (planner.plan([make_plan(job) for job in batch], FIRST), worker.finish([end], LATER))
+            for batch, end in zip(batches, ends, strict=True)
         )
-        assert list(await scene.store.ready(LATER, 100)) == []
-        assert list(await scene.store.due_jobs(LATER, 100)) == []
-        assert {(await scene.job_now(job)).inactive_reason for job in jobs} == {InactiveReason.GONE}
+        for job in going:
+            assert (await scene.job_now(job)).inactive_reason is InactiveReason.GONE
+            executions = await scene.store.list_executions(job.workspace_id, job.id, limit=10)
+            assert ExecutionStatus.QUEUED not in {execution.status for execution in executions}
 
     async def test_of_an_edit_and_a_plan_one_takes_place(self, scene: Scene, open_store: OpenStore) -> None:
         planner, api = await several(scene, open_store, 2)
         jobs = await scene.jobs(ROUNDS)
-        outcomes = await asyncio.gather(*(self._edit_and_plan(api, planner, job) for job in jobs))
+        outcomes = await race(
+            (
+                api.change_job(job.changed(NOW, next_run=LATER), expected=job, cancel=None, max_jobs=None, now=NOW),
+                planner.plan([make_plan(job)], FIRST),
+            )
+            for job in jobs
+        )
         for job, (edited, queued) in zip(jobs, outcomes, strict=True):
             assert edited is not bool(queued)
             stored = await scene.job_now(job)
             assert stored.next_run == (LATER if edited else FIRST + MINUTE)
             assert len(await scene.store.list_executions(job.workspace_id, job.id, limit=10)) == len(queued)
-
-    async def _edit_and_plan(self, api: JobStore, planner: JobStore, job: Job) -> tuple[bool, Sequence[str]]:
-        edited = job.changed(NOW, next_run=LATER)
-        return await asyncio.gather(
-            api.change_job(edited, expected=job, cancel=None, max_jobs=None, now=NOW),
-            planner.plan([make_plan(job)], FIRST),
-        )

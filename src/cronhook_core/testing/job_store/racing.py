@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import asyncio
+from collections.abc import Callable, Coroutine, Iterable
 from datetime import datetime
+from random import Random
+from typing import Any, TypeVar
 
 import pytest
 
@@ -13,10 +16,16 @@ from cronhook_core.ports.job_catalog import CancelQueued
 from cronhook_core.ports.job_store import JobStore
 from cronhook_core.testing.job_store.scene import DELETING, LATER, PAUSING, OpenStore, Scene
 
-ROUNDS = 12
+ROUNDS = 24
 """How often two acts are let loose on each other, on a job of their own each time."""
+_AT_ONCE = 4
+_SPREAD = 0.008
+"""Seconds by which the second act of a round starts later at most: the order of what a change does to a database."""
 
 Stop = Callable[[Job, datetime], Job]
+_random = Random(0)
+_A = TypeVar("_A")
+_B = TypeVar("_B")
 
 either_stop = pytest.mark.parametrize(("step", "cancel"), [(deleted, DELETING), (paused, PAUSING)])
 
@@ -24,6 +33,28 @@ either_stop = pytest.mark.parametrize(("step", "cancel"), [(deleted, DELETING), 
 async def several(scene: Scene, open_store: OpenStore, count: int) -> list[JobStore]:
     """As many stores on the database of the test, the first of them the test's own."""
     return [scene.store, *[await open_store() for _ in range(count - 1)]]
+
+
+async def race(rounds: Iterable[tuple[Coroutine[Any, Any, _A], Coroutine[Any, Any, _B]]]) -> list[tuple[_A, _B]]:
+    """Run the two acts of each round, the second from a random moment of the first on, and return what they return.
+
+    A few rounds run at once, so that each meets the traffic of others as well.
+    """
+    lanes = asyncio.Semaphore(_AT_ONCE)
+    return await asyncio.gather(*(_run(first, second, lanes) for first, second in rounds))
+
+
+async def _run(
+    first: Coroutine[Any, Any, _A], second: Coroutine[Any, Any, _B], lanes: asyncio.Semaphore
+) -> tuple[_A, _B]:
+    async with lanes:
+        outcomes: tuple[_A, _B] = await asyncio.gather(first, _after(_random.uniform(0, _SPREAD), second))
+        return outcomes
+
+
+async def _after(delay: float, act: Coroutine[Any, Any, _B]) -> _B:
+    await asyncio.sleep(delay)
+    return await act
 
 
 async def insist(store: JobStore, job: Job, step: Stop, cancel: CancelQueued) -> None:

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import asyncio
 from collections import Counter
-from collections.abc import Awaitable, Callable
+from collections.abc import Callable, Coroutine
+from typing import Any
 
 import pytest
 
@@ -13,19 +14,11 @@ from cronhook_core.domain.execution import ExecutionStatus, Trigger
 from cronhook_core.domain.job_changes import deleted
 from cronhook_core.ports.job_catalog import CancelQueued
 from cronhook_core.ports.job_store import JobStore
-from cronhook_core.testing.builders import (
-    MINUTE,
-    NOW,
-    gave_up,
-    gone,
-    make_plan,
-    retry,
-    succeeded,
-)
-from cronhook_core.testing.job_store.racing import ROUNDS, Stop, either_stop, insist, several
+from cronhook_core.testing.builders import MINUTE, NOW, gave_up, gone, make_plan, retry, succeeded
+from cronhook_core.testing.job_store.racing import ROUNDS, Stop, either_stop, insist, race, several
 from cronhook_core.testing.job_store.scene import DELETING, FIRST, LATER, JobStoreSuite, OpenStore, Scene
 
-Requeue = Callable[[JobStore, Claim], Awaitable[object]]
+Requeue = Callable[[JobStore, Claim], Coroutine[Any, Any, object]]
 
 
 async def _finish(store: JobStore, claim: Claim) -> object:
@@ -49,8 +42,8 @@ class ResultRaces(JobStoreSuite):
         worker, api = await several(scene, open_store, 2)
         jobs = await scene.jobs(ROUNDS)
         claims = [await scene.running(job, Trigger.SCHEDULE) for job in jobs]
-        await asyncio.gather(
-            *(requeue(worker, claim) for claim in claims), *(insist(api, job, step, cancel) for job in jobs)
+        await race(
+            (insist(api, job, step, cancel), requeue(worker, claim)) for job, claim in zip(jobs, claims, strict=True)
         )
         for claim in claims:
             stored = await scene.now_of(claim)
@@ -73,9 +66,9 @@ class ResultRaces(JobStoreSuite):
         worker, leader = await several(scene, open_store, 2)
         job = await scene.job()
         claims = [await scene.running(job) for _ in range(ROUNDS)]
-        await asyncio.gather(
-            worker.finish([succeeded(claim) for claim in claims], LATER),
-            leader.lose([claim.ref for claim in claims[::-1]], LATER),
+        await race((worker.finish([succeeded(claim)], LATER), leader.lose([claim.ref], LATER)) for claim in claims[::2])
+        await race(
+            (leader.lose([claim.ref], LATER), worker.finish([succeeded(claim)], LATER)) for claim in claims[1::2]
         )
         for claim in claims:
             assert (await scene.now_of(claim)).status is ExecutionStatus.SUCCEEDED
@@ -85,11 +78,10 @@ class ResultRaces(JobStoreSuite):
         worker, leader = await several(scene, open_store, 2)
         job = await scene.job()
         claims = [await scene.running(job) for _ in range(ROUNDS)]
-        finished, lost = await asyncio.gather(
-            worker.finish([retry(claim, LATER) for claim in claims], LATER),
-            leader.lose([claim.ref for claim in claims], LATER),
+        outcomes = await race(
+            (worker.finish([retry(claim, LATER)], LATER), leader.lose([claim.ref], LATER)) for claim in claims
         )
-        for claim, one, other in zip(claims, finished, lost, strict=True):
+        for claim, ([one], [other]) in zip(claims, outcomes, strict=True):
             assert one.accepted is not other.accepted
             stored = await scene.now_of(claim)
             assert (stored.retries_used, stored.losses) == ((1, 0) if one.accepted else (0, 1))
