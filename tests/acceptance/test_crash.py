@@ -43,7 +43,7 @@ def test_killed_again_and_again_it_loses_nothing(up: Up, receiver: Receiver) -> 
     wait_until(lambda: unfinished(up) == 0, 60, "all jobs have ended")
     assert executions(up) == Counter(jobs)
     assert set(up.query("SELECT status FROM executions")) == {("succeeded",)}
-    ((lost,),) = up.query("SELECT count(*) FROM attempts WHERE outcome = 'lost'")
+    ((lost,),) = up.query("SELECT count(*) FROM job_logs WHERE outcome = 'lost'")
     assert lost >= 5
     sent = Counter((arrival.webhook_id, arrival.headers["cronhook-attempt"]) for arrival in receiver.arrivals)
     assert set(sent.values()) == {1}

@@ -21,7 +21,7 @@ TABLES = {
     "host, timeout_us, retry_delays_seconds, created_at, updated_at, deleted_at",
     "executions": 'id, job_id, workspace_id, host, "trigger", status, reason, worker_id, scheduled_for, available_at, '
     "created_at, started_at, finished_at, missed_from, missed_count, attempt_no, retries_used, losses, releases",
-    "attempts": "execution_id, attempt_no, job_id, workspace_id, worker_id, scheduled_for, started_at, finished_at, "
+    "job_logs": "execution_id, attempt_no, job_id, workspace_id, worker_id, scheduled_for, started_at, finished_at, "
     "next_attempt_at, outcome, late, response_status",
     "workers": "id, beat, registered_at, last_beat_at, buried_at",
 }
@@ -82,7 +82,7 @@ def _database(select: Select, audited: bool) -> Database:
     return Database(
         jobs=[_with_retries(row) for row in rows["jobs"]],
         executions=rows["executions"],
-        attempts=[{**row, "late": bool(row["late"])} for row in rows["attempts"]],
+        attempts=[{**row, "late": bool(row["late"])} for row in rows["job_logs"]],
         workers=rows["workers"],
         transitions=_rows(select(f"SELECT * FROM {TRANSITIONS} ORDER BY n")) if audited else (),
     )

@@ -46,7 +46,7 @@ INDEXED: dict[str, tuple[Work, set[str]]] = {
     ),
     "finish": (
         lambda c: finish(c, [REPORT], NOW),
-        {"sqlite_autoindex_executions_1", "sqlite_autoindex_attempts_1", "sqlite_autoindex_jobs_1"},
+        {"sqlite_autoindex_executions_1", "sqlite_autoindex_job_logs_1", "sqlite_autoindex_jobs_1"},
     ),
     "get_job": (
         lambda c: reads.get_job(c, "wsp_0", JOB.id),
@@ -63,16 +63,16 @@ INDEXED: dict[str, tuple[Work, set[str]]] = {
     ),
     "list_attempts": (
         lambda c: reads.list_attempts(c, "wsp_0", JOB.id, None, False, 0, 10),
-        {"ix_attempts_job_id_started_at"},
+        {"ix_job_logs_job_id_started_at"},
     ),
-    "attempts_of": (lambda c: reads.attempts_of(c, "wsp_0", EXECUTION.id), {"sqlite_autoindex_attempts_1"}),
+    "attempts_of": (lambda c: reads.attempts_of(c, "wsp_0", EXECUTION.id), {"sqlite_autoindex_job_logs_1"}),
     "prunable": (
         lambda c: upkeep.prunable(c, NOW, 10),
         {"ix_executions_finished_at", "ix_executions_job_id_id"},
     ),
     "prune": (
         lambda c: upkeep.prune(c, [EXECUTION.id], NOW),
-        {"sqlite_autoindex_attempts_1", "sqlite_autoindex_executions_1"},
+        {"sqlite_autoindex_job_logs_1", "sqlite_autoindex_executions_1"},
     ),
 }
 SMALL = ("idempotency_records", "workers", "json_each", "refs", "anon_1", "VIRTUAL TABLE", "LIST SUBQUERY", "meta")

@@ -18,11 +18,11 @@ WITH worker AS MATERIALIZED (
     SELECT 1 FROM workers WHERE id = $2::text AND buried_at IS NULL FOR KEY SHARE
 ), picked AS MATERIALIZED (
     SELECT e.id, e.losses, j.host, j.callback_url, j.headers, j.payload, j.timeout_us, j.retry_delays_seconds
-    FROM worker, executions e JOIN jobs j ON j.id = e.job_id
+    FROM worker, executions e JOIN jobs j ON j.id = ANY (ARRAY[e.job_id])
     WHERE e.id = ANY ($1::text[])
       AND CASE e.status WHEN 'queued' THEN e.available_at <= $3::timestamptz ELSE false END
-      AND j.deleted_at IS NULL AND (j.status <> 'paused' OR e.trigger <> 'schedule')
-    ORDER BY e.id
+      AND CASE WHEN j.deleted_at IS NULL THEN j.status <> 'paused' OR e.trigger <> 'schedule' ELSE false END
+    ORDER BY e.id || ''
     FOR UPDATE OF e SKIP LOCKED
 ), taken AS (
     UPDATE executions e SET
@@ -31,7 +31,7 @@ WITH worker AS MATERIALIZED (
         worker_id = $2::text,
         started_at = coalesce(e.started_at, $3::timestamptz)
     FROM picked p
-    WHERE e.id = p.id AND (
+    WHERE e.id = ANY (ARRAY[p.id]) AND (
         p.losses < {SUSPECT_LOSSES}
         OR $4::bool AND p.id = (
             SELECT id FROM picked WHERE losses >= {SUSPECT_LOSSES} ORDER BY array_position($1::text[], id) LIMIT 1
@@ -41,7 +41,7 @@ WITH worker AS MATERIALIZED (
         e.id, e.attempt_no, e.job_id, e.workspace_id, p.host, e.trigger, e.scheduled_for, e.retries_used, e.losses,
         p.callback_url, p.headers, p.payload, p.timeout_us, p.retry_delays_seconds
 ), started AS (
-    INSERT INTO attempts (execution_id, attempt_no, job_id, workspace_id, scheduled_for, worker_id, started_at)
+    INSERT INTO job_logs (execution_id, attempt_no, job_id, workspace_id, scheduled_for, worker_id, started_at)
     SELECT id, attempt_no, job_id, workspace_id, scheduled_for, $2::text, $3::timestamptz FROM taken
 )
 SELECT * FROM taken
@@ -55,8 +55,8 @@ the key share of ``worker`` excludes: it waits for our commit and what is looked
 wait for it and then find no worker. (A beat, an update of other columns, is not held up.) Executions are never waited
 for, so no claim takes part in a deadlock.
 
-``CASE`` keeps the guard out of reach of the index on what is queued: else a generic plan may walk through the whole
-backlog and look for our ids in it.
+``CASE`` keeps the guards out of reach of partial indexes: else a generic plan may walk through the whole backlog and
+look for our ids in it.
 """
 
 

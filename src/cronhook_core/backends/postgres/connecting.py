@@ -47,7 +47,9 @@ TRANSITIONS = {
 """For sessions that run nothing but the fixed statements of the transitions, over arrays of ids.
 
 Such a statement is planned once per session and then kept, perhaps on a database that was still empty: so the plan must
-be the one for a full database from the beginning.
+be the one for a full database from the beginning. The statements do their part: a row is joined as
+``x.id = ANY (ARRAY[y.id])`` and sorted by ``x.id || ''``. That leaves no way but to probe the index for each; with a
+plain ``=`` or ``ORDER BY x.id``, a planner that takes the table for small may walk through all of it, in order.
 """
 
 

@@ -8,10 +8,11 @@ from typing import Any, Concatenate, Generic, ParamSpec, TypeVar, cast
 
 from psycopg import AsyncRawCursor
 from sqlalchemy import Connection
+from sqlalchemy.exc import DBAPIError
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_engine
 
 from cronhook_core.backends.postgres.connecting import SESSION, TRANSITIONS, Connector, Session, cut_off_at
-from cronhook_core.backends.postgres.failures import Failure
+from cronhook_core.backends.postgres.failures import Failure, judged
 from cronhook_core.backends.postgres.notifications import Notifications
 from cronhook_core.backends.postgres.persistence import persist
 from cronhook_core.backends.postgres.sessions import Sessions
@@ -35,8 +36,9 @@ class PostgresDatabase:
     (or the error that it names) within 8 s.
     """
 
-    def __init__(self, connector: Connector, *, pool_size: int, random: Random) -> None:
+    def __init__(self, connector: Connector, *, pool_size: int, answer_within: float, random: Random) -> None:
         self._connector = connector
+        self._answer_within = answer_within
         self._random = random
         self._engine = create_async_engine(
             "postgresql+psycopg://",
@@ -54,16 +56,23 @@ class PostgresDatabase:
     @classmethod
     @asynccontextmanager
     async def open(
-        cls, database_url: str, *, through_pooler: bool = False, pool_size: int = 5, random: Random | None = None
+        cls,
+        database_url: str,
+        *,
+        through_pooler: bool = False,
+        pool_size: int = 5,
+        answer_within: float = ANSWER_WITHIN,
+        random: Random | None = None,
     ) -> AsyncIterator[PostgresDatabase]:
         """``database_url`` begins with ``postgresql://`` and may say all that libpq understands.
 
         ``through_pooler``: PgBouncer, or another pooler in transaction mode, stands between. Then nothing is used that
         belongs to a session: no prepared statements, no LISTEN, and no settings, so that timeouts on the server must be
-        set for the role. At most twice ``pool_size`` connections are opened, and one that listens.
+        set for the role. At most twice ``pool_size`` connections are opened, and one that listens. ``answer_within`` is
+        how many seconds a call waits for a server that is connected and says nothing.
         """
         connector = Connector.to(database_url, through_pooler=through_pooler)
-        database = cls(connector, pool_size=pool_size, random=random or Random())
+        database = cls(connector, pool_size=pool_size, answer_within=answer_within, random=random or Random())
         try:
             yield database
         finally:
@@ -76,7 +85,7 @@ class PostgresDatabase:
 
     async def read(self, work: Callable[Concatenate[Connection, P], T], *args: P.args, **kwargs: P.kwargs) -> T:
         """Run ``work``, which only reads; each of its statements sees what is committed by then."""
-        return await _Transaction(self._autocommit, lambda c: work(c, *args, **kwargs)).run(self._random)
+        return await self._in_transaction(self._autocommit, lambda c: work(c, *args, **kwargs))
 
     async def write(self, work: Callable[Concatenate[Connection, P], T], *args: P.args, **kwargs: P.kwargs) -> T:
         """Run ``work`` as one transaction.
@@ -84,7 +93,7 @@ class PostgresDatabase:
         It is run again where it is certain that nothing was committed. A connection lost during the commit leaves that
         unknown, and raises.
         """
-        return await _Transaction(self._engine, lambda c: work(c, *args, **kwargs)).run(self._random)
+        return await self._in_transaction(self._engine, lambda c: work(c, *args, **kwargs))
 
     async def execute(
         self,
@@ -92,7 +101,7 @@ class PostgresDatabase:
         parameters: Sequence[Any] = (),
         *,
         error: type[Unavailable] = StoreUnavailable,
-        answer_within: float = ANSWER_WITHIN,
+        answer_within: float | None = None,
     ) -> Rows:
         """One statement, committed by itself, that does no harm when it is repeated: it is, after a lost answer.
 
@@ -105,10 +114,10 @@ class PostgresDatabase:
         statements: Sequence[tuple[str, Sequence[Any]]],
         *,
         error: type[Unavailable] = StoreUnavailable,
-        answer_within: float = ANSWER_WITHIN,
+        answer_within: float | None = None,
     ) -> Rows:
         """As `execute`, with several statements in one transaction; the rows of the last."""
-        deadline = _time() + answer_within
+        deadline = _time() + (answer_within or self._answer_within)
 
         async def attempt() -> Rows:
             async with self._sessions.lend(deadline) as session:
@@ -117,6 +126,17 @@ class PostgresDatabase:
 
         until = min(deadline, _time() + TRY_FOR)
         return await persist(attempt, may_repeat=_harmless, until=until, random=self._random, error=error)
+
+    async def _in_transaction(self, engine: AsyncEngine, work: Callable[[Connection], T]) -> T:
+        deadline = _time() + self._answer_within
+        transaction = _Transaction(engine, work, deadline)
+        return await persist(
+            transaction.attempt,
+            may_repeat=transaction.may_repeat,
+            until=min(deadline, _time() + TRY_FOR),
+            random=self._random,
+            error=StoreUnavailable,
+        )
 
     async def _open_session(self) -> Session:
         session = await self._connector.connect(TRANSITIONS)
@@ -132,28 +152,30 @@ class PostgresDatabase:
 class _Transaction(Generic[T]):
     """One call of `read` or `write`, which may take several attempts."""
 
-    def __init__(self, engine: AsyncEngine, work: Callable[[Connection], T]) -> None:
+    def __init__(self, engine: AsyncEngine, work: Callable[[Connection], T], deadline: float) -> None:
         self._engine = engine
         self._work = work
-        self._deadline = _time() + ANSWER_WITHIN
+        self._deadline = deadline
         self._committing = False
 
-    async def run(self, random: Random) -> T:
-        until = _time() + TRY_FOR
-        return await persist(
-            self._attempt, may_repeat=self._may_repeat, until=until, random=random, error=StoreUnavailable
-        )
-
-    async def _attempt(self) -> T:
+    async def attempt(self) -> T:
         self._committing = False
         async with self._engine.connect() as connection:
             with cut_off_at(self._deadline, _session_of(connection)):
-                async with connection.begin():
-                    result = await connection.run_sync(self._work)
-                    self._committing = True
-                return result
+                try:
+                    return await self._run(connection)
+                except DBAPIError as error:
+                    if judged(error).connection_lost:
+                        await connection.invalidate()
+                    raise
 
-    def _may_repeat(self, failure: Failure) -> bool:
+    async def _run(self, connection: AsyncConnection) -> T:
+        async with connection.begin():
+            result = await connection.run_sync(self._work)
+            self._committing = True
+        return result
+
+    def may_repeat(self, failure: Failure) -> bool:
         return failure.undone or (failure.connection_lost and not self._committing)
 
 

@@ -14,7 +14,9 @@ from cronhook_core.domain.claim import AttemptReport
 from cronhook_core.domain.retry_policy import Decision, GiveUp, RetryAt, Succeed
 
 _JOBS_THAT_DECIDE = """
-    SELECT e.job_id FROM report r JOIN executions e ON e.id = r.id JOIN jobs j ON j.id = e.job_id
+    SELECT e.job_id FROM report r
+    JOIN executions e ON e.id = ANY (ARRAY[r.id])
+    JOIN jobs j ON j.id = ANY (ARRAY[e.job_id])
     WHERE r.decision <> 'succeed' OR j.run_at IS NOT NULL
 """
 
@@ -61,9 +63,9 @@ WITH report AS MATERIALIZED (
         available_at = CASE d.status WHEN 'queued' THEN d.retry_at ELSE e.available_at END,
         finished_at = CASE d.status WHEN 'queued' THEN e.finished_at ELSE d.finished_at END,
         worker_id = NULL
-    FROM decided d WHERE d.accepted AND e.id = d.id
+    FROM decided d WHERE d.accepted AND e.id = ANY (ARRAY[d.id])
 ), logged AS (
-    UPDATE attempts a SET
+    UPDATE job_logs a SET
         outcome = d.outcome,
         late = NOT d.accepted,
         error = d.error,
@@ -78,7 +80,7 @@ WITH report AS MATERIALIZED (
             WHEN d.status = 'queued' THEN d.retry_at
         END
     FROM decided d
-    WHERE a.execution_id = d.id AND a.attempt_no = d.attempt_no
+    WHERE a.execution_id = ANY (ARRAY[d.id]) AND a.attempt_no = ANY (ARRAY[d.attempt_no])
       AND (d.accepted OR a.outcome IS NULL OR a.outcome = 'lost')
 ), {ended_jobs("$14::timestamptz")}, cancelled AS (
     UPDATE executions e SET status = 'cancelled', reason = 'gone', worker_id = NULL, finished_at = $14::timestamptz
@@ -102,7 +104,7 @@ and all that is queued must be cancelled: there `LOCK_JOBS` goes before, in the 
 LOCK_JOBS = """
 SELECT id FROM jobs
 WHERE id = ANY (ARRAY(SELECT job_id FROM executions WHERE id = ANY ($1::text[])))
-ORDER BY id
+ORDER BY id || ''
 FOR NO KEY UPDATE
 """
 

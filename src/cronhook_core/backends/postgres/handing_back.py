@@ -39,7 +39,7 @@ def _handed_back(refs: str, *, outcome: str, counter: str, status: str, reason: 
     """The statement for attempts that end with ``outcome``; ``status`` and ``reason`` are what follows."""
     return f"""
 WITH RECURSIVE {refs},
-{locked_jobs("SELECT e.job_id FROM ref r JOIN executions e ON e.id = r.id")},
+{locked_jobs("SELECT e.job_id FROM ref r JOIN executions e ON e.id = ANY (ARRAY[r.id])")},
 {held_executions("ARRAY(SELECT id FROM ref)")}, decided AS MATERIALIZED (
     SELECT c.*, CASE WHEN c.accepted AND c.status = 'failed' AND c.is_the_one_run THEN 'failed' END AS job_end
     FROM (
@@ -57,13 +57,14 @@ WITH RECURSIVE {refs},
         available_at = CASE d.status WHEN 'queued' THEN $1::timestamptz ELSE e.available_at END,
         finished_at = CASE d.status WHEN 'queued' THEN e.finished_at ELSE $1::timestamptz END,
         worker_id = NULL
-    FROM decided d WHERE d.accepted AND e.id = d.id
+    FROM decided d WHERE d.accepted AND e.id = ANY (ARRAY[d.id])
 ), logged AS (
-    UPDATE attempts a SET
+    UPDATE job_logs a SET
         outcome = '{outcome}',
         finished_at = $1::timestamptz,
         next_attempt_at = CASE WHEN d.status = 'queued' AND '{outcome}' = 'lost' THEN $1::timestamptz END
-    FROM decided d WHERE d.accepted AND a.execution_id = d.id AND a.attempt_no = d.attempt_no
+    FROM decided d
+    WHERE d.accepted AND a.execution_id = ANY (ARRAY[d.id]) AND a.attempt_no = ANY (ARRAY[d.attempt_no])
 ), {ended_jobs("$1::timestamptz")}
 SELECT
     id, attempt_no, accepted, CASE WHEN accepted THEN status ELSE was END, CASE WHEN accepted THEN reason END,

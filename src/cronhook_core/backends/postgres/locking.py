@@ -17,7 +17,7 @@ def locked_jobs(job_ids: str) -> str:
 job AS MATERIALIZED (
     SELECT id, status, inactive_reason, deleted_at, run_at, next_run FROM jobs
     WHERE id = ANY (ARRAY({job_ids}))
-    ORDER BY id
+    ORDER BY id || ''
     FOR NO KEY UPDATE
 )"""
 
@@ -39,9 +39,9 @@ held AS MATERIALIZED (
         END AS stopped,
         j.status <> 'inactive' AND e.trigger = 'schedule' AND j.run_at = e.scheduled_for AND j.next_run IS NULL
             AS is_the_one_run
-    FROM executions e LEFT JOIN job j ON j.id = e.job_id
+    FROM executions e LEFT JOIN job j ON j.id = e.job_id || ''
     WHERE e.id = ANY ({execution_ids})
-    ORDER BY e.id
+    ORDER BY e.id || ''
     FOR UPDATE OF e
 )"""
 
@@ -52,5 +52,5 @@ def ended_jobs(now: str) -> str:
 ended AS (
     UPDATE jobs j SET
         status = 'inactive', inactive_reason = d.job_end, next_run = NULL, revision = j.revision + 1, updated_at = {now}
-    FROM decided d WHERE d.job_end IS NOT NULL AND j.id = d.job_id
+    FROM decided d WHERE d.job_end IS NOT NULL AND j.id = ANY (ARRAY[d.job_id])
 )"""

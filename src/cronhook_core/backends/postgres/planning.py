@@ -22,9 +22,9 @@ WITH plan AS MATERIALIZED (
         missed_count, missed_from
     )
 ), applied AS MATERIALIZED (
-    SELECT p.* FROM plan p JOIN jobs j ON j.id = p.job_id
+    SELECT p.* FROM plan p JOIN jobs j ON j.id = ANY (ARRAY[p.job_id])
     WHERE j.status = 'active' AND j.revision = p.revision AND j.next_run IS NOT DISTINCT FROM p.expected_next_run
-    ORDER BY j.id
+    ORDER BY p.job_id
     FOR NO KEY UPDATE OF j
 ), moved AS (
     UPDATE jobs j SET
@@ -34,7 +34,7 @@ WITH plan AS MATERIALIZED (
         inactive_reason = coalesce(a.inactive_reason, j.inactive_reason),
         revision = j.revision + CASE WHEN a.inactive_reason IS NULL THEN 0 ELSE 1 END,
         updated_at = CASE WHEN a.inactive_reason IS NULL THEN j.updated_at ELSE $15::timestamptz END
-    FROM applied a WHERE j.id = a.job_id
+    FROM applied a WHERE j.id = ANY (ARRAY[a.job_id])
 )
 INSERT INTO executions (
     id, job_id, workspace_id, host, trigger, scheduled_for, status, available_at, created_at,

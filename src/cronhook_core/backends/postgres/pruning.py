@@ -32,14 +32,14 @@ WITH looked_at AS MATERIALIZED (
     SELECT e.id FROM executions e
     WHERE e.id = ANY (ARRAY(
         SELECT l.id FROM looked_at l
-        WHERE EXISTS (SELECT FROM executions newer WHERE newer.job_id = l.job_id AND newer.id > l.id)
+        WHERE (SELECT true FROM executions newer WHERE newer.job_id = l.job_id AND newer.id > l.id LIMIT 1)
         ORDER BY l.finished_at, l.id
         LIMIT $4::int
     ))
-    ORDER BY e.id
+    ORDER BY e.id || ''
     FOR UPDATE SKIP LOCKED
 ), old_attempts AS (
-    DELETE FROM attempts WHERE execution_id = ANY (ARRAY(SELECT id FROM old))
+    DELETE FROM job_logs WHERE execution_id = ANY (ARRAY(SELECT id FROM old))
 ), pruned AS (
     DELETE FROM executions WHERE id = ANY (ARRAY(SELECT id FROM old)) RETURNING id
 )

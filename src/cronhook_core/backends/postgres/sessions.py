@@ -6,9 +6,11 @@ import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 
+import psycopg
 from psycopg.pq import TransactionStatus
 
 from cronhook_core.backends.postgres.connecting import Session
+from cronhook_core.backends.postgres.failures import judged
 
 
 class Sessions:
@@ -29,6 +31,10 @@ class Sessions:
             connection = await self._take(deadline)
             try:
                 yield connection
+            except psycopg.Error as error:
+                if judged(error).connection_lost:
+                    await connection.close()
+                raise
             finally:
                 await self._give_back(connection)
         finally:

@@ -154,7 +154,7 @@ _partial_index(
 _partial_index("ix_executions_finished_at", executions.c.finished_at, where=FINISHED)
 
 attempts = Table(
-    "attempts",
+    "job_logs",
     metadata,
     Column("scheduled_for", Instant, nullable=False),
     Column("started_at", Instant, nullable=False),
@@ -174,7 +174,7 @@ attempts = Table(
     Column("response_headers", JsonText),
     Column("response_body", Text),
     PrimaryKeyConstraint("execution_id", "attempt_no"),
-    Index("ix_attempts_job_id_started_at", "job_id", "started_at"),
+    Index("ix_job_logs_job_id_started_at", "job_id", "started_at"),
     # No column that the result fills is part of an index: with room left in its page the update is heap-only.
     postgresql_with={"fillfactor": "50", "autovacuum_vacuum_scale_factor": "0.05"},
 )
@@ -226,9 +226,8 @@ queue_messages = Table(
     Column("host", Key, nullable=False),
 )
 """The hints of the queue where Postgres is the queue; nothing else writes or reads it. A crash may empty it."""
-event.listen(
-    queue_messages, "after_create", DDL("ALTER TABLE %(fullname)s SET UNLOGGED").execute_if(dialect="postgresql")
-)
+_unlog = DDL("ALTER TABLE %(fullname)s SET UNLOGGED")  # type: ignore[no-untyped-call]
+event.listen(queue_messages, "after_create", _unlog.execute_if(dialect="postgresql"))
 
 meta = Table(
     "meta",

@@ -16,7 +16,7 @@ def upgrade() -> None:
     _create_accounts()
     _create_jobs()
     _create_executions()
-    _create_attempts()
+    _create_job_logs()
     _create_workers()
     _create_idempotency_records()
     _create_leases_and_meta()
@@ -133,9 +133,9 @@ def _create_executions() -> None:
     _create_index("ix_executions_finished_at", "executions", ["finished_at"], where="finished_at IS NOT NULL")
 
 
-def _create_attempts() -> None:
+def _create_job_logs() -> None:
     op.create_table(
-        "attempts",
+        "job_logs",
         sa.Column("scheduled_for", INSTANT, nullable=False),
         sa.Column("started_at", INSTANT, nullable=False),
         sa.Column("finished_at", INSTANT),
@@ -153,10 +153,10 @@ def _create_attempts() -> None:
         sa.Column("error", sa.Text),
         sa.Column("response_headers", sa.Text),
         sa.Column("response_body", sa.Text),
-        sa.PrimaryKeyConstraint("execution_id", "attempt_no", name="pk_attempts"),
+        sa.PrimaryKeyConstraint("execution_id", "attempt_no", name="pk_job_logs"),
         postgresql_with={"fillfactor": "50", "autovacuum_vacuum_scale_factor": "0.05"},
     )
-    op.create_index("ix_attempts_job_id_started_at", "attempts", ["job_id", "started_at"])
+    op.create_index("ix_job_logs_job_id_started_at", "job_logs", ["job_id", "started_at"])
 
 
 def _create_workers() -> None:

@@ -1,0 +1,237 @@
+"""What the server is asked to do: how many statements, over which indexes, and how many rows they touch."""
+
+import re
+from collections.abc import Awaitable, Callable, Iterator
+from datetime import timedelta
+from typing import Any
+
+import psycopg
+import pytest
+
+from cronhook_core.backends.postgres import workers
+from cronhook_core.backends.postgres.claiming import CLAIM
+from cronhook_core.backends.postgres.connecting import TRANSITIONS
+from cronhook_core.backends.postgres.database import PostgresDatabase
+from cronhook_core.backends.postgres.finishing import FINISH, LOCK_JOBS
+from cronhook_core.backends.postgres.handing_back import LOSE, LOSE_ABANDONED, RELEASE
+from cronhook_core.backends.postgres.job_store import PostgresJobStore
+from cronhook_core.backends.postgres.planning import PLAN
+from cronhook_core.backends.postgres.pruning import PRUNE
+from cronhook_core.backends.postgres.queue import PostgresQueue
+from cronhook_core.domain.schedule import OneTimeSchedule
+from cronhook_core.testing.builders import MINUTE, NOW, gone, make_plan, retry, succeeded
+from cronhook_core.testing.job_store.scene import LATER, Scene
+from tests.integration.postgres.nodes import AT_ONCE, Open, message, observed
+from tests.services import PostgresServer
+
+BACKLOG = 20_000
+STATEMENTS = {
+    "plan": PLAN,
+    "claim": CLAIM,
+    "finish": FINISH,
+    "lock_jobs": LOCK_JOBS,
+    "release": RELEASE,
+    "lose": LOSE,
+    "lose_abandoned": LOSE_ABANDONED,
+    "prune": PRUNE,
+    "running": workers.RUNNING,
+}
+OWN_INDEX = {
+    "lose_abandoned": "ix_executions_running",
+    "running": "ix_executions_running",
+    "prune": "ix_executions_finished_at",
+}
+"""Statements that do not name the executions they are about."""
+BY_NAME = {"pk_executions", "pk_attempts", "pk_jobs", "ix_executions_job_id_id"}
+"""Indexes by which a few rows are found however many there are."""
+
+
+async def fill(url: str) -> None:
+    """Jobs that are due far ahead and executions that wait, run, ended long ago, or are due now, in great number."""
+    async with observed(url) as observer:
+        await observer.execute(
+            f"""
+            INSERT INTO jobs SELECT (jsonb_populate_record(j, jsonb_build_object(
+                'id', 'job_' || n, 'next_run', $${(NOW + timedelta(days=30)).isoformat()}$$::timestamptz
+            ))).* FROM jobs j, generate_series(1, {BACKLOG}) n WHERE j.id = (SELECT min(id) FROM jobs)
+            """
+        )
+        for status, finished, worker in (
+            ("queued", "NULL", "NULL"),
+            ("succeeded", f"'{NOW.isoformat()}'", "NULL"),
+            ("running", "NULL", "'wrk_busy'"),
+        ):
+            await observer.execute(
+                f"""
+                INSERT INTO executions (
+                    id, job_id, workspace_id, host, trigger, scheduled_for, status, available_at, created_at,
+                    attempt_no, retries_used, losses, releases, missed_count, finished_at, worker_id
+                )
+                SELECT 'exe_{status}_' || n, 'job_' || n, 'wsp', 'host', 'manual', '{NOW.isoformat()}', '{status}',
+                    '{NOW.isoformat()}', '{NOW.isoformat()}', 1, 0, 0, 0, 0, {finished}, {worker}
+                FROM generate_series(1, {BACKLOG}) n
+                """
+            )
+        await observer.execute(
+            f"INSERT INTO workers (id, beat, registered_at, last_beat_at) VALUES ('wrk_busy', 0, '{NOW}', '{NOW}')"
+        )
+
+
+@pytest.mark.parametrize("state", ["empty", "full", "full and analysed"])
+async def test_the_plans_are_those_of_a_full_database(state: str, scene: Scene, url: str) -> None:
+    """Sessions keep a plan for life, so that it must not depend on how little there was when it was made."""
+    await scene.job()
+    if state != "empty":
+        await fill(url)
+    if state == "full and analysed":
+        async with observed(url) as observer:
+            await observer.execute("ANALYZE")
+    for name, statement in STATEMENTS.items():
+        indexes = set()
+        for node in await planned(url, statement):
+            assert node["Node Type"] != "Seq Scan" or node["Relation Name"] == "workers", name
+            if node.get("Index Name", "pk_workers") != "pk_workers":
+                assert "Index Cond" in node or node["Index Name"] == OWN_INDEX.get(name), name
+                indexes.add(node["Index Name"])
+        assert indexes <= BY_NAME | {OWN_INDEX.get(name)}, name
+        assert OWN_INDEX.get(name, "pk_jobs" if name == "plan" else "pk_executions") in indexes, name
+
+
+async def planned(url: str, statement: str) -> list[dict[str, Any]]:
+    """The nodes of the generic plan that a session for transitions makes."""
+    options = " ".join(f"-c {key}={value.replace(' ', chr(92) + ' ')}" for key, value in TRANSITIONS.items())
+    types = dict(re.findall(r"\$(\d+)::(\w+(?:\[\])?)", statement))
+    arguments = ", ".join("NULL" for _ in types)
+    declared = ", ".join(types[str(number + 1)] for number in range(len(types)))
+    async with await psycopg.AsyncConnection.connect(url, options=options, autocommit=True) as connection:
+        await connection.execute(f"PREPARE asked ({declared}) AS {statement}")
+        [(plan,)] = await (await connection.execute(f"EXPLAIN (FORMAT JSON) EXECUTE asked ({arguments})")).fetchall()
+    return list(nodes(plan[0]["Plan"]))
+
+
+def nodes(plan: dict[str, Any]) -> Iterator[dict[str, Any]]:
+    yield plan
+    for child in plan.get("Plans", ()):
+        yield from nodes(child)
+
+
+async def test_the_cost_follows_what_is_due(scene: Scene, url: str, open_database: Open) -> None:
+    job, other = await scene.jobs(2)
+    await fill(url)
+    async with observed(url) as observer:
+        await observer.execute(
+            f"UPDATE executions SET available_at = '{NOW + timedelta(days=30)}' WHERE status = 'queued'"
+        )
+        await observer.execute("DELETE FROM executions WHERE status = 'running'")
+        await observer.execute("ANALYZE")
+    before = await touched(url)
+    async with PostgresDatabase.open(url) as database:
+        store = PostgresJobStore(database)
+        worker_id = "wrk_mine"
+        await store.register_worker(worker_id, NOW)
+        for _ in range(8):  # often enough for the driver and the server to settle on one plan
+            assert len(await store.due_jobs(LATER, 500)) == 2
+            assert await store.next_due(LATER) == job.next_run
+            assert list(await store.ready(LATER, 300)) == []
+            assert list(await store.lose_abandoned(LATER, 100)) == []
+            assert list(await store.running(worker_id)) == []
+        [first, second] = await store.plan([make_plan(job), make_plan(other)], LATER)
+        assert len(await store.ready(LATER, 300)) == 2
+        claims = await store.claim([first, second], worker_id=worker_id, now=LATER)
+        await store.release([claims[0].ref], LATER)
+        await store.finish([succeeded(claims[1], LATER)], LATER)
+        [again] = await store.claim([first], worker_id=worker_id, now=LATER)
+        await store.lose([again.ref], LATER)
+    after = await touched(url)
+    assert after["scanned"] == before["scanned"]
+    assert after["fetched"] - before["fetched"] < 300
+
+
+async def touched(url: str) -> dict[str, int]:
+    """Rows of the three large tables: read in a row, and fetched by an index; exact once nobody is connected."""
+    async with observed(url) as observer:
+        cursor = await observer.execute(
+            """
+            SELECT sum(seq_tup_read)::int, sum(idx_tup_fetch)::int FROM pg_stat_user_tables
+            WHERE relname IN ('jobs', 'executions', 'job_logs')
+            """
+        )
+        [(scanned, fetched)] = await cursor.fetchall()
+    return {"scanned": scanned, "fetched": fetched}
+
+
+async def test_each_transition_is_one_statement(
+    server: PostgresServer, store: PostgresJobStore, database: PostgresDatabase, scene: Scene, url: str
+) -> None:
+    job = await scene.job()
+    plan = make_plan(job)
+    worker_id = await scene.worker()
+    claims = [await scene.running(job, worker_id=worker_id) for _ in range(5)]
+    queued = await scene.queued(job)
+    one_time, _ = await scene.due_once(LATER)
+    queue = PostgresQueue(database)
+    transitions: list[Callable[[], Awaitable[object]]] = [
+        lambda: store.plan([plan], LATER),
+        lambda: store.claim([queued.id], worker_id=worker_id, now=LATER),
+        lambda: store.finish([succeeded(claims[0]), retry(claims[1])], LATER),
+        lambda: store.release([claims[2].ref], LATER),
+        lambda: store.lose([claims[3].ref], LATER),
+        lambda: store.beat(worker_id, LATER),
+        lambda: store.bury_worker(worker_id, 1, LATER),
+        lambda: store.lose_abandoned(LATER, 10),
+        lambda: queue.push([message(1), message(2)], LATER),
+        lambda: queue.pop(10, AT_ONCE, LATER),
+    ]
+    await log_statements(url, database)
+    for transition in transitions:
+        written = len(server.log())
+        await transition()
+        assert len(statements(server.log()[written:], url)) == 1
+    assert isinstance(one_time.definition.schedule, OneTimeSchedule)
+
+
+async def test_only_a_receiver_that_wants_no_more_costs_a_second_statement(
+    server: PostgresServer, store: PostgresJobStore, database: PostgresDatabase, scene: Scene, url: str
+) -> None:
+    claim = await scene.running(await scene.job())
+    await log_statements(url, database)
+    written = len(server.log())
+    await store.finish([gone(claim)], LATER)
+    first_words = [text.split()[0] for text in statements(server.log()[written:], url)]
+    assert first_words == ["BEGIN", "SELECT", "WITH", "COMMIT"]
+
+
+async def test_a_success_of_a_cron_job_neither_locks_nor_writes_the_job(scene: Scene, url: str) -> None:
+    job = await scene.job()
+    claim = await scene.running(job)
+    async with observed(url) as observer:
+        row = f"SELECT ctid, xmin, xmax FROM jobs WHERE id = '{job.id}'"
+        before = await (await observer.execute(row)).fetchall()
+        async with observer.transaction():
+            await observer.execute(f"SELECT FROM jobs WHERE id = '{job.id}' FOR UPDATE")
+            [verdict] = await scene.store.finish([succeeded(claim)], LATER)
+            assert verdict.accepted
+        [(ctid, xmin, _)] = await (await observer.execute(row)).fetchall()
+    assert (ctid, xmin) == before[0][:2]
+
+
+async def log_statements(url: str, database: PostgresDatabase) -> None:
+    """From now on, for every session that the code under test has."""
+    async with observed(url) as observer:
+        await observer.execute(f"ALTER DATABASE \"{url.rpartition('/')[2]}\" SET log_statement = 'all'")
+    await database.execute("SET log_statement = 'all'")
+
+
+def statements(log: str, url: str) -> list[str]:
+    name = re.escape(url.rpartition("/")[2])
+    return re.findall(rf"^{name}\|LOG:  (?:statement|execute [^:]*): (.*(?:\n\t.*)*)", log, re.MULTILINE)
+
+
+async def test_pruning_goes_on_behind_what_can_never_go(scene: Scene, url: str, store: PostgresJobStore) -> None:
+    """Jobs that ran once keep that execution; twenty thousand of them are walked over, a bounded part at a time."""
+    job = await scene.job()
+    await fill(url)
+    for n in range(3):
+        await scene.store.finish([succeeded(await scene.running(job), LATER + n * MINUTE)], LATER)
+    pruned = [await store.prune(LATER + timedelta(days=400), 100) for _ in range(4)]
+    assert sorted(pruned) == [0, 0, 0, 2]
