@@ -25,7 +25,7 @@ from cronhook_core.ports.queue import Queue
 from cronhook_core.ports.webhook_sender import WebhookSender
 from cronhook_server.secret_key import VARIABLE, secret_key_beside
 from cronhook_server.services import Probe
-from cronhook_server.settings import Settings
+from cronhook_server.settings import DatabasePooler, Settings
 
 _EVICTS = "Redis deletes keys when its memory is full, locks included; set maxmemory-policy to noeviction"
 
@@ -52,7 +52,7 @@ async def open_backends(settings: Settings, random: Random) -> AsyncIterator[Bac
     """
     on_sqlite = is_sqlite(settings.database_url)
     async with AsyncExitStack() as stack:
-        opened = _on_sqlite(settings.database_url) if on_sqlite else _on_postgres(settings.database_url, random)
+        opened = _on_sqlite(settings.database_url) if on_sqlite else _on_postgres(settings, random)
         backends = await stack.enter_async_context(opened)
         if settings.redis_url is not None:
             backends = await stack.enter_async_context(_with_redis(backends, settings, settings.redis_url, random))
@@ -76,7 +76,7 @@ async def _on_sqlite(database_url: str) -> AsyncIterator[Backends]:
 
 
 @asynccontextmanager
-async def _on_postgres(database_url: str, random: Random) -> AsyncIterator[Backends]:
+async def _on_postgres(settings: Settings, random: Random) -> AsyncIterator[Backends]:
     from cronhook_core.backends.postgres.account_store import PostgresAccountStore
     from cronhook_core.backends.postgres.clock import PostgresClock
     from cronhook_core.backends.postgres.database import PostgresDatabase
@@ -85,7 +85,9 @@ async def _on_postgres(database_url: str, random: Random) -> AsyncIterator[Backe
     from cronhook_core.backends.postgres.queue import PostgresQueue
 
     async with AsyncExitStack() as stack:
-        database = await stack.enter_async_context(PostgresDatabase.open(database_url, random=random))
+        pooled = settings.database_pooler is DatabasePooler.TRANSACTION
+        opening = PostgresDatabase.open(settings.database_url, through_pooler=pooled, random=random)
+        database = await stack.enter_async_context(opening)
         newer_schema = await database.read(check_schema)
         clock = PostgresClock(database)
         await clock.sync()

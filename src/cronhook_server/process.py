@@ -65,8 +65,11 @@ class Signals:
         await ended
 
 
-def listen(host: str, port: int) -> socket.socket:
-    """A socket that listens; raises `ConfigurationError` where that is not possible. ``port`` 0: any free one."""
+def listen(host: str, port: int, *, variable: str = "CRONHOOK_PORT") -> socket.socket:
+    """A socket that listens; raises `ConfigurationError` where that is not possible. ``port`` 0: any free one.
+
+    ``variable`` is the setting that the port comes from.
+    """
     try:
         family = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE)[0][0]
         return socket.create_server((host, port), family=family, backlog=_BACKLOG)
@@ -74,7 +77,7 @@ def listen(host: str, port: int) -> socket.socket:
         raise ConfigurationError("CRONHOOK_HOST", f"{host!r} is not an address of this machine") from None
     except OSError as error:
         reason = f"cannot listen on {host} port {port}: {(error.strerror or str(error)).lower()}"
-        raise ConfigurationError("CRONHOOK_PORT", reason) from None
+        raise ConfigurationError(variable, reason) from None
 
 
 def address_of(listening: socket.socket) -> str:

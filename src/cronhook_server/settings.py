@@ -40,6 +40,13 @@ class LogFormat(StrEnum):
     CONSOLE = "console"
 
 
+class DatabasePooler(StrEnum):
+    """What stands between cronhook and Postgres."""
+
+    NONE = "none"
+    TRANSACTION = "transaction"
+
+
 @frozen(kw_only=True)
 class Settings:
     """Durations are ``timedelta``; the variables have their unit in the name.
@@ -50,6 +57,7 @@ class Settings:
     """
 
     database_url: str = field(default=DEFAULT_DATABASE_URL, repr=False)
+    database_pooler: DatabasePooler = DatabasePooler.NONE
     redis_url: str | None = field(default=None, repr=False)
     redis_prefix: str = "cronhook"
     host: str = "127.0.0.1"
@@ -124,6 +132,7 @@ _TIMEOUTS = (MIN_TIMEOUT.total_seconds(), MAX_TIMEOUT.total_seconds())
 
 RULES = (
     Rule("database_url", "CRONHOOK_DATABASE_URL", database_url, masked_url, secret=True),
+    Rule("database_pooler", "CRONHOOK_DATABASE_POOLER", one_of(DatabasePooler)),
     Rule("redis_url", "CRONHOOK_REDIS_URL", redis_url, masked_url, secret=True),
     Rule("redis_prefix", "CRONHOOK_REDIS_PREFIX", prefix),
     Rule("host", "CRONHOOK_HOST", text),

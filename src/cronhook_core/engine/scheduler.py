@@ -44,7 +44,7 @@ class Scheduler:
     """Plans what is due while it leads, tells workers of it, and looks after dead workers and old records.
 
     `start` returns at once; `stop` lets the pass under way end and gives the lead back, so that another node takes over
-    at once. Both may be repeated. Any number may run on one store.
+    at once; `stop(at_once=True)` waits for nothing. Both may be repeated. Any number may run on one store.
     """
 
     def __init__(
@@ -69,6 +69,7 @@ class Scheduler:
         )
         self._pushed_through: datetime | None = None
         self._next_pass = 0.0
+        self._led = False
         self._planning = BackgroundLoop("planning", self.run_once, clock=clock, hooks=hooks, wait=self._leadership.wait)
         self._listening = BackgroundLoop("announcements", self._listen, clock=clock, hooks=hooks)
         reaper = Reaper(store, clock=clock, hooks=hooks, leads=lambda: self._leadership.leads)
@@ -86,9 +87,10 @@ class Scheduler:
         for loop in (self._planning, self._listening, *self._upkeep):
             loop.start()
 
-    async def stop(self) -> None:
-        await self._planning.stop()
-        await self._leadership.resign("it stops")
+    async def stop(self, *, at_once: bool = False) -> None:
+        await (self._planning.abort() if at_once else self._planning.stop())
+        if not at_once:
+            await self._leadership.resign("it stops")
         await asyncio.gather(self._listening.abort(), *(loop.abort() for loop in self._upkeep))
 
     async def run_once(self) -> float:
@@ -104,7 +106,10 @@ class Scheduler:
     async def _keep_and_plan(self) -> None:
         if not self._dependencies.database.available:
             await self._store.ping()
-        leads = await self._leadership.keep()
+        led, leads = self._led, await self._leadership.keep()
+        self._led = leads
+        if leads and not led:
+            self._next_pass = 0.0
         if self._clock.monotonic() < self._next_pass:
             return
         now = self._clock.now()

@@ -18,6 +18,9 @@ class _Entry(NamedTuple):
 COMMANDS = {
     "up": _Entry("cronhook_server.cli.up", "Run everything in one process, on a SQLite file."),
     "demo": _Entry("cronhook_server.cli.demo", "Watch jobs being scheduled, retried, signed and logged."),
+    "api": _Entry("cronhook_server.cli.api", "Serve the HTTP API."),
+    "scheduler": _Entry("cronhook_server.cli.scheduler", "Plan what is due; of several schedulers one leads."),
+    "worker": _Entry("cronhook_server.cli.worker", "Send what is due."),
     "keys": _Entry("cronhook_server.cli.keys", "Make, list and revoke API keys."),
     "migrate": _Entry("cronhook_server.cli.migrate", "Bring the database to this version's schema."),
     "settings": _Entry("cronhook_server.cli.settings", "Show the settings in force."),

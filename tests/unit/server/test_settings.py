@@ -6,7 +6,7 @@ import pytest
 
 from cronhook_core.errors import ConfigurationError
 from cronhook_server.setting_values import masked_url
-from cronhook_server.settings import RULES, LogFormat, Settings
+from cronhook_server.settings import RULES, DatabasePooler, LogFormat, Settings
 
 SECRET = "a secret of at least thirty-two characters"
 
@@ -25,6 +25,7 @@ def test_reads_every_variable() -> None:
     settings = Settings.read(
         {
             "CRONHOOK_DATABASE_URL": "postgresql://me@db/jobs?sslmode=require",
+            "CRONHOOK_DATABASE_POOLER": "transaction",
             "CRONHOOK_REDIS_URL": "rediss://cache:6380/1",
             "CRONHOOK_REDIS_PREFIX": "staging",
             "CRONHOOK_HOST": "::1",
@@ -52,6 +53,7 @@ def test_reads_every_variable() -> None:
     assert settings.log_retention == timedelta(days=7)
     assert str(settings.allowed_targets) == "10.0.0.0/8, 127.0.0.1/32:9000"
     assert settings.trusted_proxies == (ip_network("10.1.0.0/16"), ip_network("::1"))
+    assert settings.database_pooler is DatabasePooler.TRANSACTION
     assert (settings.auth_failures_per_minute, settings.metrics_port) == (20, 9100)
     assert settings.log_format is LogFormat.CONSOLE
     assert {row.source for row in settings.shown()} == {"environment"}

@@ -1,0 +1,174 @@
+"""One part of the server in a process of its own: API, scheduler or worker."""
+
+from __future__ import annotations
+
+import asyncio
+import socket
+from collections.abc import Awaitable, Callable
+from contextlib import AsyncExitStack, closing, suppress
+from random import Random, SystemRandom
+from typing import Protocol
+
+import structlog
+from attrs import frozen
+from prometheus_client import CollectorRegistry
+
+from cronhook_core.errors import StoreUnavailable
+from cronhook_server.all_hooks import AllHooks
+from cronhook_server.app import create_app
+from cronhook_server.assembly import Assembly
+from cronhook_server.composition import Backends, open_backends, open_sender, secret_key_of
+from cronhook_server.logging_hooks import LoggingHooks
+from cronhook_server.pages import LIVE, STARTING, Front, Page, Pages
+from cronhook_server.process import HttpServer, Signals, address_of, listen
+from cronhook_server.prometheus import CONTENT_TYPE, MetricsPage, PrometheusHooks
+from cronhook_server.settings import Settings
+
+DATABASE_TRIED_EVERY = 0.5
+
+_log = structlog.get_logger("cronhook")
+
+
+class Part(Protocol):
+    """What a daemon runs."""
+
+    def start(self) -> None: ...
+
+    async def stop(self, *, at_once: bool = False) -> None: ...
+
+
+@frozen(kw_only=True)
+class Ready:
+    """What a daemon is made of, once the database is there. ``stack`` closes what is opened for it."""
+
+    settings: Settings
+    assembly: Assembly
+    metrics: MetricsPage
+    front: Front
+    stack: AsyncExitStack
+
+
+Begin = Callable[[Ready], Awaitable[Part]]
+
+
+async def run_api(settings: Settings) -> None:
+    """Serve the API until a signal asks to stop."""
+    await _run("api", listen(settings.host, settings.port), settings, _begin_api)
+
+
+async def run_scheduler(settings: Settings) -> None:
+    """Plan until a signal asks to stop; the lead is then given back at once."""
+    await _run("scheduler", _listen_for_probes(settings), settings, _begin_scheduler)
+
+
+async def run_worker(settings: Settings) -> None:
+    """Send webhooks until a signal asks to stop; those under way may then end within the drain time."""
+    await _run("worker", _listen_for_probes(settings), settings, _begin_worker)
+
+
+async def _begin_api(ready: Ready) -> Part:
+    return _Api(ready.front, ready.assembly)
+
+
+async def _begin_scheduler(ready: Ready) -> Part:
+    _show_metrics(ready)
+    return ready.assembly.scheduler()
+
+
+async def _begin_worker(ready: Ready) -> Part:
+    _show_metrics(ready)
+    return ready.assembly.worker(await ready.stack.enter_async_context(open_sender(ready.settings)))
+
+
+def _show_metrics(ready: Ready) -> None:
+    metrics = Page(content_type=CONTENT_TYPE, body=ready.metrics.render)
+    ready.front.app = Pages({"/livez": LIVE, "/metrics": metrics})
+
+
+class _Api:
+    def __init__(self, front: Front, assembly: Assembly) -> None:
+        self._front = front
+        self._assembly = assembly
+
+    def start(self) -> None:
+        self._front.app = create_app(self._assembly.services())
+
+    async def stop(self, *, at_once: bool = False) -> None:
+        """Its requests are the server's to end."""
+
+
+def _listen_for_probes(settings: Settings) -> socket.socket:
+    return listen(settings.host, settings.metrics_port, variable="CRONHOOK_METRICS_PORT")
+
+
+async def _run(name: str, listening: socket.socket, settings: Settings, begin: Begin) -> None:
+    """Run until a signal asks to stop; the second one ends at once.
+
+    A database that is away is waited for; its schema must be there (`SchemaMismatch`). Redis may be away.
+    """
+    async with AsyncExitStack() as stack:
+        stack.enter_context(closing(listening))
+        secret_key = secret_key_of(settings)
+        signals = stack.enter_context(Signals())
+        front = Front(Pages({"/livez": LIVE}, otherwise=STARTING))
+        server = HttpServer(front, listening, drain_timeout=settings.drain_timeout)
+        stack.push_async_callback(server.stop)
+        server.start(signals.stop.set)
+        _log.info("listening", role=name, address=address_of(listening))
+        random = SystemRandom()
+        backends = await _backends_when_there(stack, settings, random, signals)
+        if backends is not None:
+            part = await begin(_ready(settings, backends, secret_key, random, front, stack))
+            await _serve(name, part, server, signals)
+
+
+async def _serve(name: str, part: Part, server: HttpServer, signals: Signals) -> None:
+    part.start()
+    _log.info("started", role=name)
+    await signals.stop.wait()
+    _log.info("stopping", role=name)
+    await signals.finish(_end(part, server), lambda: asyncio.gather(server.stop(at_once=True), part.stop(at_once=True)))
+    _log.info("stopped", role=name)
+
+
+async def _end(part: Part, server: HttpServer) -> None:
+    """Probes and metrics are answered as long as there is something to tell."""
+    await part.stop()
+    await server.stop()
+
+
+def _ready(
+    settings: Settings, backends: Backends, secret_key: str, random: Random, front: Front, stack: AsyncExitStack
+) -> Ready:
+    for warning in backends.warnings:
+        _log.warning("attention", reason=warning)
+    registry = CollectorRegistry()
+    hooks = AllHooks(LoggingHooks(), PrometheusHooks(registry, with_redis=settings.redis_url is not None))
+    return Ready(
+        settings=settings,
+        assembly=Assembly(backends, settings, secret_key=secret_key, hooks=hooks, random=random),
+        metrics=MetricsPage(registry, backends.queue),
+        front=front,
+        stack=stack,
+    )
+
+
+async def _backends_when_there(
+    stack: AsyncExitStack, settings: Settings, random: Random, signals: Signals
+) -> Backends | None:
+    """Wait for a database that is away; None when a signal came first."""
+    reason = None
+    while not signals.stop.is_set():
+        try:
+            backends = await stack.enter_async_context(open_backends(settings, random))
+        except StoreUnavailable as error:
+            if reason is None:
+                reason = str(error)
+                _log.warning("dependency_away", name="database", reason=reason)
+        else:
+            if reason is not None:
+                _log.info("dependency_back", name="database")
+            return backends
+        with suppress(TimeoutError):
+            await asyncio.wait_for(signals.stop.wait(), DATABASE_TRIED_EVERY)
+    return None
