@@ -52,6 +52,11 @@ class JobService:
         self._targets = targets
         self._max_jobs = max_jobs
 
+    async def refuse_repeat(self, workspace_id: str, request: IdempotentRequest | None) -> None:
+        """Raise `AlreadyAnswered` or `IdempotencyMismatch` for a repeat, before anything else is judged."""
+        if request is not None:
+            await self._store.refuse_repeat(workspace_id, request, now=self._clock.now())
+
     async def create(
         self, workspace_id: str, definition: JobDefinition, *, idempotency: IdempotentRequest | None = None
     ) -> Job:
@@ -171,6 +176,10 @@ class JobService:
         return await self._store.list_attempts(
             workspace_id, job_id, status=status, oldest_first=oldest_first, offset=offset, limit=limit
         )
+
+    async def count(self, workspace_id: str) -> int:
+        """How many jobs count against the quota."""
+        return await self._store.count_jobs(workspace_id)
 
     async def attempts(self, workspace_id: str, execution_id: str) -> Sequence[Attempt]:
         return await self._store.attempts_of(workspace_id, execution_id)

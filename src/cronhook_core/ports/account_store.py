@@ -20,6 +20,9 @@ class AccountStore(Protocol):
 
     async def get_workspace(self, workspace_id: str) -> Workspace | None: ...
 
+    async def find_workspace(self, name: str) -> Workspace | None:
+        """The workspace that has exactly this name; None when there is none."""
+
     async def add_key(self, key: ApiKey) -> None:
         """Store a key of an existing workspace (``NotFound`` otherwise). Repeating it with the same id is a no-op."""
 

@@ -39,6 +39,12 @@ class JobCatalog(Protocol):
     away raises ``StoreUnavailable``: whether the write took place is then unknown, and the caller may repeat it.
     """
 
+    async def refuse_repeat(self, workspace_id: str, request: IdempotentRequest, *, now: datetime) -> None:
+        """Raise what a write with this ``idempotency`` would raise for a repeat; otherwise do and keep nothing.
+
+        For callers whose own checks may refuse by now what was answered then.
+        """
+
     async def create_job(
         self, job: Job, *, max_jobs: int | None, now: datetime, idempotency: IdempotentRequest | None = None
     ) -> None:

@@ -50,6 +50,12 @@ class Workspaces:
     async def test_an_unknown_workspace_is_absent(self, accounts: AccountStore) -> None:
         assert await accounts.get_workspace(make_id("wsp")) is None
 
+    async def test_a_workspace_is_found_by_its_exact_name(self, accounts: AccountStore) -> None:
+        made = await accounts.ensure_workspace(make_workspace(name="default"))
+        assert await accounts.find_workspace("default") == made
+        for name in ("Default", "default ", "%", ""):
+            assert await accounts.find_workspace(name) is None
+
     async def test_racing_callers_get_the_same_one(self, accounts: AccountStore, open_accounts: OpenAccounts) -> None:
         stores = [accounts, *[await open_accounts() for _ in range(3)]]
         made = await asyncio.gather(*(stores[n % 4].ensure_workspace(make_workspace(name="raced")) for n in range(12)))

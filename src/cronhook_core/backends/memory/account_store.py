@@ -18,13 +18,15 @@ class MemoryAccountStore:
         self._db = MemoryDatabase() if database is None else database
 
     async def ensure_workspace(self, workspace: Workspace) -> Workspace:
-        named = (stored for stored in self._db.workspaces.values() if stored.name == workspace.name)
-        stored = next(named, workspace)
+        stored = await self.find_workspace(workspace.name) or workspace
         self._db.workspaces[stored.id] = stored
         return stored
 
     async def get_workspace(self, workspace_id: str) -> Workspace | None:
         return self._db.workspaces.get(workspace_id)
+
+    async def find_workspace(self, name: str) -> Workspace | None:
+        return next((stored for stored in self._db.workspaces.values() if stored.name == name), None)
 
     async def add_key(self, key: ApiKey) -> None:
         self._require_workspace(key.workspace_id)

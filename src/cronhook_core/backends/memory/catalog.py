@@ -22,6 +22,9 @@ class MemoryJobCatalog:
     def __init__(self, database: MemoryDatabase) -> None:
         self._db = database
 
+    async def refuse_repeat(self, workspace_id: str, request: IdempotentRequest, *, now: datetime) -> None:
+        self._db.answers.refuse_repeated(workspace_id, request, now)
+
     async def create_job(
         self, job: Job, *, max_jobs: int | None, now: datetime, idempotency: IdempotentRequest | None = None
     ) -> None:

@@ -21,6 +21,9 @@ class SqlAccountStore:
     async def get_workspace(self, workspace_id: str) -> Workspace | None:
         return await self._database.read(accounts.get_workspace, workspace_id)
 
+    async def find_workspace(self, name: str) -> Workspace | None:
+        return await self._database.read(accounts.find_workspace, name)
+
     async def add_key(self, key: ApiKey) -> None:
         await self._database.write(accounts.add_key, key)
 

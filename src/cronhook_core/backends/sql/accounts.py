@@ -27,6 +27,11 @@ def get_workspace(connection: Connection, workspace_id: str) -> Workspace | None
     return None if row is None else rows.workspace_from(row)
 
 
+def find_workspace(connection: Connection, name: str) -> Workspace | None:
+    row = connection.execute(select(workspaces).where(workspaces.c.name == name)).one_or_none()
+    return None if row is None else rows.workspace_from(row)
+
+
 def add_key(connection: Connection, key: ApiKey) -> None:
     if get_workspace(connection, key.workspace_id) is None:
         raise NotFound("workspace", key.workspace_id)

@@ -21,9 +21,17 @@ def refuse_repeat(connection: Connection, workspace_id: str, request: Idempotent
     connection.execute(
         delete(records).where(records.c.workspace_id == workspace_id, records.c.created_at <= now - KEPT_FOR)
     )
+    refuse_answered(connection, workspace_id, request, now)
+
+
+def refuse_answered(connection: Connection, workspace_id: str, request: IdempotentRequest, now: datetime) -> None:
+    """`refuse_repeat` for what is only to be read."""
     stored = connection.execute(
         select(records).where(
-            records.c.workspace_id == workspace_id, records.c.path == request.path, records.c.key == request.key
+            records.c.workspace_id == workspace_id,
+            records.c.path == request.path,
+            records.c.key == request.key,
+            records.c.created_at > now - KEPT_FOR,
         )
     ).one_or_none()
     if stored is None:

@@ -5,6 +5,7 @@ from datetime import datetime
 
 from cronhook_core.backends.sql import reads, writes
 from cronhook_core.backends.sql.database import SqlDatabase
+from cronhook_core.backends.sql.idempotency import refuse_answered
 from cronhook_core.domain.execution import Attempt, Execution, ExecutionStatus
 from cronhook_core.domain.idempotency import IdempotentRequest
 from cronhook_core.domain.job import Job
@@ -16,6 +17,9 @@ class SqlJobCatalog:
 
     def __init__(self, database: SqlDatabase) -> None:
         self._database = database
+
+    async def refuse_repeat(self, workspace_id: str, request: IdempotentRequest, *, now: datetime) -> None:
+        await self._database.read(refuse_answered, workspace_id, request, now)
 
     async def create_job(
         self, job: Job, *, max_jobs: int | None, now: datetime, idempotency: IdempotentRequest | None = None

@@ -202,7 +202,7 @@ class Idempotency(JobStoreSuite):
             await store.refuse_repeat(workspace_id, evolve(request, fingerprint=b"another"), now=NOW)
         await store.refuse_repeat(workspace_id, request, now=NOW + KEPT_FOR)
         await store.refuse_repeat(workspace_id, evolve(request, key="other"), now=NOW)
-        await store.refuse_repeat((await scene.workspace()).id, request, now=NOW)
+        await store.refuse_repeat((await scene.another_workspace()).id, request, now=NOW)
         assert await store.count_jobs(workspace_id) == 1
 
     async def test_what_failed_left_no_answer(self, scene: Scene) -> None:
