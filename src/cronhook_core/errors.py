@@ -15,12 +15,14 @@
     ├── IdempotencyMismatch           same key, other body
     ├── AlreadyAnswered               same key, same body: carries the stored answer
     ├── QuotaExceeded
+    ├── RateLimited                   too often; carries when to come back
     ├── Unauthenticated
     ├── Forbidden
     ├── Unavailable                   a dependency is away; nothing was lost, try again
     │   ├── StoreUnavailable
     │   ├── QueueUnavailable
-    │   └── LockUnavailable
+    │   ├── LockUnavailable
+    │   └── RateLimiterUnavailable
     ├── SchemaMismatch                the database has another schema than this version needs
     ├── ConfigurationError            a setting is wrong
     └── MissingDependency             an extra is not installed
@@ -34,6 +36,7 @@ from typing import TYPE_CHECKING, ClassVar
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
+    from datetime import timedelta
 
     from cronhook_core.domain.idempotency import StoredAnswer
 
@@ -135,6 +138,16 @@ class QuotaExceeded(CronhookError):
         self.limit = limit
 
 
+class RateLimited(CronhookError):
+    """``retry_after`` is how long until the next try is allowed."""
+
+    code = "rate_limited"
+
+    def __init__(self, retry_after: timedelta) -> None:
+        super().__init__("too many failed attempts from this address; wait before the next one")
+        self.retry_after = retry_after
+
+
 class Unauthenticated(CronhookError):
     """The API key is missing, malformed, unknown, revoked or expired: one answer for all five."""
 
@@ -164,6 +177,10 @@ class QueueUnavailable(Unavailable):
 
 
 class LockUnavailable(Unavailable):
+    pass
+
+
+class RateLimiterUnavailable(Unavailable):
     pass
 
 
