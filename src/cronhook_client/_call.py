@@ -1,0 +1,76 @@
+"""What a call is: data that says what to ask and how to read the answer. Nothing here does I/O."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from enum import Enum
+from typing import Generic, TypeVar
+from urllib.parse import quote
+
+from attrs import field, frozen
+
+from cronhook_client.exchange import HttpAnswer
+
+T = TypeVar("T")
+
+
+class Repeat(Enum):
+    """Whether a request whose fate is unknown may be sent again."""
+
+    FREELY = "a repeat changes nothing"
+    KEYED = "one idempotency key makes all tries one request"
+    NEVER = "a repeat would do it twice"
+
+
+@frozen(kw_only=True)
+class Route(Generic[T]):
+    """One route of the API. ``path`` has its parameters in braces, as the OpenAPI document does.
+
+    ``status`` is the one of success; those in ``told_by`` carry the same kind of body. ``read`` takes the answer's
+    body, and raises `InvalidRequest` or ValueError for what it is not.
+    """
+
+    method: str
+    path: str
+    read: Callable[[HttpAnswer], T]
+    status: int = 200
+    told_by: tuple[int, ...] = ()
+    repeat: Repeat = Repeat.FREELY
+    needs_key: bool = True
+
+    def call(
+        self,
+        *identifiers: str,
+        query: tuple[tuple[str, str], ...] = (),
+        body: bytes | None = None,
+        idempotency_key: str | None = None,
+    ) -> Call[T]:
+        """``identifiers`` are put into the path, in order."""
+        return Call(
+            route=self,
+            path=_filled(self.path, identifiers),
+            query=query,
+            body=body,
+            idempotency_key=idempotency_key,
+        )
+
+
+@frozen(kw_only=True)
+class Call(Generic[T]):
+    """``idempotency_key`` None: where the route takes one, one is made for all tries."""
+
+    route: Route[T]
+    path: str
+    query: tuple[tuple[str, str], ...] = ()
+    body: bytes | None = field(default=None, repr=False)
+    idempotency_key: str | None = None
+
+
+def _filled(path: str, identifiers: tuple[str, ...]) -> str:
+    """No identifier can leave its segment: slashes and full stops are escaped, and an empty one is refused."""
+    for identifier in identifiers:
+        if not identifier:
+            raise ValueError("an id is not empty")
+        before, _, after = path.partition("{")
+        path = before + quote(identifier, safe="").replace(".", "%2E") + after.partition("}")[2]
+    return path

@@ -1,0 +1,79 @@
+"""Reading answers: what they say, or which error they are."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from typing import Any, TypeVar
+
+from cronhook_client.errors import ApiError, UnexpectedAnswer, kind_of
+from cronhook_client.exchange import HttpAnswer
+from cronhook_core.errors import InvalidRequest
+from cronhook_core.wire.converter import read_response
+from cronhook_core.wire.problem import Problem
+
+T = TypeVar("T")
+
+_QUOTED_OF_STRANGERS = 200
+"""Characters of an answer that is not the API's which an error repeats."""
+
+
+def a(model: type[T]) -> Callable[[HttpAnswer], T]:
+    """Reads this model of the wire; fields that this version does not know are passed over."""
+    return lambda answer: read_response(json.loads(answer.body), model)
+
+
+def nothing(_: HttpAnswer) -> None:
+    """For answers without a body."""
+
+
+def text(answer: HttpAnswer) -> str:
+    return answer.body.decode("utf-8")
+
+
+def any_json(answer: HttpAnswer) -> dict[str, Any]:
+    value: dict[str, Any] = json.loads(answer.body)
+    return value
+
+
+def value_of(answer: HttpAnswer, read: Callable[[HttpAnswer], T]) -> T:
+    """What a successful answer says; raises `UnexpectedAnswer` where it cannot be read."""
+    try:
+        return read(answer)
+    except InvalidRequest as error:
+        places = "; ".join(f"{pointer or 'the body'} {reason}" for pointer, reason in error.problems)
+        raise UnexpectedAnswer(f"the answer is not what this version of the client knows: {places}", answer) from error
+    except ValueError as error:
+        raise UnexpectedAnswer("the answer is not JSON: does base_url lead to cronhook?", answer) from error
+
+
+def error_of(answer: HttpAnswer) -> ApiError | UnexpectedAnswer:
+    """The error that an answer without success is."""
+    if answer.status < 400:
+        location = answer.headers.get("location")
+        elsewhere = f"sends the client to {location}: correct base_url" if location else "is not one of cronhook's"
+        return UnexpectedAnswer(f"the answer {elsewhere}", answer)
+    problem = _problem(answer)
+    return kind_of(answer.status, problem.code)(problem, answer)
+
+
+def is_problem(answer: HttpAnswer) -> bool:
+    return answer.headers.get("content-type", "").partition(";")[0].strip() == "application/problem+json"
+
+
+def _problem(answer: HttpAnswer) -> Problem:
+    if is_problem(answer):
+        try:
+            return read_response(json.loads(answer.body), Problem)
+        except (ValueError, InvalidRequest):
+            pass
+    said = answer.body.decode("utf-8", "replace").strip()[:_QUOTED_OF_STRANGERS]
+    return Problem(
+        type="about:blank",
+        title="Something else than cronhook's API answered",
+        status=answer.status,
+        detail=f"Something else than cronhook's API answered: {said!r}",
+        instance="",
+        code="unknown",
+        request_id=answer.request_id or "",
+    )

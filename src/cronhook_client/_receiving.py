@@ -1,0 +1,58 @@
+"""What the adapters for ASGI and WSGI have in common. Standard library only."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from cronhook_client.seen import Sighting
+from cronhook_client.webhook_errors import WebhookVerificationError
+from cronhook_client.webhooks import Delivery
+
+DELIVERY = "cronhook.delivery"
+MAX_BODY_BYTES = 1024 * 1024
+
+_log = logging.getLogger("cronhook_client.webhooks")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Reply:
+    """An answer that the application behind the adapter has no part in. ``text`` is shown in cronhook's log."""
+
+    status: int
+    text: str
+
+
+REPLIES = {
+    Sighting.HANDLED: Reply(status=200, text="this execution was handled before"),
+    Sighting.UNDER_WAY: Reply(status=409, text="this execution is being handled by an earlier request"),
+}
+
+
+def refused(error: WebhookVerificationError) -> Reply:
+    _log.warning("refused a webhook: %s", error)
+    return Reply(status=401, text=str(error))
+
+
+def too_large(limit: int) -> Reply:
+    return Reply(status=413, text=f"a webhook's body has at most {limit} bytes here")
+
+
+class Paths:
+    """The paths that webhooks come to, each with all below it; None: any path."""
+
+    def __init__(self, paths: str | Iterable[str] | None) -> None:
+        listed = (paths,) if isinstance(paths, str) else paths
+        self._paths = None if listed is None else tuple(path.rstrip("/") for path in listed)
+
+    def __contains__(self, path: str) -> bool:
+        return self._paths is None or any(path == known or path.startswith(f"{known}/") for known in self._paths)
+
+
+def delivery_in(state: Mapping[str, Any]) -> Delivery:
+    delivery = state.get(DELIVERY)
+    if not isinstance(delivery, Delivery):
+        raise LookupError("this request was not verified: its path is not one of those that VerifyWebhooks was given")
+    return delivery

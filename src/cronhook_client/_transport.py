@@ -1,0 +1,83 @@
+"""The only file that knows httpx; none of its types leaves it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Any
+
+from cronhook_client.errors import ConnectionFailed, TimedOut
+from cronhook_client.exchange import Headers, HttpAnswer, HttpRequest
+
+if TYPE_CHECKING:
+    import httpx
+
+
+class HttpxTransport:
+    """A `Transport` with a pool of connections. Proxy and certificate variables of the environment are honoured."""
+
+    def __init__(self) -> None:
+        import httpx  # takes as long as the rest of the package: only who calls pays for it
+
+        self._client = httpx.Client()
+
+    def send(self, request: HttpRequest, /) -> HttpAnswer:
+        with _translated():
+            return _answer(self._client.request(**_arguments(request)))
+
+    def close(self) -> None:
+        self._client.close()
+
+
+class AsyncHttpxTransport:
+    """An `AsyncTransport`, likewise."""
+
+    def __init__(self) -> None:
+        import httpx
+
+        self._client = httpx.AsyncClient()
+
+    async def send(self, request: HttpRequest, /) -> HttpAnswer:
+        with _translated():
+            return _answer(await self._client.request(**_arguments(request)))
+
+    async def close(self) -> None:
+        await self._client.aclose()
+
+
+def _arguments(request: HttpRequest) -> dict[str, Any]:
+    return {
+        "method": request.method,
+        "url": request.url,
+        "headers": dict(request.headers),
+        "content": request.body,
+        "timeout": request.timeout,
+        "follow_redirects": False,
+    }
+
+
+def _answer(response: httpx.Response) -> HttpAnswer:
+    return HttpAnswer(
+        status=response.status_code, headers=Headers(response.headers.multi_items()), body=response.content
+    )
+
+
+@contextmanager
+def _translated() -> Iterator[None]:
+    import httpx
+
+    never_sent = (httpx.ConnectError, httpx.ConnectTimeout, httpx.PoolTimeout, httpx.ProxyError)
+    try:
+        yield
+    except httpx.TimeoutException as error:
+        sent = not isinstance(error, never_sent)
+        reason = "no answer in time" if sent else "the connection could not be made in time"
+        raise TimedOut(f"{reason}: {_said(error)}", sent) from error
+    except httpx.RequestError as error:
+        sent = not isinstance(error, never_sent)
+        reason = "the connection broke before the answer was there" if sent else "the connection could not be made"
+        raise ConnectionFailed(f"{reason}: {_said(error)}", sent) from error
+
+
+def _said(error: httpx.RequestError) -> str:
+    return f"{str(error) or type(error).__name__} ({error.request.method} {error.request.url})"

@@ -1,0 +1,1 @@
+"""What the asynchronous client can do, by what it is done with."""

@@ -1,0 +1,44 @@
+"""Logs, for coroutines."""
+
+from __future__ import annotations
+
+from cronhook_client import _calls
+from cronhook_client.async_resources.resource import AsyncResource
+from cronhook_client.pages import AsyncLogPages, after_offset
+from cronhook_client.words import LogStatusWord, OrderWord
+from cronhook_core.wire.v1 import LogPage
+
+
+class AsyncLogs(AsyncResource):
+    """What came of the requests that were made: one row for each attempt."""
+
+    def list(
+        self,
+        job_id: str,
+        *,
+        status: LogStatusWord | None = None,
+        order: OrderWord | None = None,
+        limit: int | None = None,
+    ) -> AsyncLogPages:
+        """All rows of a log, to be iterated over. Beyond 10 000 the API refuses (`BadRequest`): go by executions there.
+
+        Args:
+            job_id: Of which job; `NotFound` where there is no such job.
+            status: Only attempts that ended so.
+            order: ``"asc"``: the oldest first. None: the newest first.
+            limit: How many to ask for at once, 1 to 200; None: 50. Iterating goes on to the last one in any case.
+        """
+        call = _calls.list_logs(job_id, status=status, order=order, offset=None, limit=limit)
+        return AsyncLogPages(self._send, call, after_offset)
+
+    async def page(
+        self,
+        job_id: str,
+        *,
+        status: LogStatusWord | None = None,
+        order: OrderWord | None = None,
+        offset: int | None = None,
+        limit: int | None = None,
+    ) -> LogPage:
+        """One page of `list`, with the ``total`` of rows. ``offset``: how many rows to pass over, up to 10 000."""
+        return await self._send(_calls.list_logs(job_id, status=status, order=order, offset=offset, limit=limit))

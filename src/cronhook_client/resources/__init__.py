@@ -1,0 +1,1 @@
+"""What the client can do, by what it is done with."""

@@ -1,0 +1,154 @@
+"""Lets only verified webhooks through to a WSGI application: Flask, Django and others.
+
+Standard library only.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from http.client import responses
+from io import BytesIO
+from typing import Any
+
+from cronhook_client._receiving import (
+    DELIVERY,
+    MAX_BODY_BYTES,
+    REPLIES,
+    Paths,
+    Reply,
+    delivery_in,
+    refused,
+    too_large,
+)
+from cronhook_client.seen import Seen, Sighting
+from cronhook_client.webhook_errors import WebhookVerificationError
+from cronhook_client.webhooks import Delivery, Webhook
+
+__all__ = ["VerifyWebhooks", "delivery_of"]
+
+_Environ = dict[str, Any]
+_StartResponse = Callable[..., Any]
+_App = Callable[[_Environ, Any], Iterable[bytes]]
+
+
+class VerifyWebhooks:
+    """A wrapper of a WSGI application; what it does is what `cronhook_client.asgi.VerifyWebhooks` does."""
+
+    def __init__(
+        self,
+        app: _App,
+        webhook: Webhook,
+        *,
+        paths: str | Iterable[str] | None = None,
+        seen: Seen | None = None,
+        max_body_bytes: int = MAX_BODY_BYTES,
+    ) -> None:
+        self._app = app
+        self._webhook = webhook
+        self._paths = Paths(paths)
+        self._seen = seen
+        self._max_body_bytes = max_body_bytes
+
+    def __call__(self, environ: _Environ, start_response: _StartResponse) -> Iterable[bytes]:
+        if _path(environ) not in self._paths:
+            return self._app(environ, start_response)
+        verified = self._verified(environ)
+        if isinstance(verified, Reply):
+            return _reply(start_response, verified)
+        environ |= {DELIVERY: verified, "wsgi.input": BytesIO(verified.body)}
+        environ["CONTENT_LENGTH"] = str(len(verified.body))
+        return self._deliver(verified, environ, start_response)
+
+    def _verified(self, environ: _Environ) -> Delivery | Reply:
+        body = _body(environ, self._max_body_bytes)
+        if len(body) > self._max_body_bytes:
+            return too_large(self._max_body_bytes)
+        try:
+            return self._webhook.verify(body, _headers(environ))
+        except WebhookVerificationError as error:
+            return refused(error)
+
+    def _deliver(self, delivery: Delivery, environ: _Environ, start_response: _StartResponse) -> Iterable[bytes]:
+        if self._seen is None:
+            return self._app(environ, start_response)
+        sighting = self._seen.begin(delivery.execution_id)
+        if sighting is not Sighting.NEW:
+            return _reply(start_response, REPLIES[sighting])
+        return _Watched(self._app, environ, start_response, self._seen, delivery.execution_id)
+
+
+def delivery_of(environ: Mapping[str, Any]) -> Delivery:
+    """The verified webhook of a request, by its WSGI environ; LookupError where the request was not verified."""
+    return delivery_in(environ)
+
+
+class _Watched:
+    """An application's answer to one request; says in the end whether the execution was handled.
+
+    The application may only begin its answer when it is iterated over (PEP 3333), and is done when it is closed.
+    """
+
+    def __init__(
+        self, app: _App, environ: _Environ, start_response: _StartResponse, seen: Seen, execution_id: str
+    ) -> None:
+        self._start_response = start_response
+        self._seen = seen
+        self._execution_id = execution_id
+        self._status = ""
+        try:
+            self._parts = app(environ, self._start)
+        except BaseException:
+            self._end(handled=False)
+            raise
+
+    def _start(self, status: str, *further: Any) -> Any:
+        self._status = status
+        return self._start_response(status, *further)
+
+    def __iter__(self) -> Iterator[bytes]:
+        try:
+            yield from self._parts
+        except BaseException:
+            self._status = ""
+            raise
+
+    def close(self) -> None:
+        try:
+            getattr(self._parts, "close", lambda: None)()
+        finally:
+            self._end(handled=self._status.startswith("2"))
+
+    def _end(self, *, handled: bool) -> None:
+        self._seen.end(self._execution_id, handled=handled)
+
+
+def _path(environ: _Environ) -> str:
+    """PEP 3333 hides UTF-8 in Latin-1."""
+    hidden: str = environ.get("SCRIPT_NAME", "") + environ.get("PATH_INFO", "")
+    return hidden.encode("latin-1", "replace").decode("utf-8", "replace")
+
+
+def _body(environ: _Environ, limit: int) -> bytes:
+    """The body, or more than ``limit`` bytes where it is longer."""
+    written = environ.get("CONTENT_LENGTH") or ""
+    if written.isascii() and written.isdigit():
+        length = min(int(written), limit + 1)
+    else:
+        length = limit + 1 if environ.get("wsgi.input_terminated") else 0
+    body: bytes = environ["wsgi.input"].read(length)
+    return body
+
+
+def _headers(environ: _Environ) -> dict[str, str]:
+    return {
+        name.removeprefix("HTTP_").replace("_", "-"): value
+        for name, value in environ.items()
+        if name.startswith("HTTP_")
+    }
+
+
+def _reply(start_response: _StartResponse, reply: Reply) -> list[bytes]:
+    body = reply.text.encode()
+    headers = [("content-type", "text/plain; charset=utf-8"), ("content-length", str(len(body)))]
+    start_response(f"{reply.status} {responses[reply.status]}", headers)
+    return [body]
