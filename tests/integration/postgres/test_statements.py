@@ -42,7 +42,7 @@ OWN_INDEX = {
     "prune": "ix_executions_finished_at",
 }
 """Statements that do not name the executions they are about."""
-BY_NAME = {"pk_executions", "pk_attempts", "pk_jobs", "ix_executions_job_id_id"}
+BY_NAME = {"pk_executions", "pk_job_logs", "pk_jobs", "ix_executions_job_id_id"}
 """Indexes by which a few rows are found however many there are."""
 
 
