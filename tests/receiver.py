@@ -117,6 +117,9 @@ class Receiver:
         async def serve() -> None:
             server = await asyncio.start_server(self._serve_connection, sock=listening, ssl=self._tls)
             await stopping.wait()
+            loop.remove_reader(listening)
+            for _ in range(5):  # what was accepted just now gets its handler, which closes it
+                await asyncio.sleep(0)
             server.close()
 
         with asyncio.Runner(loop_factory=lambda: loop) as runner:

@@ -26,7 +26,7 @@ class Connects:
         self.targets: list[tuple[str, int]] = []
         self.route: Callable[[Address], Address] = refuse_beyond_the_loopback
         self._connect = loop.sock_connect
-        loop.sock_connect = self._record  # type: ignore[method-assign]
+        loop.sock_connect = self._record  # type: ignore[method-assign, assignment]
 
     async def _record(self, sock: socket.socket, address: Address) -> None:
         self.targets.append((address[0], address[1]))

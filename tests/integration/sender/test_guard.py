@@ -1,6 +1,7 @@
 """No request leaves for an address that is not public, whichever way it comes in."""
 
 import asyncio
+from ipaddress import ip_address
 
 import pytest
 from yarl import URL
@@ -97,6 +98,7 @@ async def test_a_name_is_not_looked_up_between_check_and_connection(
     assert receiver.arrivals[0].headers["host"] == f"good.test:{receiver.port}"
 
 
+@pytest.mark.asyncio(loop_factories=["uvloop"])
 @pytest.mark.parametrize("url", REFUSED)
 async def test_what_creation_refuses_is_not_sent_either(
     strict: AiohttpSender, names: StubResolver, connects: Connects, url: str
@@ -147,7 +149,7 @@ async def test_the_socket_refuses_what_the_resolver_let_through(
     strict: AiohttpSender, connects: Connects, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     async def careless(*_: object, **__: object) -> list[object]:
-        return [guard._resolved("good.test", 80, guard.ip_address(text)) for text in ("10.0.0.1", "::1")]
+        return [guard._resolved("good.test", 80, ip_address(text)) for text in ("10.0.0.1", "::1")]
 
     monkeypatch.setattr(guard.GuardedResolver, "resolve", careless)
     async with strict as sender:
