@@ -52,9 +52,9 @@ def tests(session: nox.Session) -> None:
 
 @nox.session
 def faults(session: nox.Session) -> None:
-    """Real processes, killed and cut off in every way of the fault catalogue."""
+    """Real processes, killed and cut off as often and for as long as the fault catalogue says."""
     install_as_users_do(session, "tests")
-    session.run("pytest", *(session.posargs or [existing(session, "tests/faults")]))
+    session.run("pytest", "--full", *(session.posargs or [existing(session, "tests/faults")]))
 
 
 @nox.session

@@ -27,10 +27,12 @@ def pytest_addoption(parser: pytest.Parser) -> None:
         help="where Postgres and Redis come from, unless CRONHOOK_TEST_POSTGRES_URL or CRONHOOK_TEST_REDIS_URL "
         "names one (its Redis database is emptied by the tests)",
     )
+    parser.addoption("--full", action="store_true", help="let faults happen as often and last as long as specified")
 
 
-def pytest_configure() -> None:
+def pytest_configure(config: pytest.Config) -> None:
     """The settings of whoever runs the tests are not those of the tests."""
+    config.addinivalue_line("markers", "full: runs only with --full, for it takes long")
     for name in list(os.environ):
         if name.startswith("CRONHOOK_") and not name.startswith("CRONHOOK_TEST_"):
             del os.environ[name]

@@ -1,0 +1,161 @@
+"""A whole installation: daemons on one Postgres and one Redis, and a user who stores jobs."""
+
+from __future__ import annotations
+
+import json
+import re
+import subprocess
+import threading
+import urllib.request
+from collections.abc import Mapping
+from datetime import UTC, datetime, timedelta
+from typing import Any, Self
+
+import httpx
+import psycopg
+
+from tests.faults.processes import COMMAND, CronhookProcess
+from tests.services import free_port, wait_until
+
+SECRET_KEY = "a secret key of an installation that only tests know"
+ENOUGH_JOBS = "1000000"
+
+
+def ahead(**duration: float) -> datetime:
+    return datetime.now(UTC) + timedelta(**duration)
+
+
+class Installation:
+    """Starts daemons with default settings but for addresses; `close` kills them all."""
+
+    def __init__(self, postgres_url: str, redis_url: str | None, **settings: str) -> None:
+        self.postgres_url = postgres_url
+        self.port = free_port()
+        self.settings: dict[str, str] = {
+            "CRONHOOK_DATABASE_URL": postgres_url,
+            "CRONHOOK_SECRET_KEY": SECRET_KEY,
+            "CRONHOOK_PORT": str(self.port),
+            "CRONHOOK_ALLOWED_TARGETS": "127.0.0.0/8",
+            "CRONHOOK_MAX_JOBS_PER_WORKSPACE": ENOUGH_JOBS,
+            "CRONHOOK_LOG_FORMAT": "json",
+            **({} if redis_url is None else {"CRONHOOK_REDIS_URL": redis_url}),
+            **settings,
+        }
+        self._processes: list[CronhookProcess] = []
+        self._client = httpx.Client(base_url=f"http://127.0.0.1:{self.port}", timeout=10)
+
+    def start(self, role: str, **settings: str) -> CronhookProcess:
+        """A process of this role, which has said that it is there."""
+        process = CronhookProcess(role, settings={**self.settings, **settings}).start()
+        self._processes.append(process)
+        process.wait_for_line('"started"')
+        return process
+
+    def start_all(self, *roles: str) -> list[CronhookProcess]:
+        """As `start`, of several at once."""
+        processes = [CronhookProcess(role, settings=self.settings).start() for role in roles]
+        self._processes.extend(processes)
+        for process in processes:
+            process.wait_for_line('"started"')
+        return processes
+
+    def again(self, process: CronhookProcess) -> None:
+        """Start a process that has ended, and wait until it is there."""
+        size = process.log_size()
+        process.start().wait_for_line('"started"', after=size)
+
+    def open_api(self) -> CronhookProcess:
+        """The API, with a key for `create`."""
+        api = self.start("api")
+        command = [*COMMAND, "keys", "create", "--workspace", "default", "-o", "json"]
+        made = subprocess.run(command, env=self.settings, capture_output=True, text=True, check=True, timeout=30)
+        self._client.headers["x-api-key"] = json.loads(made.stdout)["key"]
+        return api
+
+    def create(self, *, run_at: datetime | None = None, **fields: Any) -> dict[str, Any]:
+        """A stored job; `httpx.HTTPError` while the API or its database is away."""
+        body = {"name": "a job", **fields} | ({} if run_at is None else {"run_at": run_at.isoformat()})
+        created = self._client.post("/v1/jobs", json=body)
+        assert created.status_code in (201, 503), created.text
+        created.raise_for_status()
+        job: dict[str, Any] = created.json()
+        return job
+
+    def rows(self, query: str, *parameters: object) -> list[tuple[Any, ...]]:
+        with psycopg.connect(self.postgres_url, autocommit=True) as connection:
+            return connection.execute(query, parameters).fetchall()  # type: ignore[arg-type]
+
+    def wait_for_rows(self, query: str, *parameters: object, seconds: float = 30.0) -> list[tuple[Any, ...]]:
+        """The rows, once there are any."""
+        wait_until(lambda: bool(self.rows(query, *parameters)), seconds, query)
+        return self.rows(query, *parameters)
+
+    def wait_until_done(self, seconds: float = 30.0) -> None:
+        """Returns when no job is active and no execution open."""
+        left = (
+            "SELECT count(*) FROM (SELECT id FROM executions WHERE status IN ('queued', 'running') "
+            "UNION ALL SELECT id FROM jobs WHERE status = 'active') AS open"
+        )
+        wait_until(lambda: self.rows(left) == [(0,)], seconds, "all jobs have ended")
+
+    def close(self) -> None:
+        for process in self._processes:
+            process.close()
+        self._client.close()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+
+def metrics(process: CronhookProcess) -> Mapping[str, float]:
+    """The samples without labels of what the process shows now."""
+    address = process.events("listening")[-1]["address"]
+    with urllib.request.urlopen(f"{address}/metrics", timeout=5) as response:
+        text = response.read().decode()
+    return {name: float(value) for name, value in re.findall(r"^(\w+) (\S+)$", text, re.MULTILINE)}
+
+
+def leaders(schedulers: list[CronhookProcess]) -> list[CronhookProcess]:
+    return [scheduler for scheduler in schedulers if scheduler.running and metrics(scheduler)["cronhook_leader"] == 1]
+
+
+def leader(schedulers: list[CronhookProcess]) -> CronhookProcess:
+    """The one that leads, once exactly one says so."""
+    wait_until(lambda: len(leaders(schedulers)) == 1, 10, "exactly one scheduler leads")
+    (found,) = leaders(schedulers)
+    return found
+
+
+class Load:
+    """Stores one-time jobs in the background, ``per_second``, each due ``ahead_seconds`` after it is stored.
+
+    Requests that the API refuses are given up: `stored` are the ids of what was answered 201.
+    """
+
+    def __init__(self, installation: Installation, url: str, *, per_second: float, ahead_seconds: float = 1.0) -> None:
+        self.stored: list[str] = []
+        self._installation = installation
+        self._url = url
+        self._pause = 1 / per_second
+        self._ahead = ahead_seconds
+        self._ended = threading.Event()
+        self._thread = threading.Thread(target=self._run, name="load")
+
+    def __enter__(self) -> Self:
+        self._thread.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._ended.set()
+        self._thread.join()
+
+    def _run(self) -> None:
+        while not self._ended.wait(self._pause):
+            try:
+                job = self._installation.create(run_at=ahead(seconds=self._ahead), callback_url=self._url)
+            except httpx.HTTPError:
+                continue
+            self.stored.append(job["id"])

@@ -1,0 +1,118 @@
+"""One of several schedulers leads; when it ends, however it does, another plans soon and nothing is planned twice."""
+
+from __future__ import annotations
+
+import signal
+import statistics
+import time
+from datetime import UTC, datetime
+
+import pytest
+
+from tests.faults.installation import Installation, Load, leader, leaders, metrics
+from tests.faults.processes import CronhookProcess
+from tests.faults.scripted_receiver import ScriptedReceiver
+from tests.services import wait_until
+
+ALL = ("scheduler", "scheduler", "scheduler")
+PLANNED_AFTER = "SELECT min(at) FROM fault_transitions WHERE old_status IS NULL AND at > %s HAVING count(*) > 0"
+
+
+def next_plan_after(installation: Installation, moment: datetime) -> float:
+    """Seconds from the moment to the first execution planned after it."""
+    ((planned,),) = installation.wait_for_rows(PLANNED_AFTER, moment, seconds=10)
+    return float((planned - moment).total_seconds())
+
+
+def assert_all_once(installation: Installation, load: Load, receiver: ScriptedReceiver) -> None:
+    """Every stored job has one execution, which arrived once."""
+    installation.wait_until_done(60)
+    planned = installation.rows("SELECT job_id FROM executions ORDER BY job_id")
+    assert [job for (job,) in planned] == sorted(load.stored)
+    arrived = sorted(arrival.job_id for arrival in receiver.arrivals)
+    assert arrived == sorted(load.stored)
+
+
+def wait_for_next_leader(schedulers: list[CronhookProcess], before: CronhookProcess) -> CronhookProcess:
+    others = [scheduler for scheduler in schedulers if scheduler is not before]
+    wait_until(lambda: len(leaders(others)) == 1, 10, "another scheduler leads")
+    return leader(others)
+
+
+def test_exactly_one_leads_and_another_plans_after_a_kill(
+    installation: Installation, scripted_receiver: ScriptedReceiver, full: bool
+) -> None:
+    installation.open_api()
+    *schedulers, _ = installation.start_all(*ALL, "worker")
+    lasted = []
+    with Load(installation, scripted_receiver.url("/ok"), per_second=20) as load:
+        for _ in range(50 if full else 2):
+            leading = leader(schedulers)
+            scripted_receiver.wait_for(len(scripted_receiver.arrivals) + 5)
+            moment = datetime.now(UTC)
+            leading.kill()
+            lasted.append(next_plan_after(installation, datetime.now(UTC)))
+            print(f"next plan {lasted[-1]:.3f} s after the kill at {moment.time()}")
+            wait_for_next_leader(schedulers, leading)
+            installation.again(leading)
+    assert max(lasted) <= 2.0
+    assert statistics.median(lasted) <= 1.5
+    assert_all_once(installation, load, scripted_receiver)
+
+
+def test_a_leader_that_is_asked_to_end_hands_over_at_once(
+    installation: Installation, scripted_receiver: ScriptedReceiver, full: bool
+) -> None:
+    installation.open_api()
+    *schedulers, _ = installation.start_all(*ALL, "worker")
+    lasted = []
+    with Load(installation, scripted_receiver.url("/ok"), per_second=50) as load:
+        for _ in range(10 if full else 1):
+            leading = leader(schedulers)
+            scripted_receiver.wait_for(len(scripted_receiver.arrivals) + 5)
+            moment = datetime.now(UTC)
+            leading.terminate()
+            following = wait_for_next_leader(schedulers, leading)
+            (resigned,) = [e for e in leading.events("leadership") if not e["leads"]][-1:]
+            took_over = [e for e in following.events("leadership") if e["leads"]][-1]
+            lasted.append(seconds_between(moment, took_over["timestamp"]))
+            assert resigned["reason"] == "it stops"
+            assert leading.wait() == 0
+            if full:
+                installation.again(leading)
+    assert max(lasted) <= 0.3, lasted
+    assert_all_once(installation, load, scripted_receiver)
+
+
+@pytest.mark.full
+def test_a_leader_that_stood_still_steps_down_and_plans_nothing_twice(
+    installation: Installation, scripted_receiver: ScriptedReceiver
+) -> None:
+    installation.open_api()
+    *schedulers, _ = installation.start_all(*ALL, "worker")
+    with Load(installation, scripted_receiver.url("/ok"), per_second=20) as load:
+        leading = leader(schedulers)
+        scripted_receiver.wait_for(5)
+        leading.suspend()
+        stood_still = time.monotonic()
+        size = leading.log_size()
+        wait_for_next_leader(schedulers, leading)
+        rest = 10 - (time.monotonic() - stood_still)
+        scripted_receiver.wait_for(len(scripted_receiver.arrivals) + int(20 * max(rest, 0.5)), 30)
+        leading.resume()
+        leading.wait_for_line(r'"leadership", "leads": false', 5, after=size)
+        assert metrics(leading)["cronhook_leader"] == 0
+        leader(schedulers)
+    assert_all_once(installation, load, scripted_receiver)
+
+
+@pytest.mark.full
+def test_a_second_signal_ends_a_scheduler_that_cannot_end(installation: Installation) -> None:
+    scheduler = installation.start("scheduler")
+    scheduler.signal(signal.SIGTERM)
+    scheduler.signal(signal.SIGTERM)
+    assert scheduler.wait(5) == 0
+
+
+def seconds_between(moment: datetime, timestamp: str) -> float:
+    return (datetime.fromisoformat(timestamp) - moment).total_seconds()

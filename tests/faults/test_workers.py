@@ -1,0 +1,107 @@
+"""Workers that die, that are asked to end, and that share their slots between a slow host and a fast one."""
+
+from __future__ import annotations
+
+import signal
+import statistics
+from collections import Counter
+from datetime import datetime
+
+import pytest
+
+from tests.faults.history import Arrival
+from tests.faults.installation import Installation, ahead
+from tests.faults.scripted_receiver import ScriptedReceiver
+
+SENDS = 50
+
+
+def lateness(arrival: Arrival) -> float:
+    return (arrival.received_at - arrival.scheduled_for).total_seconds()
+
+
+def test_a_worker_killed_in_mid_post_loses_nothing(
+    installation: Installation, scripted_receiver: ScriptedReceiver
+) -> None:
+    installation.open_api()
+    _, worker, other = installation.start_all("scheduler", "worker", "worker")
+    other.kill()
+    jobs = [
+        installation.create(run_at=ahead(seconds=1), callback_url=scripted_receiver.url("/slow/3")) for _ in range(5)
+    ]
+    scripted_receiver.wait_for(5)
+    killed_at = ahead()
+    worker.kill()
+    installation.again(other)
+    arrivals = scripted_receiver.wait_for(10, 20)
+    assert {arrival.attempt_no for arrival in arrivals[5:]} == {2}
+    assert max((arrival.received_at - killed_at).total_seconds() for arrival in arrivals) <= 12
+    installation.wait_until_done()
+    assert Counter(arrival.job_id for arrival in scripted_receiver.arrivals) == {job["id"]: 2 for job in jobs}
+    assert installation.rows("SELECT DISTINCT status, losses, retries_used FROM executions") == [("succeeded", 1, 0)]
+
+
+@pytest.mark.full
+def test_a_worker_that_is_asked_to_end_lets_its_sends_end(
+    installation: Installation, scripted_receiver: ScriptedReceiver
+) -> None:
+    installation.open_api()
+    _, worker = installation.start_all("scheduler", "worker")
+    due = ahead(seconds=2)
+    for _ in range(SENDS):
+        installation.create(run_at=due, callback_url=scripted_receiver.url("/slow/4"), timeout_seconds=10)
+    scripted_receiver.wait_for(SENDS)
+    worker.terminate()
+    later = installation.create(run_at=ahead(seconds=0.2), callback_url=scripted_receiver.url("/ok"))
+    assert worker.wait(15) == 0
+    assert Counter(installation.rows("SELECT status FROM executions WHERE job_id <> %s", later["id"])) == {
+        ("succeeded",): SENDS
+    }
+    assert installation.rows("SELECT count(*) FROM workers WHERE buried_at IS NULL") == [(0,)]
+    installation.again(worker)
+    installation.wait_until_done()
+    assert set(Counter(arrival.job_id for arrival in scripted_receiver.arrivals).values()) == {1}
+    assert installation.rows("SELECT sum(losses), sum(releases) FROM executions") == [(0, 0)]
+
+
+@pytest.mark.full
+def test_a_second_signal_ends_a_worker_at_once(installation: Installation, scripted_receiver: ScriptedReceiver) -> None:
+    installation.open_api()
+    _, worker = installation.start_all("scheduler", "worker")
+    installation.create(run_at=ahead(), callback_url=scripted_receiver.url("/slow/8"))
+    scripted_receiver.wait_for(1)
+    size = worker.log_size()
+    worker.terminate()
+    worker.wait_for_line('"stopping"', after=size)
+    worker.signal(signal.SIGTERM)
+    assert worker.wait(4) == 0
+    assert installation.rows("SELECT status, losses FROM executions") == [("queued", 1)]
+
+
+@pytest.mark.full
+def test_a_slow_host_leaves_the_others_alone(installation: Installation, scripted_receiver: ScriptedReceiver) -> None:
+    count = 1000
+    installation.open_api()
+    installation.start_all("scheduler", "worker")
+
+    def herd(due: datetime, path: str, host: str) -> None:
+        for _ in range(count):
+            installation.create(run_at=due, callback_url=scripted_receiver.url(path, host))
+
+    def of_fast_host() -> list[float]:
+        fast = installation.rows("SELECT id FROM jobs WHERE host LIKE '127.0.0.1%%'")
+        ids = {job_id for (job_id,) in fast}
+        return [lateness(arrival) for arrival in scripted_receiver.arrivals if arrival.job_id in ids]
+
+    herd(ahead(seconds=10), "/ok", "127.0.0.1")
+    installation.wait_until_done(60)
+    alone = of_fast_host()
+    due = ahead(seconds=20)
+    herd(due, "/slow/5", "127.0.0.2")
+    herd(due, "/ok", "127.0.0.1")
+    installation.wait_until_done(120)
+    beside = of_fast_host()[count:]
+    print(f"lateness of the fast host: alone {statistics.quantiles(alone, n=100)[98]:.3f} s at the 99th percentile, ")
+    print(f"beside the slow one {statistics.quantiles(beside, n=100)[98]:.3f} s")
+    assert len(alone) == len(beside) == count
+    assert statistics.quantiles(beside, n=100)[98] <= statistics.quantiles(alone, n=100)[98] + 0.5
