@@ -33,13 +33,11 @@ if TYPE_CHECKING:
         Unavailable,
         UnexpectedAnswer,
     )
-    from cronhook_client.not_given import NOT_GIVEN, NotGiven
     from cronhook_client.response import Response
     from cronhook_client.webhook_errors import WebhookVerificationError
     from cronhook_client.webhooks import Delivery, Webhook
 
 __all__ = [
-    "NOT_GIVEN",
     "ApiError",
     "AsyncCronhook",
     "BadRequest",
@@ -53,7 +51,6 @@ __all__ = [
     "IdempotencyInProgress",
     "IdempotencyMismatch",
     "NotFound",
-    "NotGiven",
     "PayloadTooLarge",
     "QuotaExceeded",
     "RequestTimeout",
@@ -72,8 +69,6 @@ _HOMES = {
     "AsyncCronhook": "async_client",
     "Cronhook": "client",
     "Delivery": "webhooks",
-    "NOT_GIVEN": "not_given",
-    "NotGiven": "not_given",
     "Response": "response",
     "Webhook": "webhooks",
     "WebhookVerificationError": "webhook_errors",

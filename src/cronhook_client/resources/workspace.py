@@ -21,7 +21,7 @@ class Workspace(Resource):
     def rotate_signing_secret(self, *, grace_seconds: float | None = None) -> SigningSecretRead:
         """Sign with a new secret from now on. Needs the scope ``admin``.
 
-        ``grace_seconds``: how long the old one signs beside it, so that receivers can change one after the other; None:
-        the server's default. Never tried again where the server may have done it.
+        ``grace_seconds``: how long the old one signs beside it, so that receivers can change one after the other.
+        None: a day. Never tried again where the server may have done it.
         """
         return self._send(_calls.rotate_signing_secret(grace_seconds=grace_seconds))
