@@ -9,14 +9,17 @@ from random import SystemRandom
 
 import structlog
 from attrs import field, frozen
+from prometheus_client import CollectorRegistry
 
 from cronhook_core.domain.api_key import Scope
+from cronhook_server.all_hooks import AllHooks
 from cronhook_server.app import create_app
 from cronhook_server.assembly import Assembly
 from cronhook_server.composition import open_backends, open_sender, secret_key_of
 from cronhook_server.key_service import KeyService
 from cronhook_server.logging_hooks import LoggingHooks
 from cronhook_server.process import HttpServer, Signals, address_of, listen
+from cronhook_server.prometheus import MetricsPage, PrometheusHooks
 from cronhook_server.settings import Settings
 
 WORKSPACE_NAME = "default"
@@ -43,9 +46,12 @@ async def run_all_in_one(settings: Settings, on_started: Callable[[Started], Non
         for warning in backends.warnings:
             _log.warning("attention", reason=warning)
         sender = await stack.enter_async_context(open_sender(settings))
-        assembly = Assembly(backends, settings, secret_key=secret_key, hooks=LoggingHooks(), random=random)
+        registry = CollectorRegistry()
+        hooks = AllHooks(LoggingHooks(), PrometheusHooks(registry, with_redis=settings.redis_url is not None))
+        assembly = Assembly(backends, settings, secret_key=secret_key, hooks=hooks, random=random)
+        app = create_app(assembly.services(MetricsPage(registry, backends.queue)))
         scheduler, worker = assembly.scheduler(), assembly.worker(sender)
-        server = HttpServer(create_app(assembly.services()), listening, drain_timeout=settings.drain_timeout)
+        server = HttpServer(app, listening, drain_timeout=settings.drain_timeout)
         first_key = await _first_key(assembly.keys())
         with Signals() as signals:
             worker.start()

@@ -28,5 +28,10 @@ def respond(stored: StoredAnswer) -> AnyResponse:
     )
 
 
+def plain(body: bytes, content_type: str) -> AnyResponse:
+    """An answer that is no JSON."""
+    return Response(body, media_type=content_type)
+
+
 def respond_with(model: object, *, status: int = 200, headers: dict[str, str] | None = None) -> AnyResponse:
     return respond(answer(model, status=status, headers=headers))

@@ -5,24 +5,45 @@ from __future__ import annotations
 from litestar import Litestar
 from litestar.datastructures import State
 
+from cronhook_core.errors import AlreadyAnswered
+from cronhook_server.answering import AnyResponse, respond
 from cronhook_server.api_request import ApiRequest
 from cronhook_server.problems import exception_handlers
 from cronhook_server.request_scope import AsgiApp, RequestScope
+from cronhook_server.routes.executions import ExecutionRoutes, list_executions
 from cronhook_server.routes.health import HEALTH_ROUTES
 from cronhook_server.routes.jobs import JobRoutes
+from cronhook_server.routes.keys import KeyRoutes
 from cronhook_server.routes.logs import LOG_ROUTES
+from cronhook_server.routes.metrics import metrics
+from cronhook_server.routes.schedules import SCHEDULE_ROUTES
+from cronhook_server.routes.workspace import WorkspaceRoutes
 from cronhook_server.services import Services
 
 
 def create_app(services: Services) -> AsgiApp:
     """The application over services that are already open; it neither opens nor closes anything."""
     app = Litestar(
-        route_handlers=[*HEALTH_ROUTES, JobRoutes, *LOG_ROUTES],
+        route_handlers=[
+            *HEALTH_ROUTES,
+            metrics,
+            JobRoutes,
+            *LOG_ROUTES,
+            list_executions,
+            ExecutionRoutes,
+            *SCHEDULE_ROUTES,
+            KeyRoutes,
+            WorkspaceRoutes,
+        ],
         state=State({"services": services}),
         request_class=ApiRequest,
-        exception_handlers=exception_handlers(),
+        exception_handlers={**exception_handlers(), AlreadyAnswered: _repeat},
         request_max_body_size=None,  # bodies are counted where they are read
         logging_config=None,
         openapi_config=None,
     )
-    return RequestScope(app)  # type: ignore[arg-type]  # Litestar has its own types for ASGI's
+    return RequestScope(app, services.requests)  # type: ignore[arg-type]  # Litestar has its own types for ASGI's
+
+
+def _repeat(_: object, earlier: AlreadyAnswered) -> AnyResponse:
+    return respond(earlier.answer)

@@ -5,6 +5,8 @@ from __future__ import annotations
 from importlib.metadata import version
 from random import Random
 
+from prometheus_client import CollectorRegistry
+
 from cronhook_core.domain.target_policy import TargetPolicy
 from cronhook_core.engine.availability import Dependencies
 from cronhook_core.engine.delivery import Delivery
@@ -16,11 +18,15 @@ from cronhook_core.ports.engine_hooks import EngineHooks
 from cronhook_core.ports.webhook_sender import WebhookSender
 from cronhook_server.auth import Authenticator
 from cronhook_server.composition import Backends
+from cronhook_server.guessing import FailureLimit
 from cronhook_server.key_service import KeyService
+from cronhook_server.prometheus import MetricsPage
+from cronhook_server.request_metrics import RequestMetrics
 from cronhook_server.secret_key import pepper_of
 from cronhook_server.services import Services
 from cronhook_server.settings import Settings
 from cronhook_server.signing import DerivedSigningKeys
+from cronhook_server.signing_secrets import SigningSecrets
 
 
 class Assembly:
@@ -53,15 +59,22 @@ class Assembly:
             max_jobs=self._settings.max_jobs_per_workspace,
         )
 
-    def services(self) -> Services:
+    def services(self, metrics: MetricsPage | None = None) -> Services:
+        """``metrics`` shows what else this process counts, to which requests are added; None: nothing else."""
+        metrics = metrics or MetricsPage(CollectorRegistry(), self._backends.queue)
         accounts, clock = self._backends.accounts, self._backends.clock
+        failures = FailureLimit(self._backends.rate_limiter, per_minute=self._settings.auth_failures_per_minute)
         return Services(
             jobs=self.jobs(),
             accounts=accounts,
-            authenticator=Authenticator(accounts, pepper=self._pepper, clock=clock),
+            keys=self.keys(),
+            signing_secrets=SigningSecrets(accounts, secret_key=self._secret_key, clock=clock),
+            authenticator=Authenticator(accounts, pepper=self._pepper, clock=clock, failures=failures),
             probes=self._backends.probes,
             clock=clock,
             settings=self._settings,
+            metrics=metrics,
+            requests=RequestMetrics(metrics.registry),
         )
 
     def scheduler(self) -> Scheduler:

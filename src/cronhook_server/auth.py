@@ -3,47 +3,74 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from contextlib import suppress
+from datetime import datetime, timedelta
 
 from litestar.connection import ASGIConnection
 from litestar.handlers import BaseRouteHandler
 from litestar.types import Guard
 
 from cronhook_core.domain.api_key import ApiKey, Scope, digest_of, is_well_formed
-from cronhook_core.errors import Forbidden, Unauthenticated
+from cronhook_core.errors import Forbidden, StoreUnavailable, Unauthenticated
 from cronhook_core.ports.account_store import AccountStore
 from cronhook_core.ports.clock import Clock
+from cronhook_server.client_address import client_of
+from cronhook_server.guessing import FailureLimit
 
 HEADER = "x-api-key"
+USE_RECORDED_EVERY = timedelta(minutes=1)
 
 
 class Authenticator:
     """Knows keys by their digests under ``pepper``."""
 
-    def __init__(self, accounts: AccountStore, *, pepper: bytes, clock: Clock) -> None:
+    def __init__(self, accounts: AccountStore, *, pepper: bytes, clock: Clock, failures: FailureLimit) -> None:
         self._accounts = accounts
         self._pepper = pepper
         self._clock = clock
+        self._failures = failures
+        self._recording: set[str] = set()
 
-    async def authenticate(self, written: Sequence[str]) -> ApiKey:
+    async def authenticate(self, written: Sequence[str], client: str) -> ApiKey:
         """The valid key that the values of the header name.
 
         `Unauthenticated`, the same for a key that is missing, malformed, unknown, revoked or expired; what is malformed
-        costs no look-up.
+        costs no look-up. `RateLimited` instead once ``client`` has failed too often.
         """
-        if len(written) != 1 or not is_well_formed(written[0]):
+        now = self._clock.now()
+        key = await self._find(written)
+        if key is None or not key.is_valid(now):
+            await self._failures.count(client)
             raise Unauthenticated
-        key = await self._accounts.find_key(digest_of(written[0], self._pepper))
-        if key is None or not key.is_valid(self._clock.now()):
-            raise Unauthenticated
+        await self._record_use(key, now)
         return key
+
+    async def _find(self, written: Sequence[str]) -> ApiKey | None:
+        if len(written) != 1 or not is_well_formed(written[0]):
+            return None
+        return await self._accounts.find_key(digest_of(written[0], self._pepper))
+
+    async def _record_use(self, key: ApiKey, now: datetime) -> None:
+        """Once a minute and key; of requests that come together, one does it. A request never fails over it."""
+        recently = key.last_used_at is not None and now < key.last_used_at + USE_RECORDED_EVERY
+        if recently or key.id in self._recording:
+            return
+        self._recording.add(key.id)
+        try:
+            with suppress(StoreUnavailable):
+                await self._accounts.touch_keys([(key.id, now)])
+        finally:
+            self._recording.discard(key.id)
 
 
 def requires(scope: Scope) -> Guard:
     """A guard that lets valid keys with this scope pass and leaves the key to the request."""
 
     async def guard(connection: ASGIConnection, _: BaseRouteHandler) -> None:  # type: ignore[type-arg]
-        authenticator: Authenticator = connection.app.state.services.authenticator
-        key = await authenticator.authenticate(connection.headers.getall(HEADER, []))
+        services = connection.app.state.services
+        client = client_of(connection.scope, services.settings.trusted_proxies)
+        authenticator: Authenticator = services.authenticator
+        key = await authenticator.authenticate(connection.headers.getall(HEADER, []), client)
         if scope not in key.scopes:
             raise Forbidden(scope.value)
         connection.state.caller = key

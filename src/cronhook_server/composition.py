@@ -13,6 +13,7 @@ from sqlalchemy.exc import SQLAlchemyError
 from cronhook_core.backends.clocks import SystemClock
 from cronhook_core.backends.http.sender import AiohttpSender
 from cronhook_core.backends.memory.queue import MemoryQueue
+from cronhook_core.backends.memory.rate_limiter import MemoryRateLimiter
 from cronhook_core.backends.sql.migrations import check_schema, head_revision, upgrade
 from cronhook_core.backends.sql.urls import is_sqlite, sqlite_path
 from cronhook_core.backends.sqlite import SqliteAccountStore, SqliteDatabase, SqliteJobStore, SqliteLock
@@ -22,7 +23,9 @@ from cronhook_core.ports.clock import Clock
 from cronhook_core.ports.job_store import JobStore
 from cronhook_core.ports.lock import Lock
 from cronhook_core.ports.queue import Queue
+from cronhook_core.ports.rate_limiter import RateLimiter
 from cronhook_core.ports.webhook_sender import WebhookSender
+from cronhook_server.guessing import SparedRateLimiter
 from cronhook_server.secret_key import VARIABLE, secret_key_beside
 from cronhook_server.services import Probe
 from cronhook_server.settings import DatabasePooler, Settings
@@ -39,6 +42,7 @@ class Backends:
     queue: Queue
     lock: Lock
     clock: Clock
+    rate_limiter: RateLimiter
     probes: tuple[Probe, ...]
     warnings: tuple[str, ...] = ()
 
@@ -70,6 +74,7 @@ async def _on_sqlite(database_url: str) -> AsyncIterator[Backends]:
             queue=MemoryQueue(clock),
             lock=SqliteLock(database, clock),
             clock=clock,
+            rate_limiter=MemoryRateLimiter(clock),
             probes=(Probe(name="database", check=store.ping, vital=True),),
             warnings=_schema_warnings(database.newer_schema),
         )
@@ -100,6 +105,7 @@ async def _on_postgres(settings: Settings, random: Random) -> AsyncIterator[Back
             queue=PostgresQueue(database, clock=clock),
             lock=PostgresLock(database, clock),
             clock=clock,
+            rate_limiter=MemoryRateLimiter(clock),
             probes=(Probe(name="database", check=store.ping, vital=True),),
             warnings=_schema_warnings(newer_schema),
         )
@@ -110,6 +116,7 @@ async def _with_redis(backends: Backends, settings: Settings, url: str, random: 
     from cronhook_core.backends.redis.connection import RedisConnection
     from cronhook_core.backends.redis.lock import RedisLock
     from cronhook_core.backends.redis.queue import RedisQueue
+    from cronhook_core.backends.redis.rate_limiter import RedisRateLimiter
 
     try:
         redis = RedisConnection.open(url, settings.redis_prefix, clock=backends.clock, random=random)
@@ -124,6 +131,7 @@ async def _with_redis(backends: Backends, settings: Settings, url: str, random: 
             backends,
             queue=RedisQueue(redis),
             lock=RedisLock(redis),
+            rate_limiter=SparedRateLimiter(RedisRateLimiter(redis), backends.rate_limiter),
             probes=(*backends.probes, Probe(name="redis", check=redis.ping, vital=False)),
             warnings=(*backends.warnings, *((_EVICTS,) if evicts else ())),
         )

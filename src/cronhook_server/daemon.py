@@ -67,7 +67,7 @@ async def run_worker(settings: Settings) -> None:
 
 
 async def _begin_api(ready: Ready) -> Part:
-    return _Api(ready.front, ready.assembly)
+    return _Api(ready.front, ready.assembly, ready.metrics)
 
 
 async def _begin_scheduler(ready: Ready) -> Part:
@@ -86,12 +86,13 @@ def _show_metrics(ready: Ready) -> None:
 
 
 class _Api:
-    def __init__(self, front: Front, assembly: Assembly) -> None:
+    def __init__(self, front: Front, assembly: Assembly, metrics: MetricsPage) -> None:
         self._front = front
         self._assembly = assembly
+        self._metrics = metrics
 
     def start(self) -> None:
-        self._front.app = create_app(self._assembly.services())
+        self._front.app = create_app(self._assembly.services(self._metrics))
 
     async def stop(self, *, at_once: bool = False) -> None:
         """Its requests are the server's to end."""

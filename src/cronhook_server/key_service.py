@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Sequence
-from datetime import datetime
+from datetime import datetime, timedelta
 from random import Random
 
 from cronhook_core.domain.api_key import ApiKey, Scope, digest_of, display_prefix, key_from_bits
 from cronhook_core.domain.ids import new_id
 from cronhook_core.domain.workspace import Workspace
-from cronhook_core.errors import InvalidRequest, NotFound
+from cronhook_core.errors import Conflict, InvalidRequest, NotFound
 from cronhook_core.ports.account_store import AccountStore
 from cronhook_core.ports.clock import Clock
 
@@ -34,16 +34,45 @@ class KeyService:
             Workspace(id=new_id("wsp", now, self._random), name=name, created_at=now)
         )
 
+    async def find_workspace(self, name: str) -> Workspace:
+        """The workspace of that name; `NotFound` when there is none."""
+        found = await self._accounts.find_workspace(name)
+        if found is None:
+            raise NotFound("workspace", name[:64])
+        return found
+
     async def create(
         self, workspace_id: str, *, name: str, scopes: Collection[Scope], expires_at: datetime | None = None
     ) -> tuple[ApiKey, str]:
         """A new key and its text, which is nowhere kept."""
         _check_name(name)
         now = self._clock.now()
-        if not scopes:
-            raise InvalidRequest("a key has at least one scope", pointer="/scopes")
+        _check_scopes(scopes)
         if expires_at is not None and expires_at <= now:
             raise InvalidRequest("the instant has passed", pointer="/expires_at")
+        return await self._add(workspace_id, name, scopes, now, expires_at)
+
+    async def rotate(self, workspace_id: str, key_id: str, *, grace: timedelta) -> tuple[ApiKey, str]:
+        """A new key like the old one, which stays valid for ``grace``; `Conflict` when that has ended before."""
+        now = self._clock.now()
+        old = next((key for key in await self._accounts.list_keys(workspace_id) if key.id == key_id), None)
+        if old is None:
+            raise NotFound("key", key_id)
+        if not old.is_valid(now):
+            raise Conflict("the key has ended; make a new one")
+        made = await self._add(workspace_id, old.name, old.scopes, now, old.expires_at)
+        revoked_at, expires_at = (None, now + grace) if grace else (now, None)
+        await self._accounts.end_key(workspace_id, key_id, revoked_at=revoked_at, expires_at=expires_at)
+        return made
+
+    async def _add(
+        self,
+        workspace_id: str,
+        name: str,
+        scopes: Collection[Scope],
+        now: datetime,
+        expires_at: datetime | None,
+    ) -> tuple[ApiKey, str]:
         text = key_from_bits(self._random.getrandbits(_KEY_BITS))
         key = ApiKey(
             id=new_id("key", now, self._random),
@@ -67,6 +96,13 @@ class KeyService:
         if key is None:
             raise NotFound("key", key_id[:64])
         return key
+
+
+def _check_scopes(scopes: Collection[Scope]) -> None:
+    if not scopes:
+        raise InvalidRequest("a key has at least one scope", pointer="/scopes")
+    if len(set(scopes)) < len(scopes):
+        raise InvalidRequest("a scope is named once", pointer="/scopes")
 
 
 def _check_name(name: str) -> None:

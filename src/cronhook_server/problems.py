@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import Any
 
 import structlog
@@ -9,7 +10,7 @@ from litestar import Request, Response
 from litestar.exceptions import HTTPException
 from litestar.types import ExceptionHandlersMap
 
-from cronhook_core.errors import CronhookError
+from cronhook_core.errors import CronhookError, RateLimited
 from cronhook_core.wire.converter import to_json
 from cronhook_core.wire.problem import RETRY_AFTER_SECONDS, Problem, problem, problem_of
 from cronhook_core.wire.strict_json import render_json
@@ -63,7 +64,10 @@ def _on_our_error(request: Request[Any, Any, Any], error: CronhookError) -> Resp
         _log.error("request_failed", exc_info=error)
     elif told.status == 503:
         _log.warning("request_unavailable", reason=str(error))
-    return respond_with_problem(told)
+    wait = (
+        {"retry-after": str(math.ceil(error.retry_after.total_seconds()))} if isinstance(error, RateLimited) else None
+    )
+    return respond_with_problem(told, wait)
 
 
 def _on_http_exception(request: Request[Any, Any, Any], error: HTTPException) -> Response[bytes]:

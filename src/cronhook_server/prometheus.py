@@ -78,7 +78,7 @@ class MetricsPage:
     """The text that Prometheus reads: what was counted, and what is asked for at that moment."""
 
     def __init__(self, registry: CollectorRegistry, queue: Queue) -> None:
-        self._registry = registry
+        self.registry = registry
         self._queue = queue
         self._depth = Gauge("cronhook_queue_depth", "Messages that wait in the queue.", registry=registry)
 
@@ -88,4 +88,4 @@ class MetricsPage:
             self._depth.set(await self._queue.depth())
         except QueueUnavailable:
             self._depth.set(float("nan"))
-        return generate_latest(self._registry)
+        return generate_latest(self.registry)

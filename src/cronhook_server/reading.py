@@ -6,6 +6,7 @@ import asyncio
 import hashlib
 import re
 from collections.abc import Callable
+from datetime import timedelta
 from enum import StrEnum
 from typing import Any, TypeVar
 from urllib.parse import parse_qsl
@@ -20,6 +21,7 @@ from cronhook_server.problems import PayloadTooLarge, RequestTimeout, Unsupporte
 
 MAX_BODY_BYTES = 1024 * 1024
 BODY_WITHIN_SECONDS = 10.0
+MAX_GRACE = timedelta(days=30)
 MAX_QUERY_FIELDS = 20
 MAX_QUERY_TEXT = 256
 
@@ -55,6 +57,38 @@ async def read_json_body(request: ApiRequest) -> tuple[bytes, Any]:
     _check_media_type(request)
     body = await read_body(request)
     return body, parse_json(body)
+
+
+async def read_optional_json(request: ApiRequest) -> Any:
+    """What the body says; an empty object where there is none."""
+    body = await read_body(request)
+    if not body:
+        return {}
+    _check_media_type(request)
+    return parse_json(body)
+
+
+async def read_action(request: ApiRequest, answer: Callable[[Any], StoredAnswer]) -> IdempotentRequest | None:
+    """What a request asks for that has no fields: no query, and no body or ``{}``."""
+    Query(request)
+    if await read_optional_json(request) != {}:
+        raise InvalidRequest("this takes no body, or an empty object")
+    idempotency = idempotency_of(request, b"", answer)
+    await request.services.jobs.refuse_repeat(request.caller.workspace_id, idempotency)
+    return idempotency
+
+
+def grace_of(seconds: float) -> timedelta:
+    """How long what is replaced stays valid."""
+    if not 0 <= seconds <= MAX_GRACE.total_seconds():
+        raise InvalidRequest(f"is between 0 and {MAX_GRACE.total_seconds():.0f}", pointer="/grace_seconds")
+    return timedelta(seconds=seconds)
+
+
+def refuse_idempotency(request: ApiRequest) -> None:
+    """Answers that hold secrets are never stored, and so cannot be given again."""
+    if request.headers.get("idempotency-key") is not None:
+        raise InvalidRequest("the header idempotency-key has no effect here, for the answer is a secret: leave it out")
 
 
 def idempotency_of(request: ApiRequest, body: bytes, answer: Callable[[Any], StoredAnswer]) -> IdempotentRequest | None:

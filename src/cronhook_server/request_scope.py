@@ -9,6 +9,8 @@ from typing import Any
 
 import structlog
 
+from cronhook_server.request_metrics import RequestMetrics
+
 _Scope = MutableMapping[str, Any]
 _Message = MutableMapping[str, Any]
 _Receive = Callable[[], Awaitable[_Message]]
@@ -30,8 +32,9 @@ def request_id_of(scope: Mapping[str, object]) -> str:
 class RequestScope:
     """Wraps an ASGI application."""
 
-    def __init__(self, app: AsgiApp) -> None:
+    def __init__(self, app: AsgiApp, metrics: RequestMetrics) -> None:
         self._app = app
+        self._metrics = metrics
 
     async def __call__(self, scope: _Scope, receive: _Receive, send: _Send) -> None:
         if scope["type"] != "http":
@@ -54,11 +57,19 @@ class RequestScope:
             try:
                 await self._app(scope, receive, send_with_headers)
             finally:
-                _log_request(scope, status, time.perf_counter() - began)
+                seconds = time.perf_counter() - began
+                _log_request(scope, status, seconds)
+                self._metrics.answered(scope["method"], _template(scope), status, seconds)
+
+
+def _template(scope: _Scope) -> str | None:
+    """The route as it is declared; None where the path is no route."""
+    template: str | None = scope.get("path_template")
+    return template or None
 
 
 def _log_request(scope: _Scope, status: int, seconds: float) -> None:
-    route = scope.get("path_template") or scope["path"][:MAX_LOGGED_PATH]
+    route = _template(scope) or scope["path"][:MAX_LOGGED_PATH]
     caller = scope.get("state", {}).get("caller")
     told = {} if caller is None else {"workspace_id": caller.workspace_id, "key_id": caller.id}
     write = _log.debug if route in _QUIET_ROUTES else _log.info

@@ -10,7 +10,11 @@ from cronhook_core.engine.job_service import JobService
 from cronhook_core.ports.account_store import AccountStore
 from cronhook_core.ports.clock import Clock
 from cronhook_server.auth import Authenticator
+from cronhook_server.key_service import KeyService
+from cronhook_server.prometheus import MetricsPage
+from cronhook_server.request_metrics import RequestMetrics
 from cronhook_server.settings import Settings
+from cronhook_server.signing_secrets import SigningSecrets
 
 
 @frozen(kw_only=True)
@@ -26,7 +30,11 @@ class Probe:
 class Services:
     jobs: JobService
     accounts: AccountStore
+    keys: KeyService
+    signing_secrets: SigningSecrets
     authenticator: Authenticator
     probes: tuple[Probe, ...]
     clock: Clock
     settings: Settings
+    metrics: MetricsPage
+    requests: RequestMetrics

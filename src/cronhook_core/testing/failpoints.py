@@ -26,11 +26,18 @@ from typing import Any, TypeVar
 
 from attrs import frozen
 
-from cronhook_core.errors import CronhookError, LockUnavailable, QueueUnavailable, StoreUnavailable
+from cronhook_core.errors import (
+    CronhookError,
+    LockUnavailable,
+    QueueUnavailable,
+    RateLimiterUnavailable,
+    StoreUnavailable,
+)
 from cronhook_core.ports.account_store import AccountStore
 from cronhook_core.ports.job_store import JobStore
 from cronhook_core.ports.lock import Lock
 from cronhook_core.ports.queue import Queue
+from cronhook_core.ports.rate_limiter import RateLimiter
 from cronhook_core.ports.webhook_sender import WebhookSender
 from cronhook_core.testing.interposed import Around, interposed, port_methods
 
@@ -42,6 +49,7 @@ PORTS: dict[str, type[Any]] = {
     "accounts": AccountStore,
     "queue": Queue,
     "lock": Lock,
+    "limiter": RateLimiter,
     "sender": WebhookSender,
 }
 """The ports by the first word of their points."""
@@ -51,6 +59,7 @@ _AWAY: dict[str, type[CronhookError]] = {
     "accounts": StoreUnavailable,
     "queue": QueueUnavailable,
     "lock": LockUnavailable,
+    "limiter": RateLimiterUnavailable,
 }
 _WORDS = {"__call__": "send"}
 _SPELLING = re.compile(

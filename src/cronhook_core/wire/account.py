@@ -28,6 +28,13 @@ class KeyRotate:
 
 
 @frozen(kw_only=True)
+class SecretRotate:
+    """The body that replaces the signing secret; the old one signs as well for ``grace_seconds``."""
+
+    grace_seconds: float = 86_400
+
+
+@frozen(kw_only=True)
 class KeyRead:
     """``prefix`` is how the key begins, to tell it by."""
 

@@ -84,12 +84,12 @@ async def _create(workspace: str, name: str, scopes: tuple[Scope, ...]) -> tuple
 
 async def _list(workspace: str) -> Any:
     async with _key_service() as keys:
-        return await keys.list((await keys.workspace(workspace)).id)
+        return await keys.list((await keys.find_workspace(workspace)).id)
 
 
 async def _revoke(workspace: str, key_id: str) -> ApiKey:
     async with _key_service() as keys:
-        return await keys.revoke((await keys.workspace(workspace)).id, key_id)
+        return await keys.revoke((await keys.find_workspace(workspace)).id, key_id)
 
 
 @asynccontextmanager

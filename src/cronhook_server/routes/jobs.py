@@ -1,20 +1,20 @@
-"""Jobs: stored, listed, read and deleted."""
+"""Jobs: stored, listed, read, changed and deleted."""
 
 from __future__ import annotations
 
-from litestar import Controller, delete, get, post
+from litestar import Controller, delete, get, patch, post
 
 from cronhook_core.domain.api_key import Scope
 from cronhook_core.domain.idempotency import StoredAnswer
 from cronhook_core.domain.job import Job, JobStatus
-from cronhook_core.errors import AlreadyAnswered
 from cronhook_core.ports.job_catalog import JobFilter
 from cronhook_core.wire.converter import read_request
-from cronhook_core.wire.v1 import JobPage, JobRead, JobWrite
+from cronhook_core.wire.v1 import JobPage, JobRead, JobWrite, patched
 from cronhook_server.answering import AnyResponse, answer, respond, respond_with
 from cronhook_server.api_request import ApiRequest
 from cronhook_server.auth import requires
-from cronhook_server.reading import Query, idempotency_of, read_json_body
+from cronhook_server.reading import Query, idempotency_of, read_action, read_json_body
+from cronhook_server.routes.executions import queued
 from cronhook_server.routes.paging import before_of, limit_of, page_of
 
 
@@ -23,15 +23,13 @@ class JobRoutes(Controller):
 
     @post(guards=[requires(Scope.WRITE)])
     async def create(self, request: ApiRequest) -> AnyResponse:
+        Query(request)
         body, value = await read_json_body(request)
-        services = request.services
-        definition = read_request(value, JobWrite).to_definition(default_timeout=services.settings.request_timeout)
+        services, workspace_id = request.services, request.caller.workspace_id
         idempotency = idempotency_of(request, body, _created)
-        try:
-            job = await services.jobs.create(request.caller.workspace_id, definition, idempotency=idempotency)
-        except AlreadyAnswered as earlier:
-            return respond(earlier.answer)
-        return respond(_created(job))
+        await services.jobs.refuse_repeat(workspace_id, idempotency)
+        definition = read_request(value, JobWrite).to_definition(default_timeout=services.settings.request_timeout)
+        return respond(_created(await services.jobs.create(workspace_id, definition, idempotency=idempotency)))
 
     @get(guards=[requires(Scope.READ)])
     async def list_page(self, request: ApiRequest) -> AnyResponse:
@@ -47,13 +45,48 @@ class JobRoutes(Controller):
     async def get_one(self, request: ApiRequest) -> AnyResponse:
         Query(request)
         job = await request.services.jobs.get(request.caller.workspace_id, request.path_id("job"))
-        return respond_with(JobRead.of(job))
+        return respond(_shown(job))
+
+    @patch("/{job_id:str}", guards=[requires(Scope.WRITE)])
+    async def update(self, request: ApiRequest) -> AnyResponse:
+        Query(request)
+        services, job_id = request.services, request.path_id("job")
+        _, changes = await read_json_body(request)
+        default_timeout = services.settings.request_timeout
+        job = await services.jobs.update(
+            request.caller.workspace_id,
+            job_id,
+            lambda stored: patched(stored, changes, default_timeout=default_timeout),
+        )
+        return respond(_shown(job))
 
     @delete("/{job_id:str}", guards=[requires(Scope.WRITE)], status_code=204)
     async def delete_one(self, request: ApiRequest) -> None:
         Query(request)
         await request.services.jobs.delete(request.caller.workspace_id, request.path_id("job"))
 
+    @post("/{job_id:str}/pause", guards=[requires(Scope.WRITE)])
+    async def pause(self, request: ApiRequest) -> AnyResponse:
+        job_id, idempotency = request.path_id("job"), await read_action(request, _shown)
+        job = await request.services.jobs.pause(request.caller.workspace_id, job_id, idempotency=idempotency)
+        return respond(_shown(job))
+
+    @post("/{job_id:str}/resume", guards=[requires(Scope.WRITE)])
+    async def resume(self, request: ApiRequest) -> AnyResponse:
+        job_id, idempotency = request.path_id("job"), await read_action(request, _shown)
+        job = await request.services.jobs.resume(request.caller.workspace_id, job_id, idempotency=idempotency)
+        return respond(_shown(job))
+
+    @post("/{job_id:str}/run", guards=[requires(Scope.WRITE)])
+    async def run(self, request: ApiRequest) -> AnyResponse:
+        job_id, idempotency = request.path_id("job"), await read_action(request, queued)
+        execution = await request.services.jobs.run(request.caller.workspace_id, job_id, idempotency=idempotency)
+        return respond(queued(execution))
+
 
 def _created(job: Job) -> StoredAnswer:
     return answer(JobRead.of(job), status=201, headers={"location": f"/v1/jobs/{job.id}"})
+
+
+def _shown(job: Job) -> StoredAnswer:
+    return answer(JobRead.of(job))

@@ -40,6 +40,7 @@ def enable(failpoints: Failpoints) -> None:
                 accounts=failpoints.wrap("accounts", backends.accounts),
                 queue=failpoints.wrap("queue", backends.queue),
                 lock=failpoints.wrap("lock", backends.lock),
+                rate_limiter=failpoints.wrap("limiter", backends.rate_limiter),
             )
 
     @asynccontextmanager

@@ -17,6 +17,7 @@ from cronhook_core.backends.memory.database import MemoryDatabase
 from cronhook_core.backends.memory.job_store import MemoryJobStore
 from cronhook_core.backends.memory.lock import MemoryLock
 from cronhook_core.backends.memory.queue import MemoryQueue
+from cronhook_core.backends.memory.rate_limiter import MemoryRateLimiter
 from cronhook_core.domain.api_key import Scope
 from cronhook_core.ports.engine_hooks import NoHooks
 from cronhook_server.app import create_app
@@ -63,6 +64,7 @@ async def memory_backends() -> AsyncIterator[Backends]:
         queue=MemoryQueue(clock),
         lock=MemoryLock(clock),
         clock=clock,
+        rate_limiter=MemoryRateLimiter(clock),
         probes=(Probe(name="database", check=store.ping, vital=True),),
     )
 

@@ -5,10 +5,12 @@ from typing import Any
 import httpx
 import pytest
 from litestar import Litestar, get
+from prometheus_client import CollectorRegistry
 
 from cronhook_core.errors import ConfigurationError, Conflict, StoreUnavailable, Unauthenticated
 from cronhook_server.api_request import ApiRequest
 from cronhook_server.problems import exception_handlers
+from cronhook_server.request_metrics import RequestMetrics
 from cronhook_server.request_scope import RequestScope
 
 SECRET = "hunter2 at 10.0.0.5"
@@ -26,7 +28,8 @@ async def ask(error: Exception, path: str = "/here") -> httpx.Response:
             request_class=ApiRequest,
             logging_config=None,
             openapi_config=None,
-        )  # type: ignore[arg-type]
+        ),  # type: ignore[arg-type]
+        RequestMetrics(CollectorRegistry()),
     )
     transport: Any = httpx.ASGITransport(app)
     async with httpx.AsyncClient(transport=transport, base_url="http://api") as client:

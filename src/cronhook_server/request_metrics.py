@@ -1,0 +1,33 @@
+"""Requests of the API as metrics: by method, route template and status, never by path."""
+
+from __future__ import annotations
+
+from prometheus_client import CollectorRegistry, Counter, Histogram
+
+BUCKETS = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0)
+METHODS = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"})
+OTHER = "other"
+"""What is said for methods that anybody may make up, and for paths that are no route."""
+
+
+class RequestMetrics:
+    def __init__(self, registry: CollectorRegistry) -> None:
+        self._requests = Counter(
+            "cronhook_http_requests",
+            "Requests answered, by method, route and status.",
+            ("method", "route", "status"),
+            registry=registry,
+        )
+        self._seconds = Histogram(
+            "cronhook_http_request_duration_seconds",
+            "From the first byte of a request's head to the end of its answer.",
+            ("route",),
+            buckets=BUCKETS,
+            registry=registry,
+        )
+
+    def answered(self, method: str, route: str | None, status: int, seconds: float) -> None:
+        """``route`` None: there is no such route. ``status`` 0: the client left, or was cut off, before an answer."""
+        route = OTHER if route is None else route
+        self._requests.labels(method if method in METHODS else OTHER, route, str(status)).inc()
+        self._seconds.labels(route).observe(seconds)

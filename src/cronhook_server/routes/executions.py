@@ -1,0 +1,72 @@
+"""Executions: one row per occurrence of a job."""
+
+from __future__ import annotations
+
+from litestar import Controller, get, post
+
+from cronhook_core.domain.api_key import Scope
+from cronhook_core.domain.execution import Execution, ExecutionStatus
+from cronhook_core.domain.idempotency import StoredAnswer
+from cronhook_core.wire.v1 import ExecutionDetail, ExecutionPage, ExecutionRead
+from cronhook_server.answering import AnyResponse, answer, respond, respond_with
+from cronhook_server.api_request import ApiRequest
+from cronhook_server.auth import requires
+from cronhook_server.reading import Query, read_action
+from cronhook_server.routes.paging import before_of, limit_of, page_of
+
+
+@get("/v1/jobs/{job_id:str}/executions", guards=[requires(Scope.READ)])
+async def list_executions(request: ApiRequest) -> AnyResponse:
+    query = Query(request, "status", "limit", "cursor")
+    limit = limit_of(query)
+    found = await request.services.jobs.executions(
+        request.caller.workspace_id,
+        request.path_id("job"),
+        status=query.word("status", ExecutionStatus),
+        limit=limit + 1,
+        before_id=before_of(query, "exe"),
+    )
+    executions, cursor = page_of(found, limit, lambda execution: execution.id)
+    return respond_with(ExecutionPage(data=tuple(map(ExecutionRead.of, executions)), next_cursor=cursor))
+
+
+class ExecutionRoutes(Controller):
+    path = "/v1/executions/{execution_id:str}"
+
+    @get(guards=[requires(Scope.READ)])
+    async def get_one(self, request: ApiRequest) -> AnyResponse:
+        Query(request)
+        jobs, workspace_id, execution_id = (
+            request.services.jobs,
+            request.caller.workspace_id,
+            request.path_id("execution"),
+        )
+        execution = await jobs.execution(workspace_id, execution_id)
+        return respond_with(ExecutionDetail.with_logs(execution, await jobs.attempts(workspace_id, execution_id)))
+
+    @post("/cancel", guards=[requires(Scope.WRITE)])
+    async def cancel(self, request: ApiRequest) -> AnyResponse:
+        execution_id = request.path_id("execution")
+        idempotency = await read_action(request, _cancelled)
+        execution = await request.services.jobs.cancel_execution(
+            request.caller.workspace_id, execution_id, idempotency=idempotency
+        )
+        return respond(_cancelled(execution))
+
+    @post("/replay", guards=[requires(Scope.WRITE)])
+    async def replay(self, request: ApiRequest) -> AnyResponse:
+        execution_id = request.path_id("execution")
+        idempotency = await read_action(request, queued)
+        execution = await request.services.jobs.replay(
+            request.caller.workspace_id, execution_id, idempotency=idempotency
+        )
+        return respond(queued(execution))
+
+
+def queued(execution: Execution) -> StoredAnswer:
+    """202: the execution waits for a worker."""
+    return answer(ExecutionRead.of(execution), status=202, headers={"location": f"/v1/executions/{execution.id}"})
+
+
+def _cancelled(execution: Execution) -> StoredAnswer:
+    return answer(ExecutionRead.of(execution))

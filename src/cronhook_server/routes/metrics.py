@@ -1,0 +1,14 @@
+"""What Prometheus reads. No key is needed; nothing in it names a job, an address or a workspace."""
+
+from __future__ import annotations
+
+from litestar import get
+
+from cronhook_server.answering import AnyResponse, plain
+from cronhook_server.api_request import ApiRequest
+from cronhook_server.prometheus import CONTENT_TYPE
+
+
+@get("/metrics")
+async def metrics(request: ApiRequest) -> AnyResponse:
+    return plain(await request.services.metrics.render(), CONTENT_TYPE)

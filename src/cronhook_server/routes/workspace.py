@@ -1,0 +1,44 @@
+"""The caller's workspace, and the secret that signs its webhooks."""
+
+from __future__ import annotations
+
+from litestar import Controller, get, post
+
+from cronhook_core.domain.api_key import Scope
+from cronhook_core.errors import NotFound
+from cronhook_core.wire.converter import read_request
+from cronhook_core.wire.v1 import SecretRotate, WorkspaceRead
+from cronhook_server.answering import AnyResponse, respond_with
+from cronhook_server.api_request import ApiRequest
+from cronhook_server.auth import requires
+from cronhook_server.reading import Query, grace_of, read_optional_json, refuse_idempotency
+
+
+class WorkspaceRoutes(Controller):
+    path = "/v1/workspace"
+
+    @get(guards=[requires(Scope.READ)])
+    async def get_one(self, request: ApiRequest) -> AnyResponse:
+        Query(request)
+        services, workspace_id = request.services, request.caller.workspace_id
+        workspace = await services.accounts.get_workspace(workspace_id)
+        if workspace is None:
+            raise NotFound("workspace", workspace_id)
+        jobs = await services.jobs.count(workspace_id)
+        default = services.settings.max_jobs_per_workspace
+        return respond_with(WorkspaceRead.of(workspace, default_max_jobs=default, jobs=jobs))
+
+    @get("/signing-secret", guards=[requires(Scope.ADMIN)])
+    async def get_secret(self, request: ApiRequest) -> AnyResponse:
+        Query(request)
+        return respond_with(await request.services.signing_secrets.current(request.caller.workspace_id))
+
+    @post("/signing-secret/rotate", guards=[requires(Scope.ADMIN)])
+    async def rotate_secret(self, request: ApiRequest) -> AnyResponse:
+        Query(request)
+        refuse_idempotency(request)
+        asked = read_request(await read_optional_json(request), SecretRotate)
+        rotated = await request.services.signing_secrets.rotate(
+            request.caller.workspace_id, grace=grace_of(asked.grace_seconds)
+        )
+        return respond_with(rotated)
