@@ -1,0 +1,68 @@
+"""Many jobs due at one instant: how fast they all arrive, beside a client that does nothing else."""
+
+import time
+from collections.abc import Callable
+from contextlib import AbstractContextManager
+from functools import partial
+
+from benchmarks.ceiling import Ceiling, measure_ceiling
+from benchmarks.processes import Installation, on_postgres, on_sqlite
+from benchmarks.receiver import Arrivals, Receiver, receiving
+from benchmarks.reporting import Row, over_runs, percentile, progress
+from benchmarks.seeding import LEAD, Seeder, seeding
+from benchmarks.sizes import Sizes
+from cronhook_core.backends.clocks import SystemClock
+
+SETTLE_SECONDS = 1.0
+"""After the last arrival, so that the CPU time of writing its result counts."""
+
+INSTALLATIONS: dict[str, Callable[[], AbstractContextManager[Installation]]] = {
+    "postgres + redis": partial(on_postgres, with_redis=True),
+    "postgres + redis, 2 workers": partial(on_postgres, with_redis=True, workers=2),
+    "postgres": partial(on_postgres, with_redis=False),
+    "embedded sqlite": on_sqlite,
+}
+
+
+def run_herd(sizes: Sizes) -> list[Row]:
+    rows: list[Row] = []
+    with receiving() as receiver:
+        for name, opened in INSTALLATIONS.items():
+            for count in sizes.herds:
+                progress(f"herd of {count:,} on {name}")
+                with opened() as installation, seeding(installation.database_url) as seeder:
+                    runs = [_run(name, n, count, installation, seeder, receiver) for n in range(1, sizes.runs + 1)]
+                rows += over_runs(runs)
+    return rows
+
+
+def _run(name: str, number: int, count: int, installation: Installation, seeder: Seeder, receiver: Receiver) -> Row:
+    ceiling = measure_ceiling(receiver, max(count, 5_000))
+    due = SystemClock().now() + LEAD
+    seeder.one_time(count, receiver.url, lambda _: due)
+    seeder.analyze()
+    time.sleep(max(0.0, due.timestamp() - time.time() - 0.2))
+    worker, database = installation.worker_cpu(), installation.database_cpu()
+    arrivals = receiver.wait_for(count)
+    time.sleep(SETTLE_SECONDS)
+    cpu = {
+        "worker µs": (installation.worker_cpu() - worker) / count * 1e6,
+        "postgres µs": (installation.database_cpu() - database) / count * 1e6,
+    }
+    row = {"on": name, "jobs": f"{count:,}", "run": str(number)} | figures(count, due.timestamp(), arrivals, ceiling)
+    progress(f"run {number}: {row['per second']:,.0f}/s, {row['ratio']:.2f} of the ceiling")
+    return row | cpu
+
+
+def figures(count: int, due: float, arrivals: Arrivals, ceiling: Ceiling) -> dict[str, str | float]:
+    per_second = len(arrivals.times) / (arrivals.times[-1] - due)
+    return {
+        "ceiling": ceiling.per_second,
+        "per second": per_second,
+        "ratio": per_second / ceiling.per_second,
+        "first ms": arrivals.lateness[0],
+        "p50 ms": percentile(arrivals.lateness, 0.5),
+        "p99 ms": percentile(arrivals.lateness, 0.99),
+        "missing": float(count - arrivals.different),
+        "repeats": float(len(arrivals.times) - arrivals.different),
+    }
