@@ -226,12 +226,13 @@ async def test_notifications_are_heard_again_after_their_connection_was_killed(
     database: PostgresDatabase, open_database: Open, url: str
 ) -> None:
     queue, other = PostgresQueue(database), PostgresQueue(await open_database())
+    await database.notifications.listening(QueueUnavailable)
     popping = asyncio.create_task(queue.pop(1, LONG, NOW))
     planning = asyncio.create_task(queue.wait(LONG))
     async with observed(url) as observer:
         async with asyncio.timeout(5.0):
-            while not (listening := await sessions(observer, "query LIKE 'LISTEN%'")):
-                await asyncio.sleep(0.005)
+            listening = await sessions(observer, "query LIKE 'LISTEN%'")
+            assert len(listening) == 1
             await terminate(observer, listening)
             while await sessions(observer, "query LIKE 'LISTEN%'") in ([], listening):
                 await asyncio.sleep(0.005)
