@@ -1,0 +1,128 @@
+"""Keys, the workspace, signing secrets, and guessing."""
+
+from typing import Any
+
+import pytest
+
+from cronhook_core.domain.api_key import Scope, key_from_bits
+from tests.integration.api.conftest import Api, instant, job_body
+
+ADMIN_ROUTES = [
+    ("GET", "/v1/keys"),
+    ("POST", "/v1/keys"),
+    ("DELETE", "/v1/keys/key_01arz3ndektsv4rrffq69g5fav"),
+    ("POST", "/v1/keys/key_01arz3ndektsv4rrffq69g5fav/rotate"),
+    ("GET", "/v1/workspace/signing-secret"),
+    ("POST", "/v1/workspace/signing-secret/rotate"),
+]
+
+
+@pytest.mark.parametrize(("method", "path"), ADMIN_ROUTES)
+async def test_keys_and_secrets_are_for_admins(api: Api, method: str, path: str) -> None:
+    async with api.another("default", Scope.READ, Scope.WRITE) as other:
+        refused = await other.http.request(method, path)
+        assert (refused.status_code, refused.json()["code"]) == (403, "forbidden")
+
+
+async def test_a_key_is_made_used_listed_and_revoked(api: Api) -> None:
+    body = {"name": "ci", "scopes": ["read"], "expires_at": instant(days=1)}
+    created = await api.http.post("/v1/keys", json=body)
+    assert created.status_code == 201
+    text = created.json().pop("key")
+    async with api.sending({"x-api-key": text}) as http:
+        assert (await http.get("/v1/jobs")).status_code == 200
+        assert (await http.post("/v1/jobs", json=job_body())).status_code == 403
+        listed = (await api.http.get("/v1/keys")).json()
+        mine = next(key for key in listed["data"] if key["id"] == created.json()["id"])
+        assert text not in str(listed)
+        assert text.startswith(mine["prefix"])
+        assert (mine["name"], mine["scopes"]) == ("ci", ["read"])
+        assert mine["last_used_at"] is not None
+        for _ in range(2):
+            assert (await api.http.delete(f"/v1/keys/{mine['id']}")).status_code == 204
+        assert (await http.get("/v1/jobs")).status_code == 401
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        {"name": "", "scopes": ["read"]},
+        {"name": "a", "scopes": []},
+        {"name": "a", "scopes": ["root"]},
+        {"name": "a", "scopes": ["read", "read"]},
+        {"name": "a", "scopes": ["read"], "expires_at": "2001-01-01T00:00:00Z"},
+        {"name": "a"},
+    ],
+)
+async def test_keys_that_cannot_be_made(api: Api, body: dict[str, Any]) -> None:
+    assert (await api.http.post("/v1/keys", json=body)).status_code == 400
+
+
+async def test_rotation_keeps_the_old_key_for_the_grace(api: Api) -> None:
+    rotated = await api.http.post(f"/v1/keys/{api.key_id}/rotate", json={"grace_seconds": 60})
+    assert rotated.status_code == 201
+    assert (await api.http.get("/v1/jobs")).status_code == 200
+    async with api.sending({"x-api-key": rotated.json()["key"]}) as http:
+        path = f"/v1/keys/{rotated.json()['id']}/rotate"
+        assert (await http.post(path, json={"grace_seconds": -1})).status_code == 400
+        assert (await http.post(path)).status_code == 201
+        assert (await http.get("/v1/jobs")).status_code == 401
+    assert (await api.http.post(path)).status_code == 409
+
+
+async def test_answers_that_hold_secrets_are_not_repeated(api: Api) -> None:
+    for path in ("/v1/keys", f"/v1/keys/{api.key_id}/rotate", "/v1/workspace/signing-secret/rotate"):
+        refused = await api.http.post(path, json={}, headers={"idempotency-key": "k"})
+        assert refused.status_code == 400
+
+
+async def test_the_workspace_shows_limits_beside_usage(api: Api) -> None:
+    await api.http.post("/v1/jobs", json=job_body())
+    assert (await api.http.get("/v1/workspace")).json() == {
+        "id": api.workspace_id,
+        "name": "default",
+        "limits": {"max_jobs": 100},
+        "usage": {"jobs": 1},
+    }
+
+
+async def test_a_signing_secret_is_rotated(api: Api) -> None:
+    path = "/v1/workspace/signing-secret"
+    first = (await api.http.get(path)).json()
+    assert (first["version"], first["previous_expires_at"]) == (1, None)
+    assert first["secret"].startswith("whsec_")
+    second = (await api.http.post(f"{path}/rotate", json={"grace_seconds": 60})).json()
+    assert second["version"] == 2
+    assert second["previous_expires_at"] is not None
+    assert second["secret"] != first["secret"]
+    assert (await api.http.get(path)).json() == second
+
+
+class TestPreview:
+    async def test_instants_and_warnings(self, api: Api) -> None:
+        body = {"cron": "30 2 * * *", "timezone": "Europe/Berlin", "after": "2026-03-27T12:00:00Z", "count": 2}
+        shown = (await api.http.post("/v1/schedules/preview", json=body)).json()
+        assert shown["data"][0] == {"at": "2026-03-28T01:30:00Z", "local": "2026-03-28T02:30:00+01:00"}
+        assert len(shown["data"]) == 2
+        assert shown["warnings"]
+        assert (await api.http.get("/v1/jobs")).json()["data"] == []
+
+    @pytest.mark.parametrize("fields", [{"cron": "x"}, {"count": 0}, {"count": 101}, {"cron": None}, {"x": 1}])
+    async def test_what_cannot_be_previewed(self, api: Api, fields: dict[str, Any]) -> None:
+        answered = await api.http.post("/v1/schedules/preview", json={"cron": "* * * * *"} | fields)
+        assert answered.status_code == 400
+
+
+class TestGuessing:
+    async def test_failures_are_limited_and_valid_keys_are_not(self, api: Api) -> None:
+        statuses = []
+        for n in range(100):
+            headers = {"x-api-key": key_from_bits(n), "x-forwarded-for": f"198.51.100.{n}"}
+            async with api.sending(headers) as http:
+                refused = await http.get("/v1/jobs")
+            statuses.append(refused.status_code)
+        assert statuses[:10] == [401] * 10
+        assert set(statuses[11:]) == {429}
+        assert refused.json()["code"] == "rate_limited"
+        assert 1 <= int(refused.headers["retry-after"]) <= 6
+        assert (await api.http.get("/v1/jobs")).status_code == 200

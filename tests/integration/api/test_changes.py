@@ -1,0 +1,194 @@
+"""What users do with jobs that are stored."""
+
+import asyncio
+from datetime import timedelta
+from typing import Any
+
+import httpx
+import pytest
+
+from tests.integration.api.conftest import Api, instant, job_body
+
+
+async def made(api: Api, **fields: Any) -> str:
+    created = await api.http.post("/v1/jobs", json=job_body(**fields))
+    assert created.status_code == 201, created.text
+    path: str = created.headers["location"]
+    return path
+
+
+async def done(answered: httpx.Response, status: int = 200) -> Any:
+    assert answered.status_code == status, answered.text
+    return answered.json()
+
+
+async def test_a_patch_changes_what_it_names(api: Api) -> None:
+    path = await made(api, headers={"authorization": "secret", "x-a": "1"}, tags=["a"], payload={"n": 1})
+    before = await done(await api.http.get(path))
+    after = await done(await api.http.patch(path, json={"name": "new", "tags": ["b"]}))
+    assert after == before | {"name": "new", "tags": ["b"], "updated_at": after["updated_at"]}
+    await done(await api.http.patch(path, json={"headers": {"authorization": "***"}}))
+    stored = await api.backends.store.get_job(api.workspace_id, before["id"])
+    assert stored is not None
+    assert dict(stored.definition.headers) == {"authorization": "secret"}
+
+
+async def test_a_patch_reschedules(api: Api) -> None:
+    path = await made(api)
+    run_at = instant(hours=1)
+    once = await done(await api.http.patch(path, json={"run_at": run_at}))
+    assert (once["cron"], once["timezone"], once["next_run"]) == (None, None, once["run_at"])
+    again = await done(await api.http.patch(path, json={"cron": "0 0 1 1 *", "timezone": "Asia/Tokyo"}))
+    assert (again["run_at"], again["next_run"][5:16]) == (None, "12-31T15:00")
+
+
+@pytest.mark.parametrize(
+    ("changes", "code"),
+    [
+        ({"cron": "x"}, "invalid_cron"),
+        ({"cron": None}, "invalid_request"),
+        ({"callback_url": "http://10.0.0.1/"}, "invalid_callback_url"),
+        ({"headers": {"x-key": "***"}}, "invalid_headers"),
+        ({"status": "paused"}, "invalid_request"),
+        ([], "invalid_request"),
+    ],
+)
+async def test_a_patch_is_judged_like_a_creation(api: Api, changes: Any, code: str) -> None:
+    path = await made(api)
+    before = await done(await api.http.get(path))
+    assert (await done(await api.http.patch(path, json=changes), 400))["code"] == code
+    assert await done(await api.http.get(path)) == before
+
+
+async def test_pause_and_resume_may_be_repeated(api: Api) -> None:
+    path = await made(api)
+    for _ in range(2):
+        job = await done(await api.http.post(f"{path}/pause"))
+        assert (job["status"], job["next_run"]) == ("paused", None)
+    for _ in range(2):
+        job = await done(await api.http.post(f"{path}/resume", json={}))
+        assert job["status"] == "active"
+        assert job["next_run"] is not None
+
+
+async def test_an_inactive_job_is_neither_paused_nor_resumed_but_rescheduled(api: Api) -> None:
+    path = await made(api, cron=None, run_at=instant(seconds=-5))
+    await done(await api.http.post(f"{path}/pause"))
+    missed = await done(await api.http.post(f"{path}/resume"))
+    assert (missed["status"], missed["inactive_reason"]) == ("inactive", "missed")
+    for act in ("pause", "resume"):
+        assert (await done(await api.http.post(f"{path}/{act}"), 409))["code"] == "conflict"
+    revived = await done(await api.http.patch(path, json={"run_at": instant(hours=1)}))
+    assert (revived["status"], revived["inactive_reason"]) == ("active", None)
+
+
+async def test_a_run_is_queued_cancelled_and_replayed(api: Api) -> None:
+    path = await made(api)
+    await api.http.post(f"{path}/pause")
+    answered = await api.http.post(f"{path}/run")
+    execution = await done(answered, 202)
+    assert (execution["trigger"], execution["status"], execution["attempts"]) == ("manual", "queued", 0)
+    location = answered.headers["location"]
+    assert await done(await api.http.get(location)) == execution | {"logs": []}
+    assert (await done(await api.http.post(f"{location}/replay"), 409))["code"] == "conflict"
+    cancelled = await done(await api.http.post(f"{location}/cancel"))
+    assert (cancelled["status"], cancelled["reason"]) == ("cancelled", "cancelled")
+    assert (await done(await api.http.post(f"{location}/cancel"), 409))["code"] == "conflict"
+    replayed = await done(await api.http.post(f"{location}/replay"), 202)
+    assert (replayed["trigger"], replayed["status"]) == ("replay", "queued")
+    job = await done(await api.http.get(path))
+    assert (job["status"], job["last_run_status"]) == ("paused", "queued")
+    await api.http.delete(path)
+    after = await done(await api.http.get(f"/v1/executions/{replayed['id']}"))
+    assert (after["status"], after["reason"]) == ("cancelled", "deleted")
+
+
+async def test_executions_in_pages(api: Api) -> None:
+    path = await made(api)
+    ids = [(await done(await api.http.post(f"{path}/run"), 202))["id"] for _ in range(5)]
+    seen: list[str] = []
+    cursor = None
+    while True:
+        query = {"limit": 2} | ({"cursor": cursor} if cursor else {})
+        page = await done(await api.http.get(f"{path}/executions", params=query))
+        seen += [row["id"] for row in page["data"]]
+        cursor = page["next_cursor"]
+        if cursor is None:
+            break
+        await done(await api.http.post(f"{path}/run"), 202)
+    assert seen == sorted(ids, reverse=True)
+    assert (await done(await api.http.get(f"{path}/executions?status=failed")))["data"] == []
+
+
+ACTIONS = ["pause", "resume", "run"]
+
+
+@pytest.mark.parametrize("action", ACTIONS)
+@pytest.mark.parametrize("body", [b"[]", b"null", b'{"a": 1}', b"{"])
+async def test_an_action_takes_no_fields(api: Api, action: str, body: bytes) -> None:
+    path = await made(api)
+    answered = await api.http.post(f"{path}/{action}", content=body, headers={"content-type": "application/json"})
+    assert (answered.status_code, answered.json()["code"]) == (400, "invalid_request")
+
+
+async def test_what_is_foreign_is_answered_as_what_is_unknown(api: Api) -> None:
+    path = await made(api)
+    run = (await api.http.post(f"{path}/run")).headers["location"]
+    key = f"/v1/keys/{api.key_id}"
+    calls: list[tuple[str, str, Any]] = [
+        ("PATCH", path, {"name": "theirs"}),
+        *(("POST", f"{path}/{action}", None) for action in ACTIONS),
+        ("GET", f"{path}/executions", None),
+        ("GET", run, None),
+        ("POST", f"{run}/cancel", None),
+        ("POST", f"{run}/replay", None),
+        ("DELETE", key, None),
+        ("POST", f"{key}/rotate", None),
+    ]
+    async with api.another("other workspace") as other:
+        for method, foreign, body in calls:
+            identifier = foreign.split("/")[3]
+            unknown = foreign.replace(identifier, f"{identifier[:4]}01arz3ndektsv4rrffq69g5fav")
+            malformed = foreign.replace(identifier, "x")
+            answers = [await other.http.request(method, where, json=body) for where in (foreign, unknown, malformed)]
+            told = {(answer.status_code, answer.json()["code"], answer.json()["title"]) for answer in answers}
+            assert told == {(404, "not_found", "There is no such thing")}, (method, foreign)
+    assert (await done(await api.http.get(path)))["name"] == "report"
+    assert (await done(await api.http.get(run)))["status"] == "queued"
+
+
+class TestIdempotency:
+    async def test_five_parallel_runs_are_one(self, api: Api) -> None:
+        path = await made(api)
+        answers = await asyncio.gather(
+            *(api.http.post(f"{path}/run", headers={"idempotency-key": "k"}) for _ in range(5))
+        )
+        assert {(answer.status_code, answer.content) for answer in answers} == {(202, answers[0].content)}
+        assert len((await done(await api.http.get(f"{path}/executions")))["data"]) == 1
+
+    @pytest.mark.parametrize("action", ["pause", "resume"])
+    async def test_a_repeated_action_gets_the_first_answer(self, api: Api, action: str) -> None:
+        path, headers = await made(api), {"idempotency-key": "k"}
+        first = await api.http.post(f"{path}/{action}", headers=headers)
+        await api.http.delete(path)
+        repeated = await api.http.post(f"{path}/{action}", headers=headers, json={})
+        assert (repeated.status_code, repeated.content) == (200, first.content)
+
+    async def test_cancel_and_replay_may_be_repeated(self, api: Api) -> None:
+        path = await made(api)
+        run = (await api.http.post(f"{path}/run")).headers["location"]
+        for action in ("cancel", "replay"):
+            answers = [await api.http.post(f"{run}/{action}", headers={"idempotency-key": action}) for _ in range(2)]
+            assert answers[0].is_success
+            assert answers[0].content == answers[1].content
+
+    async def test_a_repeat_is_answered_when_it_would_be_invalid_by_now(
+        self, api: Api, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        body = job_body(cron=None, run_at=instant(hours=1))
+        first = await api.http.post("/v1/jobs", json=body, headers={"idempotency-key": "k"})
+        monkeypatch.setattr("cronhook_core.domain.job_changes.RUN_AT_HORIZON", timedelta(0))
+        assert (await api.http.post("/v1/jobs", json=body)).status_code == 400
+        repeated = await api.http.post("/v1/jobs", json=body, headers={"idempotency-key": "k"})
+        assert (repeated.status_code, repeated.content) == (201, first.content)
+        assert repeated.headers["location"] == first.headers["location"]
