@@ -21,6 +21,8 @@ from cronhook_core.ports.queue import Queue
 
 FLOOR_EVERY = 1.0
 """Seconds between two looks into the store for what no message told of."""
+FLOOR_WITHOUT_QUEUE_EVERY = 0.5
+"""The same while the queue is away: then nothing else tells of work."""
 POP_FOR = timedelta(seconds=1)
 AT_ONCE = 300
 """Executions claimed in one statement, and messages popped in one call, at most."""
@@ -110,7 +112,11 @@ class Intake:
         )
         unknown = [self._waiting.add(message) for message in ready]
         more = len(ready) == limit and any(unknown)
-        self._next_floor = self._clock.monotonic() + (0.0 if more else FLOOR_EVERY)
+        self._next_floor = self._clock.monotonic() + (0.0 if more else self._floor_every)
+
+    @property
+    def _floor_every(self) -> float:
+        return FLOOR_EVERY if self._dependencies.queue.available else FLOOR_WITHOUT_QUEUE_EVERY
 
     async def _claim(self, messages: Sequence[QueueMessage]) -> None:
         worker_id = self._life.worker_id

@@ -176,6 +176,9 @@ class Scheduler:
     async def _listen(self) -> float:
         """Wait for something that is due sooner than this node thinks, and cut its sleep short."""
         try:
+            if not self._dependencies.queue.available:
+                await self._queue.depth()
+                self._dependencies.queue.answered()
             due_at = await self._queue.wait(LISTEN_FOR)
         except QueueUnavailable:
             self._dependencies.queue.failed()
