@@ -51,26 +51,21 @@ class Installation:
         process.wait_for_line('"started"')
         return process
 
-    def start_all(self, *roles: str) -> list[CronhookProcess]:
-        """As `start`, of several at once."""
-        processes = [CronhookProcess(role, settings=self.settings).start() for role in roles]
-        self._processes.extend(processes)
-        for process in processes:
-            process.wait_for_line('"started"')
-        return processes
-
     def again(self, process: CronhookProcess) -> None:
         """Start a process that has ended, and wait until it is there."""
         size = process.log_size()
         process.start().wait_for_line('"started"', after=size)
 
-    def open_api(self) -> CronhookProcess:
-        """The API, with a key for `create`."""
-        api = self.start("api")
+    def open(self, *roles: str) -> list[CronhookProcess]:
+        """The API, with a key for `create`, and processes of these roles; all have said that they are there."""
+        processes = [CronhookProcess(role, settings=self.settings).start() for role in ("api", *roles)]
+        self._processes.extend(processes)
         command = [*COMMAND, "keys", "create", "--workspace", "default", "-o", "json"]
         made = subprocess.run(command, env=self.settings, capture_output=True, text=True, check=True, timeout=30)
         self._client.headers["x-api-key"] = json.loads(made.stdout)["key"]
-        return api
+        for process in processes:
+            process.wait_for_line('"started"')
+        return processes
 
     def create(self, *, run_at: datetime | None = None, **fields: Any) -> dict[str, Any]:
         """A stored job; `httpx.HTTPError` while the API or its database is away."""

@@ -42,8 +42,7 @@ def wait_for_next_leader(schedulers: list[CronhookProcess], before: CronhookProc
 def test_exactly_one_leads_and_another_plans_after_a_kill(
     installation: Installation, scripted_receiver: ScriptedReceiver, full: bool
 ) -> None:
-    installation.open_api()
-    *schedulers, _ = installation.start_all(*ALL, "worker")
+    _, *schedulers, _ = installation.open(*ALL, "worker")
     lasted = []
     with Load(installation, scripted_receiver.url("/ok"), per_second=20) as load:
         for _ in range(50 if full else 2):
@@ -60,14 +59,14 @@ def test_exactly_one_leads_and_another_plans_after_a_kill(
     assert_all_once(installation, load, scripted_receiver)
 
 
+@pytest.mark.full
 def test_a_leader_that_is_asked_to_end_hands_over_at_once(
-    installation: Installation, scripted_receiver: ScriptedReceiver, full: bool
+    installation: Installation, scripted_receiver: ScriptedReceiver
 ) -> None:
-    installation.open_api()
-    *schedulers, _ = installation.start_all(*ALL, "worker")
+    _, *schedulers, _ = installation.open(*ALL, "worker")
     lasted = []
     with Load(installation, scripted_receiver.url("/ok"), per_second=50) as load:
-        for _ in range(10 if full else 1):
+        for _ in range(10):
             leading = leader(schedulers)
             scripted_receiver.wait_for(len(scripted_receiver.arrivals) + 5)
             moment = datetime.now(UTC)
@@ -78,8 +77,7 @@ def test_a_leader_that_is_asked_to_end_hands_over_at_once(
             lasted.append(seconds_between(moment, took_over["timestamp"]))
             assert resigned["reason"] == "it stops"
             assert leading.wait() == 0
-            if full:
-                installation.again(leading)
+            installation.again(leading)
     assert max(lasted) <= 0.3, lasted
     assert_all_once(installation, load, scripted_receiver)
 
@@ -88,8 +86,7 @@ def test_a_leader_that_is_asked_to_end_hands_over_at_once(
 def test_a_leader_that_stood_still_steps_down_and_plans_nothing_twice(
     installation: Installation, scripted_receiver: ScriptedReceiver
 ) -> None:
-    installation.open_api()
-    *schedulers, _ = installation.start_all(*ALL, "worker")
+    _, *schedulers, _ = installation.open(*ALL, "worker")
     with Load(installation, scripted_receiver.url("/ok"), per_second=20) as load:
         leading = leader(schedulers)
         scripted_receiver.wait_for(5)

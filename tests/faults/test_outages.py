@@ -18,10 +18,6 @@ from tests.services import PostgresServer, ValkeyServer, wait_until
 ROLES = ("scheduler", "scheduler", "worker", "worker")
 
 
-def start(installation: Installation) -> list[CronhookProcess]:
-    return [installation.open_api(), *installation.start_all(*ROLES)]
-
-
 def assert_all_once(installation: Installation, load: Load, receiver: ScriptedReceiver) -> None:
     """What was stored has one execution each, and one arrival each. What was stored without an answer may be there."""
     installation.wait_until_done(60)
@@ -45,7 +41,7 @@ def lateness(receiver: ScriptedReceiver) -> list[float]:
 def test_redis_killed_under_load_costs_little(
     installation: Installation, own_valkey: ValkeyServer, scripted_receiver: ScriptedReceiver, full: bool
 ) -> None:
-    processes = start(installation)
+    processes = installation.open(*ROLES)
     scheduler = processes[1]
     with Load(installation, scripted_receiver.url("/between/0.2/1/ok"), per_second=40) as load:
         scripted_receiver.wait_for(40)
@@ -68,7 +64,7 @@ def restarted_under_load(
     installation: Installation, receiver: ScriptedReceiver, restart: Callable[[], None]
 ) -> tuple[list[CronhookProcess], Load, float]:
     """Also: the seconds from when Postgres was back until a job stored then had arrived."""
-    processes = start(installation)
+    processes = installation.open(*ROLES)
     with Load(installation, receiver.url("/between/0.2/1/ok"), per_second=40, ahead_seconds=2) as load:
         receiver.wait_for(40)
         restart()

@@ -5,6 +5,7 @@ from __future__ import annotations
 from contextlib import ExitStack
 
 import psycopg
+import pytest
 
 from tests.faults.installation import Installation, ahead
 from tests.faults.processes import CronhookProcess, is_alive
@@ -41,6 +42,7 @@ def test_a_database_that_is_away_is_waited_for(installation: Installation, own_p
         assert len(waiting.events("dependency_away")) == len(waiting.events("dependency_back")) == 1
 
 
+@pytest.mark.full
 def test_a_port_that_is_taken_is_named_by_its_setting(installation: Installation) -> None:
     settings = installation.settings | {"CRONHOOK_METRICS_PORT": str(free_port())}
     with CronhookProcess("scheduler", settings=settings) as first:
@@ -53,8 +55,7 @@ def test_a_port_that_is_taken_is_named_by_its_setting(installation: Installation
 def test_a_scheduler_that_sleeps_is_woken_and_a_retry_comes_when_due(
     installation: Installation, scripted_receiver: ScriptedReceiver
 ) -> None:
-    installation.open_api()
-    installation.start_all("scheduler", "worker")
+    installation.open("scheduler", "worker")
     installation.create(run_at=ahead(seconds=0.9), callback_url=scripted_receiver.url("/ok"))
     installation.create(
         run_at=ahead(seconds=1.1), callback_url=scripted_receiver.url("/status/500"), retry_delays_seconds=[2]

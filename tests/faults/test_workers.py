@@ -23,8 +23,7 @@ def lateness(arrival: Arrival) -> float:
 def test_a_worker_killed_in_mid_post_loses_nothing(
     installation: Installation, scripted_receiver: ScriptedReceiver
 ) -> None:
-    installation.open_api()
-    _, worker, other = installation.start_all("scheduler", "worker", "worker")
+    _, _, worker, other = installation.open("scheduler", "worker", "worker")
     other.kill()
     jobs = [
         installation.create(run_at=ahead(seconds=1), callback_url=scripted_receiver.url("/slow/3")) for _ in range(5)
@@ -45,8 +44,7 @@ def test_a_worker_killed_in_mid_post_loses_nothing(
 def test_a_worker_that_is_asked_to_end_lets_its_sends_end(
     installation: Installation, scripted_receiver: ScriptedReceiver
 ) -> None:
-    installation.open_api()
-    _, worker = installation.start_all("scheduler", "worker")
+    _, _, worker = installation.open("scheduler", "worker")
     due = ahead(seconds=2)
     for _ in range(SENDS):
         installation.create(run_at=due, callback_url=scripted_receiver.url("/slow/4"), timeout_seconds=10)
@@ -66,8 +64,7 @@ def test_a_worker_that_is_asked_to_end_lets_its_sends_end(
 
 @pytest.mark.full
 def test_a_second_signal_ends_a_worker_at_once(installation: Installation, scripted_receiver: ScriptedReceiver) -> None:
-    installation.open_api()
-    _, worker = installation.start_all("scheduler", "worker")
+    _, _, worker = installation.open("scheduler", "worker")
     installation.create(run_at=ahead(), callback_url=scripted_receiver.url("/slow/8"))
     scripted_receiver.wait_for(1)
     size = worker.log_size()
@@ -81,8 +78,7 @@ def test_a_second_signal_ends_a_worker_at_once(installation: Installation, scrip
 @pytest.mark.full
 def test_a_slow_host_leaves_the_others_alone(installation: Installation, scripted_receiver: ScriptedReceiver) -> None:
     count = 1000
-    installation.open_api()
-    installation.start_all("scheduler", "worker")
+    installation.open("scheduler", "worker")
 
     def herd(due: datetime, path: str, host: str) -> None:
         for _ in range(count):
