@@ -29,8 +29,8 @@ def respond(stored: StoredAnswer) -> AnyResponse:
 
 
 def plain(body: bytes, content_type: str) -> AnyResponse:
-    """An answer that is no JSON."""
-    return Response(body, media_type=content_type)
+    """An answer as it is. Litestar itself adds the charset of text."""
+    return Response(body, media_type=content_type.removesuffix("; charset=utf-8"))
 
 
 def respond_with(model: object, *, status: int = 200, headers: dict[str, str] | None = None) -> AnyResponse:

@@ -10,6 +10,7 @@ from cronhook_server.answering import AnyResponse, respond
 from cronhook_server.api_request import ApiRequest
 from cronhook_server.problems import exception_handlers
 from cronhook_server.request_scope import AsgiApp, RequestScope
+from cronhook_server.routes.docs import DOCS_ROUTES
 from cronhook_server.routes.executions import ExecutionRoutes, list_executions
 from cronhook_server.routes.health import HEALTH_ROUTES
 from cronhook_server.routes.jobs import JobRoutes
@@ -27,6 +28,7 @@ def create_app(services: Services) -> AsgiApp:
         route_handlers=[
             *HEALTH_ROUTES,
             metrics,
+            *DOCS_ROUTES,
             JobRoutes,
             *LOG_ROUTES,
             list_executions,

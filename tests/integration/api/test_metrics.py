@@ -19,7 +19,7 @@ async def requests(api: Api) -> dict[tuple[str, str, str], float]:
     async with api.sending({}) as http:
         page = await http.get("/metrics")
     assert page.status_code == 200
-    assert page.headers["content-type"].startswith("text/plain; version=0.0.4")
+    assert page.headers["content-type"] == "text/plain; version=0.0.4; charset=utf-8"
     samples = [sample for family in text_string_to_metric_families(page.text) for sample in family.samples]
     return {
         (sample.labels["method"], sample.labels["route"], sample.labels["status"]): sample.value

@@ -1,0 +1,87 @@
+"""The document and its pages, held against the routes and against real answers."""
+
+import json
+import re
+from collections.abc import AsyncIterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from jsonschema_rs import Draft202012Validator
+from litestar import Litestar
+
+from cronhook_core.wire.problem import KINDS
+from cronhook_server.composition import Backends
+from cronhook_server.openapi.document import document
+from tests.integration.api.conftest import Api, job_body, memory_backends
+
+SNAPSHOT = Path(__file__).with_name("openapi.json")
+UNDOCUMENTED = {"/openapi.json", "/docs", "/docs/errors"}
+"""What describes is not described."""
+
+
+@pytest.fixture
+async def backends() -> AsyncIterator[Backends]:
+    async with memory_backends() as backends:
+        yield backends
+
+
+def test_the_document_changes_only_on_purpose() -> None:
+    """Written anew by ``python -m tests.integration.api.write_openapi``."""
+    told = document()
+    assert json.loads(SNAPSHOT.read_text()) == told | {"info": told["info"] | {"version": "0"}}
+
+
+async def test_every_route_is_described_and_no_other(api: Api) -> None:
+    app: Litestar = api.http._transport.app._app  # type: ignore[attr-defined]
+    served = {
+        (re.sub(r":\w+}", "}", route.path), method.lower())
+        for route in app.routes
+        for method in route.methods
+        if method != "OPTIONS" and route.path not in UNDOCUMENTED
+    }
+    assert served == {(path, method) for path, methods in document()["paths"].items() for method in methods}
+
+
+async def test_real_answers_fit_their_schemas(api: Api) -> None:
+    path = (await api.http.post("/v1/jobs", json=job_body())).headers["location"]
+    run = (await api.http.post(f"{path}/run")).headers["location"]
+    asked: list[tuple[str, str, str, Any]] = [
+        ("POST", "/v1/jobs", "/v1/jobs", job_body()),
+        ("POST", "/v1/jobs", "/v1/jobs", {}),
+        ("GET", "/v1/jobs", "/v1/jobs", None),
+        ("GET", path, "/v1/jobs/{job_id}", None),
+        ("PATCH", path, "/v1/jobs/{job_id}", {"tags": ["a"]}),
+        ("POST", f"{path}/pause", "/v1/jobs/{job_id}/pause", None),
+        ("GET", f"{path}/executions", "/v1/jobs/{job_id}/executions", None),
+        ("GET", f"{path}/logs", "/v1/jobs/{job_id}/logs", None),
+        ("GET", run, "/v1/executions/{execution_id}", None),
+        ("GET", "/v1/executions/x", "/v1/executions/{execution_id}", None),
+        ("POST", f"{run}/replay", "/v1/executions/{execution_id}/replay", None),
+        ("POST", "/v1/schedules/preview", "/v1/schedules/preview", {"cron": "30 2 * * *", "timezone": "Europe/Rome"}),
+        ("POST", "/v1/keys", "/v1/keys", {"name": "a", "scopes": ["read"]}),
+        ("GET", "/v1/keys", "/v1/keys", None),
+        ("GET", "/v1/workspace", "/v1/workspace", None),
+        ("GET", "/v1/workspace/signing-secret", "/v1/workspace/signing-secret", None),
+        ("GET", "/health", "/health", None),
+    ]
+    for method, where, template, body in asked:
+        answered = await api.http.request(method, where, json=body)
+        described = document()["paths"][template][method.lower()]["responses"][str(answered.status_code)]
+        media_type = answered.headers["content-type"].split(";")[0]
+        schema = described["content"][media_type]["schema"] | {"components": document()["components"]}
+        Draft202012Validator(schema).validate(answered.json())
+
+
+async def test_the_pages_ask_nobody_else(api: Api) -> None:
+    async with api.sending({}) as http:
+        assert (await http.get("/openapi.json")).json() == document()
+        for path in ("/docs", "/docs/errors"):
+            page = await http.get(path)
+            assert page.headers["content-type"] == "text/html; charset=utf-8"
+            assert not re.search(r"https?://|<script|@import|url\(", page.text)
+
+
+async def test_every_code_has_its_place(api: Api) -> None:
+    page = (await api.http.get("/docs/errors")).text
+    assert [code for code in KINDS if f'id="{code}"' not in page] == []
