@@ -18,7 +18,7 @@ from cronhook_server.assembly import Assembly
 from cronhook_server.composition import open_backends, open_sender, secret_key_of
 from cronhook_server.key_service import KeyService
 from cronhook_server.logging_hooks import LoggingHooks
-from cronhook_server.process import HttpServer, Signals, address_of, listen
+from cronhook_server.process import HttpServer, Signals, address_of, listen, spare_garbage_collector
 from cronhook_server.prometheus import MetricsPage, PrometheusHooks
 from cronhook_server.settings import Settings
 
@@ -57,6 +57,7 @@ async def run_all_in_one(settings: Settings, on_started: Callable[[Started], Non
             worker.start()
             scheduler.start()
             server.start(signals.stop.set)
+            spare_garbage_collector()
             on_started(Started(address=address_of(listening), first_key=first_key))
             await signals.stop.wait()
             _log.info("stopping", sends_in_flight=worker.sends_in_flight)

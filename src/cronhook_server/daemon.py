@@ -20,7 +20,7 @@ from cronhook_server.assembly import Assembly
 from cronhook_server.composition import Backends, open_backends, open_sender, secret_key_of
 from cronhook_server.logging_hooks import LoggingHooks
 from cronhook_server.pages import LIVE, STARTING, Front, Page, Pages
-from cronhook_server.process import HttpServer, Signals, address_of, listen
+from cronhook_server.process import HttpServer, Signals, address_of, listen, spare_garbage_collector
 from cronhook_server.prometheus import CONTENT_TYPE, MetricsPage, PrometheusHooks
 from cronhook_server.settings import Settings
 
@@ -125,6 +125,7 @@ async def _run(name: str, listening: socket.socket, settings: Settings, begin: B
 
 async def _serve(name: str, part: Part, server: HttpServer, signals: Signals) -> None:
     part.start()
+    spare_garbage_collector()
     _log.info("started", role=name)
     await signals.stop.wait()
     _log.info("stopping", role=name)

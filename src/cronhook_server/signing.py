@@ -5,11 +5,11 @@ from __future__ import annotations
 import asyncio
 from collections import OrderedDict
 from collections.abc import Sequence
+from datetime import datetime
 
-from attrs import frozen
+from attrs import field, frozen
 
 from cronhook_core.domain.signature import derive_signing_secret
-from cronhook_core.domain.workspace import SigningSecretVersion
 from cronhook_core.errors import StoreUnavailable
 from cronhook_core.ports.account_store import AccountStore
 from cronhook_core.ports.clock import Clock
@@ -20,8 +20,14 @@ FIRST_VERSION = 1
 
 
 @frozen
+class _Secret:
+    value: bytes = field(repr=False)
+    expires_at: datetime | None
+
+
+@frozen
 class _Known:
-    versions: Sequence[SigningSecretVersion]
+    secrets: Sequence[_Secret]
     at: float
 
 
@@ -37,29 +43,25 @@ class DerivedSigningKeys:
         self._secret_key = secret_key
         self._clock = clock
         self._known: OrderedDict[str, _Known] = OrderedDict()
-        self._lookups: dict[str, asyncio.Task[Sequence[SigningSecretVersion]]] = {}
+        self._lookups: dict[str, asyncio.Task[Sequence[_Secret]]] = {}
 
     async def secrets(self, workspace_id: str) -> Sequence[bytes]:
-        versions = await self._versions(workspace_id)
+        known = await self._known_secrets(workspace_id)
         now = self._clock.now()
-        valid = [v.version for v in versions if v.expires_at is None or now < v.expires_at]
-        return [
-            derive_signing_secret(self._secret_key, workspace_id=workspace_id, version=version)
-            for version in (valid if versions else [FIRST_VERSION])
-        ]
+        return [secret.value for secret in known if secret.expires_at is None or now < secret.expires_at]
 
-    async def _versions(self, workspace_id: str) -> Sequence[SigningSecretVersion]:
+    async def _known_secrets(self, workspace_id: str) -> Sequence[_Secret]:
         known = self._known.get(workspace_id)
         if known is not None and self._clock.monotonic() - known.at < CACHED_SECONDS:
-            return known.versions
+            return known.secrets
         try:
             return await self._look_up(workspace_id)
         except StoreUnavailable:
             if known is None:
                 raise
-            return known.versions
+            return known.secrets
 
-    async def _look_up(self, workspace_id: str) -> Sequence[SigningSecretVersion]:
+    async def _look_up(self, workspace_id: str) -> Sequence[_Secret]:
         lookup = self._lookups.get(workspace_id)
         if lookup is None:
             lookup = asyncio.create_task(self._fetch(workspace_id))
@@ -67,11 +69,16 @@ class DerivedSigningKeys:
             lookup.add_done_callback(lambda _: self._lookups.pop(workspace_id))
         return await asyncio.shield(lookup)
 
-    async def _fetch(self, workspace_id: str) -> Sequence[SigningSecretVersion]:
+    async def _fetch(self, workspace_id: str) -> Sequence[_Secret]:
         began = self._clock.monotonic()
         versions = await self._accounts.signing_versions(workspace_id)
-        self._known[workspace_id] = _Known(versions, began)
+        secrets = [self._derived(workspace_id, v.version, v.expires_at) for v in versions]
+        secrets = secrets or [self._derived(workspace_id, FIRST_VERSION, None)]
+        self._known[workspace_id] = _Known(secrets, began)
         self._known.move_to_end(workspace_id)
         if len(self._known) > WORKSPACES_CACHED:
             self._known.popitem(last=False)
-        return versions
+        return secrets
+
+    def _derived(self, workspace_id: str, version: int, expires_at: datetime | None) -> _Secret:
+        return _Secret(derive_signing_secret(self._secret_key, workspace_id=workspace_id, version=version), expires_at)
