@@ -19,8 +19,8 @@ from tests.integration.sender.certificates import (
     Authority,
     only_old_tls,
     only_tls_1_2,
-    only_weak_ciphers,
     wants_client_certificate,
+    without_encryption,
 )
 from tests.integration.sender.requests import post, timed
 from tests.integration.sender.stub_resolver import StubResolver
@@ -116,8 +116,8 @@ async def test_old_versions(secure: AiohttpSender, authority: Authority) -> None
     assert_tls_error(await send(secure, only_old_tls(authority.server_context("good.test"))), "TLS")
 
 
-async def test_weak_ciphers(secure: AiohttpSender, authority: Authority) -> None:
-    assert_tls_error(await send(secure, only_weak_ciphers(authority.server_context("good.test"))), "TLS")
+async def test_ciphers_that_do_not_encrypt(secure: AiohttpSender, authority: Authority) -> None:
+    assert_tls_error(await send(secure, without_encryption(authority.server_context("good.test"))), "TLS")
 
 
 @contextmanager
