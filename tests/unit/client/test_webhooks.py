@@ -112,6 +112,26 @@ def test_a_body_that_was_parsed_is_a_mistake_of_the_caller(body: Any) -> None:
         webhook().verify(body, headers_of())
 
 
+class TestSigning:
+    """For the tests of receivers."""
+
+    def test_what_is_signed_is_verified_here_and_elsewhere(self) -> None:
+        headers = webhook(SECRET, OTHER).sign(BODY, execution_id="exe_7")
+        assert webhook(SECRET).verify(BODY, headers).execution_id == "exe_7"
+        assert headers["webhook-signature"] == headers_of(SECRET, execution_id="exe_7")["webhook-signature"]
+        now = standardwebhooks.Webhook(encode_secret(SECRET))
+        assert now.verify(BODY.decode(), Webhook(encode_secret(SECRET)).sign(BODY)) == {"report": "sales"}
+
+    def test_old_requests_can_be_made(self) -> None:
+        at = datetime.fromtimestamp(NOW, UTC) - timedelta(minutes=6)
+        with pytest.raises(TimestampOutOfTolerance):
+            webhook().verify(BODY, webhook().sign(BODY, at=at))
+
+    def test_naive_datetimes_are_refused(self) -> None:
+        with pytest.raises(ValueError, match="aware"):
+            webhook().sign(BODY, at=datetime(2030, 1, 1))  # noqa: DTZ001 - what is to be refused
+
+
 class TestSecrets:
     def test_any_of_several_secrets(self) -> None:
         assert webhook(OTHER, SECRET).verify(BODY, headers_of(SECRET))
