@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import AsyncIterator, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 from pathlib import Path
@@ -115,22 +114,16 @@ async def _stores(database: Path | str | None, clock: Clock) -> AsyncIterator[_S
         memory = MemoryDatabase()
         yield _Stores(jobs=MemoryJobStore(memory), accounts=MemoryAccountStore(memory), lock=MemoryLock(clock))
         return
-    async with _sqlite_stores(Path(database)) as stores:
+    async with _sqlite_stores(Path(database), clock) as stores:
         yield stores
 
 
 @asynccontextmanager
-async def _sqlite_stores(path: Path) -> AsyncIterator[_Stores]:
-    from cronhook_core.backends.sql.migrations import upgrade
-    from cronhook_core.backends.sqlite.account_store import SqliteAccountStore
-    from cronhook_core.backends.sqlite.database import SqliteDatabase
-    from cronhook_core.backends.sqlite.job_store import SqliteJobStore
-    from cronhook_core.backends.sqlite.lock import SqliteLock
+async def _sqlite_stores(path: Path, clock: Clock) -> AsyncIterator[_Stores]:
+    from cronhook_core.backends.sqlite import SqliteAccountStore, SqliteDatabase, SqliteJobStore, SqliteLock
 
-    url = f"sqlite:///{path}"
-    await asyncio.to_thread(upgrade, url)
-    async with SqliteDatabase.open(url) as file:
-        yield _Stores(jobs=SqliteJobStore(file), accounts=SqliteAccountStore(file), lock=SqliteLock(file))
+    async with SqliteDatabase.open(path) as file:
+        yield _Stores(jobs=SqliteJobStore(file), accounts=SqliteAccountStore(file), lock=SqliteLock(file, clock))
 
 
 @asynccontextmanager
