@@ -88,14 +88,13 @@ def is_public(address: IPAddress) -> bool:
 
 @frozen(kw_only=True)
 class AllowedTarget:
-    """A network that may be called although it is not public. ``port`` None: every port but `NON_HTTP_PORTS`."""
+    """A network that may be called although it is not public. ``port`` None: every port."""
 
     network: IPNetwork
     port: int | None = None
 
     def permits(self, address: IPAddress, port: int) -> bool:
-        right_port = port not in NON_HTTP_PORTS if self.port is None else port == self.port
-        return right_port and address in self.network
+        return self.port in (None, port) and address in self.network
 
     def __str__(self) -> str:
         if self.port is None:
@@ -124,8 +123,7 @@ class AllowedTargets:
         """Read ``CIDR`` or ``CIDR:port``, separated by commas: ``10.0.0.0/8, 127.0.0.1/32:8000, [::1]/128:8080``.
 
         A single address stands for itself alone. Brackets around an IPv6 address are needed where a port follows it
-        without a prefix length. A CIDR without a port opens all its ports but `NON_HTTP_PORTS`, each of which must be
-        named. Blank text opens nothing. Raises ValueError with one sentence that names the entry.
+        without a prefix length. A CIDR without a port opens all its ports. Blank text opens nothing. Raises ValueError with one sentence that names the entry.
         """
         return cls(tuple(_target(entry.strip()) for entry in text.split(","))) if text.strip() else cls()
 
@@ -133,9 +131,9 @@ class AllowedTargets:
         address = unmapped(address)
         return any(target.permits(address, port) for target in self.targets)
 
-    def names_port(self, port: int) -> bool:
-        """Whether some entry opens this very port."""
-        return any(target.port == port for target in self.targets)
+    def opens_port(self, port: int) -> bool:
+        """Whether some entry opens this port, on whatever address."""
+        return any(target.port in (None, port) for target in self.targets)
 
     def __bool__(self) -> bool:
         return bool(self.targets)

@@ -166,7 +166,7 @@ def _port(text: str) -> int:
 
 
 def _check_name(host: str, port: int, allowed: AllowedTargets) -> None:
-    if port in NON_HTTP_PORTS and not allowed.names_port(port):
+    if port in NON_HTTP_PORTS and not allowed.opens_port(port):
         raise InvalidCallbackUrl(f"port {port} belongs to a service that is not HTTP")
     if allowed:
         return

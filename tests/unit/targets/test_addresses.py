@@ -99,7 +99,7 @@ def test_ports_of_http(port: int) -> None:
         ("10.0.0.0/8", "10.1.2.3", 8080, True),
         ("10.0.0.0/8", "11.0.0.0", 8080, False),
         ("10.0.0.0/8", "::ffff:10.1.2.3", 8080, True),
-        ("10.0.0.0/8", "10.1.2.3", 6379, False),
+        ("10.0.0.0/8", "10.1.2.3", 6379, True),
         ("10.0.0.0/8, 10.1.2.3/32:6379", "10.1.2.3", 6379, True),
         ("127.0.0.1/32:8000", "127.0.0.1", 8000, True),
         ("127.0.0.1/32:8000", "127.0.0.1", 8001, False),
@@ -152,5 +152,6 @@ def test_truth_and_text() -> None:
     assert allowed
     assert str(allowed) == "10.0.0.0/8, [::1]/128:8080"
     assert AllowedTargets.parse(str(allowed)) == allowed
-    assert allowed.names_port(8080)
-    assert not allowed.names_port(80)
+    assert allowed.opens_port(8080)
+    assert allowed.opens_port(6379), "10.0.0.0/8 opens all its ports"
+    assert not AllowedTargets.parse("[::1]:8080").opens_port(80)

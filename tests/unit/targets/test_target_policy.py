@@ -19,7 +19,7 @@ from cronhook_core.errors import InvalidCallbackUrl
         ("127.0.0.1", 8001, False),
         ("::ffff:127.0.0.1", 8000, True),
         ("192.168.1.1", 8080, True),
-        ("192.168.1.1", 5432, False),
+        ("192.168.1.1", 5432, True),
         ("192.168.1.1", 6379, True),
     ],
 )
