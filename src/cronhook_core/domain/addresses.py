@@ -123,7 +123,8 @@ class AllowedTargets:
         """Read ``CIDR`` or ``CIDR:port``, separated by commas: ``10.0.0.0/8, 127.0.0.1/32:8000, [::1]/128:8080``.
 
         A single address stands for itself alone. Brackets around an IPv6 address are needed where a port follows it
-        without a prefix length. A CIDR without a port opens all its ports. Blank text opens nothing. Raises ValueError with one sentence that names the entry.
+        without a prefix length. A CIDR without a port opens all its ports. Blank text opens nothing. Raises ValueError
+        with one sentence that names the entry.
         """
         return cls(tuple(_target(entry.strip()) for entry in text.split(","))) if text.strip() else cls()
 
