@@ -1,6 +1,7 @@
 """Fixtures that every folder of tests may use. Servers start when the first test asks for one."""
 
 import os
+import signal
 from collections.abc import Iterator
 
 import attrs
@@ -36,6 +37,9 @@ def pytest_configure(config: pytest.Config) -> None:
     for name in list(os.environ):
         if name.startswith("CRONHOOK_") and not name.startswith("CRONHOOK_TEST_"):
             del os.environ[name]
+    # A shell that starts a command in the background has it ignore these, and all that the command starts as well.
+    signal.signal(signal.SIGINT, signal.default_int_handler)
+    signal.signal(signal.SIGQUIT, signal.SIG_DFL)
 
 
 @pytest.fixture(scope="session")

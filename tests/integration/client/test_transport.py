@@ -79,7 +79,7 @@ async def test_a_connection_that_breaks(receiver: Receiver) -> None:
 
 @pytest.mark.parametrize("path", ["/silent", "/stall"])
 async def test_an_answer_that_does_not_come(receiver: Receiver, path: str) -> None:
-    await BOTH.fail(request_for(receiver.url(path), timeout=0.2), TimedOut, sent=True)
+    await BOTH.fail(request_for(receiver.url(path), timeout=1), TimedOut, sent=True)
 
 
 async def test_a_certificate_that_nobody_vouches_for(tmp_path: Path) -> None:
