@@ -12,6 +12,8 @@ from tests.databases import Databases
 from tests.receiver import Receiver
 from tests.services import PostgresServer, ValkeyServer
 
+pytest.register_assert_rewrite("cronhook_core.testing")
+
 
 @attrs.frozen
 class RunningServer:
