@@ -53,7 +53,7 @@ def _api_key(text: str | None) -> str:
         raise ConfigurationError(KEY_VARIABLE, "there is no API key: give the argument api_key or set this variable")
     if not _VISIBLE.fullmatch(text):
         raise ConfigurationError(
-            KEY_VARIABLE, "the API key (argument api_key or this variable) contains spaces, line ends or the like"
+            KEY_VARIABLE, "the API key (argument api_key or this variable) has a space, a line end or the like in it"
         )
     return text
 

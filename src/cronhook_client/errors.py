@@ -115,7 +115,7 @@ class ApiError(CronhookError):
 
     @property
     def errors(self) -> tuple[ProblemItem, ...]:
-        """Every field that was refused: its ``pointer`` into the body (RFC 6901), and the reason in ``detail``."""
+        """Each field that was refused, by its ``pointer`` into the body (RFC 6901), with the reason in ``detail``."""
         return self.problem.errors
 
     @property

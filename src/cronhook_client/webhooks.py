@@ -11,10 +11,10 @@ import json
 import re
 import time
 from base64 import b64decode, b64encode
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
-from typing import Any
+from typing import Any, Protocol
 
 from cronhook_client.webhook_errors import (
     InvalidSecret,
@@ -47,8 +47,13 @@ _VERSION = "v1,"
 _WEBHOOK_ID = re.compile(r"[\x21-\x2d\x2f-\x7e]{1,255}")
 _SECONDS = re.compile(r"[0-9]{1,11}")
 
-Headers = Mapping[str, str] | Mapping[bytes, bytes] | Iterable[tuple[str, str]] | Iterable[tuple[bytes, bytes]]
-"""Headers as frameworks have them: any mapping, or pairs; names in any case."""
+
+class _HasItems(Protocol):
+    def items(self) -> Iterable[tuple[Any, Any]]: ...
+
+
+Headers = _HasItems | Iterable[tuple[str, str]] | Iterable[tuple[bytes, bytes]]
+"""Headers as frameworks have them: whatever has ``items``, or pairs; texts or bytes, names in any case."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -151,8 +156,7 @@ class _Found:
 
     def __init__(self, headers: Headers) -> None:
         self._values: dict[str, list[str]] = {}
-        pairs: Iterable[tuple[Any, Any]] = headers.items() if isinstance(headers, Mapping) else headers
-        for name, value in pairs:
+        for name, value in _pairs(headers):
             self._values.setdefault(_text(name).lower(), []).append(_text(value))
 
     def required(self, name: str) -> str:
@@ -166,6 +170,11 @@ class _Found:
     def optional(self, name: str) -> str | None:
         values = self._values.get(name)
         return values[0] if values else None
+
+
+def _pairs(headers: Any) -> Iterable[tuple[str | bytes, str | bytes]]:
+    pairs: Iterable[tuple[str | bytes, str | bytes]] = headers.items() if hasattr(headers, "items") else headers
+    return pairs
 
 
 def _signed(execution_id: str, timestamp: str, body: bytes) -> bytes:

@@ -2,9 +2,11 @@
 
 import json
 import pickle
+import wsgiref.headers
 from base64 import b64encode
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
+from email import message_from_string
 from typing import Any
 
 import pytest
@@ -94,6 +96,8 @@ def test_the_example_of_the_standard() -> None:
         lambda headers: [(name.encode(), value.encode()) for name, value in headers.items()],
         lambda headers: {name.encode(): value.encode() for name, value in headers.items()},
         lambda headers: iter(headers.items()),
+        lambda headers: message_from_string("".join(f"{name}: {value}\n" for name, value in headers.items())),
+        lambda headers: wsgiref.headers.Headers(list(headers.items())),
         lambda headers: headers | {"webhook-id": f" {headers['webhook-id']}\t"},
     ],
 )
