@@ -184,7 +184,7 @@ async def test_a_dead_address_does_not_stop_the_next(
 
 async def test_ports_of_other_services_need_their_own_entry(connects: Connects, names: StubResolver) -> None:
     names.answer("good.test", ["10.0.0.1"])
-    async with AiohttpSender(AllowedTargets.parse("10.0.0.0/8, 10.0.0.2/32:6379"), resolver=names) as sender:
+    async with AiohttpSender(AllowedTargets.parse("10.0.0.0/8:8080, 10.0.0.2/32:6379"), resolver=names) as sender:
         assert (await sender(post("http://good.test:6379/"))).outcome is Outcome.BLOCKED
     assert connects.targets == []
 
