@@ -74,6 +74,11 @@ async def sleeping(observer: Observer, count: int) -> list[int]:
     return await _eventually(observer, "wait_event = 'PgSleep'", count)
 
 
+async def busy(observer: Observer, count: int) -> list[int]:
+    """Returns the backends that run a statement or are within a transaction when they are this many."""
+    return await _eventually(observer, "state <> 'idle'", count)
+
+
 async def terminate(observer: Observer, pids: list[int]) -> None:
     """Returns when these backends are gone."""
     for pid in pids:
