@@ -58,6 +58,13 @@ def faults(session: nox.Session) -> None:
 
 
 @nox.session
+def mutants(session: nox.Session) -> None:
+    """The core broken in known ways, each of which the model must notice; names of some may follow."""
+    install_as_users_do(session, "tests")
+    session.run("python", "-m", "tests.model.mutants", *session.posargs)
+
+
+@nox.session
 def bench(session: nox.Session) -> None:
     """Ratios to a raw ceiling that is measured in the same run."""
     install_as_users_do(session, "tests")

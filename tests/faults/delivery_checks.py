@@ -87,9 +87,11 @@ def no_needless_repeat(history: History, bounds: Bounds) -> Iterator[Violation]:
 
 
 def repeats_of(arrivals: Sequence[Arrival]) -> int:
-    """How many POSTs of one execution came after the first one that was answered 2xx; `arrivals` in their order."""
-    first = next((index for index, arrival in enumerate(arrivals) if arrival.is_delivery), len(arrivals))
-    return len(arrivals[first + 1 :])
+    """How many POSTs of one execution followed one that was answered 2xx; `arrivals` in their order.
+
+    Each of them had a cause of its own: what follows a failure is a retry of that failure.
+    """
+    return sum(arrival.is_delivery for arrival in arrivals[:-1])
 
 
 def quantile(values: Sequence[timedelta], part: float) -> timedelta:

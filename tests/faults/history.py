@@ -35,9 +35,9 @@ class Act:
     """Something that a user asked for, or that a receiver brought about.
 
     `kind` is one of create, edit, pause, resume, delete, run, replay, cancel; `gone` is a receiver's 410 that was
-    accepted; `rewind` says that the job's planning columns were set back behind cronhook's back. Without `answered_at`
-    nobody knows whether it took place. Creations and edits have a `schedule` and, where they set it, the number of
-    `retries`; run, replay and cancel an `execution_id`.
+    accepted, `ended` another result that made the job inactive; `rewind` says that the job's planning columns were set
+    back behind cronhook's back. Without `answered_at` nobody knows whether it took place. Creations and edits have a
+    `schedule` and, where they set it, the number of `retries`; run, replay and cancel an `execution_id`.
 
     Who knows more than a user may say it: `unplanned_from` is the first instant that had not been planned when the act
     came (default: a little before it), `planned_through` the last one that planning had dealt with.
@@ -56,8 +56,10 @@ class Act:
 
 @attrs.frozen(kw_only=True)
 class Database:
-    """The rows. `transitions` are all changes of executions in their order, where somebody wrote them down: rows with
-    `execution_id`, `old_status`, `new_status`, `old_attempt_no`, `new_attempt_no`; None stands for no row.
+    """The rows. `transitions` are all changes of executions in their order, where somebody wrote them down.
+
+    These have `execution_id`, `old_status`, `new_status`, `old_attempt_no`, `new_attempt_no` (None: no row), and how
+    their job was: `job_status`, `job_deleted_at`.
     """
 
     jobs: Sequence[Row] = ()

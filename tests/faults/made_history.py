@@ -178,7 +178,12 @@ def transitions(executions: Sequence[Row]) -> list[Row]:
     """What a smooth run writes down of each execution."""
     changes = ((None, "queued", None, 0), ("queued", "running", 0, 1), ("running", "succeeded", 1, 1))
     columns = ("old_status", "new_status", "old_attempt_no", "new_attempt_no")
-    rows = [{"execution_id": e["id"], **dict(zip(columns, c, strict=True))} for e in executions for c in changes]
+    of_job = {"job_status": "active", "job_deleted_at": None}
+    rows = [
+        {"execution_id": e["id"], **of_job, **dict(zip(columns, change, strict=True))}
+        for e in executions
+        for change in changes
+    ]
     return [{"n": number, **row} for number, row in enumerate(rows)]
 
 
@@ -250,7 +255,7 @@ def with_acts(history: History, *acts: Act) -> History:
 def with_log(history: History, **additions: Sequence[Any]) -> History:
     """The history with more in its fault log."""
     log = history.fault_log
-    more = {name: (*getattr(log, name), *added) for name, added in additions.items()}
+    more: dict[str, Any] = {name: (*getattr(log, name), *added) for name, added in additions.items()}
     return attrs.evolve(history, fault_log=attrs.evolve(log, **more))
 
 

@@ -78,7 +78,7 @@ def _known(job: _Job, act: Act, answered_at: datetime, planning: timedelta) -> I
         case "delete":
             yield from _closed(job, act, answered_at, planning)
             job.schedule = None
-        case "gone":  # nobody knows when the result was written; another schedule makes the job active again
+        case "gone" | "ended":  # nobody knows when the result was written; another schedule makes the job active again
             yield from _closed(job, act, _EVER, planning)
             job.is_planned = True
 
@@ -115,7 +115,8 @@ def _closed(job: _Job, act: Act, answered_at: datetime, planning: timedelta) -> 
     if job.open is None:
         return
     unplanned = _just_before(act.unplanned_from) if act.unplanned_from is not None else act.asked_at - planning
-    yield attrs.evolve(job.open, surely_until=unplanned, possibly_until=max(answered_at, act.asked_at))
+    planned = act.planned_through or act.asked_at  # by a clock that was ahead, perhaps
+    yield attrs.evolve(job.open, surely_until=unplanned, possibly_until=max(answered_at, act.asked_at, planned))
     job.open = None
 
 

@@ -60,7 +60,7 @@ def _counts_rightly(execution: Row, period: Period) -> bool:
     if first is None or count == 0:
         return first is None and bool(count == 0)
     missed = period.between(first, execution["scheduled_for"])
-    return bool(missed) and missed[0] == first and min(len(missed), MOST_COUNTED) == count
+    return period.allows(first) and min(len(missed), MOST_COUNTED) == count
 
 
 def _counts(execution: Row, instant: datetime) -> bool:

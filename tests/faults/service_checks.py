@@ -110,9 +110,10 @@ def _last(acts: Sequence[Act], *kinds: str) -> Act | None:
 
 
 def _was_revived(acts: Sequence[Act], pause: Act) -> bool:
-    """A receiver's 410 made a paused job inactive, and another schedule made it active again."""
+    """A receiver's answer made a paused job inactive, and another schedule made it active again."""
     later = [act.kind for act in acts[acts.index(pause) :]]
-    return "gone" in later and "edit" in later[later.index("gone") :]
+    ended = [index for index, kind in enumerate(later) if kind in ("gone", "ended")]
+    return bool(ended) and "edit" in later[ended[0] :]
 
 
 def _schedule(job: Row) -> Cron | Once:

@@ -49,6 +49,8 @@ def only_known_edges(history: History, bounds: Bounds) -> Iterator[Violation]:
         old, new = change["old_status"], change["new_status"]
         if old != new and (old, new) not in EDGES:
             yield Violation("I8", change["execution_id"], f"it went from {old} to {new}")
+        if EDGES.get((old, new)) == "claim" and _was_barred(change, history):
+            yield Violation("I8", change["execution_id"], "it was claimed, and its job was paused or deleted")
 
 
 def only_growing_numbers(history: History, bounds: Bounds) -> Iterator[Violation]:
@@ -96,6 +98,13 @@ def _overrun(execution: Row, history: History, bounds: Bounds) -> Iterator[Viola
 def _will_not_run(execution: Row, job: Row) -> bool:
     is_paused = job["status"] == "paused" and execution["trigger"] == "schedule"
     return job["deleted_at"] is not None or is_paused
+
+
+def _was_barred(change: Row, history: History) -> bool:
+    """Whether the job did not let it run when it was claimed."""
+    execution = history.executions.get(change["execution_id"])
+    is_scheduled = execution is not None and execution["trigger"] == "schedule"
+    return change["job_deleted_at"] is not None or (change["job_status"] == "paused" and is_scheduled)
 
 
 def _complaints(execution: Row, attempts: Sequence[Row]) -> Iterator[str]:

@@ -27,7 +27,7 @@ async def resolver(names: NameServer) -> AsyncIterator[aiodns.DNSResolver]:
     await made.close()
 
 
-async def look_up(resolver: aiodns.DNSResolver, name: str, family: int = socket.AF_INET) -> list[str]:
+async def look_up(resolver: aiodns.DNSResolver, name: str, family: socket.AddressFamily = socket.AF_INET) -> list[str]:
     answer = await resolver.getaddrinfo(name, family=family, type=socket.SOCK_STREAM)
     return sorted(node.addr[0].decode() for node in answer.nodes)
 

@@ -102,9 +102,9 @@ def timed_out(history: History) -> History:
     return with_row(history, "executions", LAST, **later)
 
 
-def paused_at(minute: float, **changes: object) -> Change:
+def paused_at(minute: float) -> Change:
     def change(history: History) -> History:
-        return with_acts(with_row(history, "jobs", TICK, status="paused"), act("pause", at(minute), **changes))
+        return with_acts(with_row(history, "jobs", TICK, status="paused"), act("pause", at(minute)))
 
     return change
 
@@ -140,8 +140,9 @@ def text(content: str) -> Change:
     return lambda history: with_log(history, texts=[Text("scheduler-1", content)])
 
 
-def transition(old: str | None, new: str | None, before: int, after: int) -> Change:
-    row = {"execution_id": FIRST, "old_status": old, "new_status": new}
+def transition(old: str | None, new: str | None, before: int, after: int, **of_job: object) -> Change:
+    states: dict[str, object] = {"old_status": old, "new_status": new, "job_status": "active", "job_deleted_at": None}
+    row = {"execution_id": FIRST, **states, **of_job}
     return lambda history: with_rows(
         history, "transitions", {**row, "n": 99, "old_attempt_no": before, "new_attempt_no": after}
     )
@@ -260,6 +261,8 @@ BAD: dict[str, dict[str, Change]] = {
         "queued again after its end": transition("succeeded", "queued", 1, 1),
         "running without a claim": transition(None, "running", 0, 0),
         "failed without a claim": transition("queued", "failed", 1, 1),
+        "claimed for a paused job": transition("queued", "running", 0, 1, job_status="paused"),
+        "claimed for a deleted job": transition("queued", "running", 0, 1, job_deleted_at=NOON),
         "lost too early": lambda h: with_row(failed_after_losses(h, 3), "executions", LAST, losses=2),
     },
     "I9": {

@@ -22,8 +22,9 @@ MACROS = {
     "@midnight": "0 0 * * *",
     "@hourly": "0 * * * *",
 }
-_AHEAD = timedelta(days=2)
-_RUN_UP = timedelta(days=3)
+_AROUND = timedelta(hours=12)
+"""So much more than what is asked for is computed at once."""
+_RUN_UP = timedelta(days=1)
 """Inside a repeated hour cronsim may return an instant before its start: it starts well before what is asked for."""
 
 
@@ -47,13 +48,19 @@ class _Timetable:
         self._until: datetime | None = None
 
     def between(self, after: datetime, until: datetime) -> Sequence[datetime]:
-        if self._from is None or self._until is None or after < self._from or self._until < until:
-            self._learn(min(after, self._from or after), max(until, self._until or until) + _AHEAD)
+        if self._from is None or self._until is None:
+            self._from, self._until = after - _AROUND, until + _AROUND
+            self._known = self._found(self._from, self._until)
+        if after < self._from:
+            self._known = self._found(after - _AROUND, self._from) + self._known
+            self._from = after - _AROUND
+        if self._until < until:
+            self._known += self._found(self._until, until + _AROUND)
+            self._until = until + _AROUND
         return self._known[bisect_right(self._known, after) : bisect_right(self._known, until)]
 
-    def _learn(self, start: datetime, end: datetime) -> None:
-        self._known = sorted({instant for instant in self._walk(start - _RUN_UP, end) if start < instant})
-        self._from, self._until = start, end
+    def _found(self, after: datetime, until: datetime) -> list[datetime]:
+        return sorted({instant for instant in self._walk(after - _RUN_UP, until) if after < instant})
 
     def _walk(self, start: datetime, end: datetime) -> Iterator[datetime]:
         for local in CronSim(self._line, start.astimezone(self._zone)):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import inspect
 from collections.abc import Awaitable, Callable
-from functools import partial
+from functools import cache, partial
 from typing import Any, Protocol, TypeVar
 
 T = TypeVar("T")
@@ -27,9 +27,7 @@ def interposed(target: T, port: type[Any], around: Around) -> T:
 
     Everything else of ``target`` is reached through it as it is.
     """
-    methods = {name: _method(name) for name in port_methods(port)}
-    stands_before: Any = type(f"Interposed{type(target).__name__}", (_Interposed,), methods)
-    made: T = stands_before(target, around)
+    made: T = _class_for(port)(target, around)
     return made
 
 
@@ -42,6 +40,12 @@ class _Interposed:
 
     def __getattr__(self, name: str) -> Any:
         return getattr(self._target, name)
+
+
+@cache
+def _class_for(port: type[Any]) -> Any:
+    methods = {name: _method(name) for name in port_methods(port)}
+    return type(f"Interposed{port.__name__}", (_Interposed,), methods)
 
 
 def _method(name: str) -> Callable[..., Awaitable[Any]]:
