@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections import defaultdict
+from collections import Counter, defaultdict
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -34,6 +34,7 @@ class Observer:
     transitions: list[Row] = field(factory=list)
     acts: defaultdict[str, list[Act]] = field(factory=lambda: defaultdict(list))
     touched: set[str] = field(factory=set)
+    edges: Counter[tuple[str | None, str | None]] = field(factory=Counter)
 
     def job(self, job: Job) -> None:
         self.jobs[job.id] = _job_row(job)
@@ -53,6 +54,7 @@ class Observer:
                 "job_deleted_at": job["deleted_at"],
             }
         )
+        self.edges[None if before is None else before.status, after.status] += 1
         self.touched.add(after.job_id)
 
     def attempt(self, attempt: Attempt) -> None:
