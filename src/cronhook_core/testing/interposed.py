@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import inspect
 from collections.abc import Awaitable, Callable
-from functools import cache, partial
+from functools import partial
 from typing import Any, Protocol, TypeVar
 
 T = TypeVar("T")
@@ -42,7 +42,6 @@ class _Interposed:
         return getattr(self._target, name)
 
 
-@cache
 def _class_for(port: type[Any]) -> Any:
     methods = {name: _method(name) for name in port_methods(port)}
     return type(f"Interposed{port.__name__}", (_Interposed,), methods)
