@@ -78,15 +78,12 @@ async def embedded(
         if send is None:
             send = await stack.enter_async_context(_webhook_sender(policy or TargetPolicy()))
         stores = await stack.enter_async_context(_stores(database, clock))
-        workspace = await stores.accounts.ensure_workspace(
-            Workspace(id=new_id("wsp", clock.now(), random), name=WORKSPACE_NAME, created_at=clock.now())
-        )
         queue = MemoryQueue(clock)
         dependencies = Dependencies(hooks, random)
         keys = _FixedKeys(tuple(signing_secrets)) if signing_secrets else None
         engine = Embedded(
             jobs=JobService(stores.jobs, queue, clock=clock, random=random, targets=policy),
-            workspace_id=workspace.id,
+            workspace_id=await _default_workspace(stores.accounts, clock, random),
             scheduler=Scheduler(
                 stores.jobs, queue, stores.lock, clock=clock, hooks=hooks, dependencies=dependencies, options=scheduler
             ),
@@ -106,6 +103,12 @@ async def embedded(
         engine.scheduler.start()
         stack.push_async_callback(engine.scheduler.stop)
         yield engine
+
+
+async def _default_workspace(accounts: AccountStore, clock: Clock, random: Random) -> str:
+    now = clock.now()
+    made = Workspace(id=new_id("wsp", now, random), name=WORKSPACE_NAME, created_at=now)
+    return (await accounts.ensure_workspace(made)).id
 
 
 @asynccontextmanager
