@@ -36,6 +36,10 @@ class AllHooks:
         for hooks in self._hooks:
             hooks.executions_lost(verdicts, now)
 
+    def worker_registered(self, worker_id: str, now: datetime) -> None:
+        for hooks in self._hooks:
+            hooks.worker_registered(worker_id, now)
+
     def worker_buried(self, worker_id: str, now: datetime) -> None:
         for hooks in self._hooks:
             hooks.worker_buried(worker_id, now)

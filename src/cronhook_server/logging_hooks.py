@@ -56,6 +56,9 @@ class LoggingHooks(NoHooks):
                 execution=None if verdict.status is None else verdict.status.value,
             )
 
+    def worker_registered(self, worker_id: str, now: datetime) -> None:
+        _log.info("worker_registered", worker_id=worker_id)
+
     def worker_buried(self, worker_id: str, now: datetime) -> None:
         _log.warning("worker_buried", worker_id=worker_id)
 

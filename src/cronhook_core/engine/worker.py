@@ -62,7 +62,12 @@ class Worker:
         self._hurry = asyncio.Event()
         self._ending: asyncio.Task[None] | None = None
         self._life = WorkerLife(
-            store, clock=clock, random=random, database=dependencies.database, is_idle=lambda: not self._sends.held
+            store,
+            clock=clock,
+            random=random,
+            database=dependencies.database,
+            hooks=hooks,
+            is_idle=lambda: not self._sends.held,
         )
         self._sends = Sends(
             delivery,

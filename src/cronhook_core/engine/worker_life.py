@@ -10,6 +10,7 @@ from cronhook_core.domain.worker_life import BEAT_INTERVAL, TRUST_ENDS_AFTER
 from cronhook_core.engine.availability import Dependency
 from cronhook_core.errors import StoreUnavailable
 from cronhook_core.ports.clock import Clock
+from cronhook_core.ports.engine_hooks import EngineHooks
 from cronhook_core.ports.worker_registry import WorkerRegistry
 
 
@@ -27,12 +28,14 @@ class WorkerLife:
         clock: Clock,
         random: Random,
         database: Dependency,
+        hooks: EngineHooks,
         is_idle: Callable[[], bool],
     ) -> None:
         self._registry = registry
         self._clock = clock
         self._random = random
         self._database = database
+        self._hooks = hooks
         self._is_idle = is_idle
         self._buried = False
         self._trusted_until = 0.0
@@ -76,6 +79,7 @@ class WorkerLife:
         self.worker_id = worker_id
         self._buried = False
         self._trust(began)
+        self._hooks.worker_registered(worker_id, now)
 
     async def _beat(self, worker_id: str) -> None:
         began = self._clock.monotonic()

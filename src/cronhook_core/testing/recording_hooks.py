@@ -45,6 +45,9 @@ class RecordingHooks:
     def executions_lost(self, verdicts: Sequence[Verdict], now: datetime) -> None:
         self._record("executions_lost", tuple(verdicts), now)
 
+    def worker_registered(self, worker_id: str, now: datetime) -> None:
+        self._record("worker_registered", worker_id, now)
+
     def worker_buried(self, worker_id: str, now: datetime) -> None:
         self._record("worker_buried", worker_id, now)
 
