@@ -31,17 +31,26 @@ def pytest_addoption(parser: pytest.Parser) -> None:
         "names one (its Redis database is emptied by the tests)",
     )
     parser.addoption("--full", action="store_true", help="let faults happen as often and last as long as specified")
+    parser.addoption("--debian", action="store_true", help="also run what downloads programs of Debian packages")
 
 
 def pytest_configure(config: pytest.Config) -> None:
     """The settings of whoever runs the tests are not those of the tests."""
     config.addinivalue_line("markers", "full: runs only with --full, for it takes long")
+    config.addinivalue_line("markers", "debian: runs only with --debian, for it downloads programs of Debian packages")
     for name in list(os.environ):
         if name.startswith("CRONHOOK_") and not name.startswith("CRONHOOK_TEST_"):
             del os.environ[name]
     # A shell that starts a command in the background has it ignore these, and all that the command starts as well.
     signal.signal(signal.SIGINT, signal.default_int_handler)
     signal.signal(signal.SIGQUIT, signal.SIG_DFL)
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    absent = [name for name in ("full", "debian") if not config.getoption(f"--{name}")]
+    left_out = [item for item in items if any(item.get_closest_marker(name) for name in absent)]
+    items[:] = [item for item in items if item not in left_out]
+    config.hook.pytest_deselected(items=left_out)
 
 
 @pytest.fixture(scope="session")

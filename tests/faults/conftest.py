@@ -9,14 +9,6 @@ from tests.faults.scripted_receiver import ScriptedReceiver
 from tests.services import PostgresServer, ValkeyServer
 
 
-def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    if config.getoption("--full"):
-        return
-    left_out = [item for item in items if item.get_closest_marker("full")]
-    items[:] = [item for item in items if item not in left_out]
-    config.hook.pytest_deselected(items=left_out)
-
-
 @pytest.fixture
 def full(pytestconfig: pytest.Config) -> bool:
     """Whether every fault is to happen as often and as long as the catalogue says (`--full`)."""
