@@ -16,6 +16,7 @@ from cronhook_core.backends.memory.job_store import MemoryJobStore
 from cronhook_core.backends.memory.lock import MemoryLock
 from cronhook_core.backends.memory.queue import MemoryQueue
 from cronhook_core.domain.ids import new_id
+from cronhook_core.domain.key_derivation import MIN_SECRET_KEY_LENGTH
 from cronhook_core.domain.target_policy import TargetPolicy
 from cronhook_core.domain.workspace import Workspace
 from cronhook_core.engine.availability import Dependencies
@@ -26,6 +27,7 @@ from cronhook_core.engine.worker import Worker, WorkerOptions
 from cronhook_core.ports.account_store import AccountStore
 from cronhook_core.ports.clock import Clock
 from cronhook_core.ports.engine_hooks import EngineHooks, NoHooks
+from cronhook_core.ports.header_vault import HeaderVault
 from cronhook_core.ports.job_store import JobStore
 from cronhook_core.ports.lock import Lock
 from cronhook_core.ports.webhook_sender import WebhookSender
@@ -57,6 +59,7 @@ async def embedded(
     *,
     database: Path | str | None = None,
     signing_secrets: Sequence[bytes] = (),
+    secret_key: str | None = None,
     targets: TargetPolicy | None = None,
     clock: Clock | None = None,
     hooks: EngineHooks | None = None,
@@ -69,7 +72,9 @@ async def embedded(
     ``sender`` is any async function that takes a `WebhookRequest` and returns a `WebhookResult`; None sends real
     webhooks (extra ``webhooks``) to public addresses and to what ``targets`` opens. ``database`` is the path of a
     SQLite file that several processes may share (extra ``sqlite``); None keeps everything in memory. With
-    ``signing_secrets`` requests are signed. Leaving the block waits for sends under way, at most the drain time.
+    ``signing_secrets`` requests are signed. With ``secret_key``, at least 32 characters that stay the same for good,
+    values of secret headers are stored encrypted (extra ``webhooks``); without it, as they are. Leaving the block waits
+    for sends under way, at most the drain time.
     """
     hooks, clock, random = hooks or NoHooks(), clock or SystemClock(), random or SystemRandom()
     async with AsyncExitStack() as stack:
@@ -81,8 +86,9 @@ async def embedded(
         queue = MemoryQueue(clock)
         dependencies = Dependencies(hooks, random)
         keys = _FixedKeys(tuple(signing_secrets)) if signing_secrets else None
+        vault = _header_vault(secret_key) if secret_key is not None else None
         engine = Embedded(
-            jobs=JobService(stores.jobs, queue, clock=clock, random=random, targets=policy),
+            jobs=JobService(stores.jobs, queue, clock=clock, random=random, targets=policy, vault=vault),
             workspace_id=await _default_workspace(stores.accounts, clock, random),
             scheduler=Scheduler(
                 stores.jobs, queue, stores.lock, clock=clock, hooks=hooks, dependencies=dependencies, options=scheduler
@@ -90,7 +96,7 @@ async def embedded(
             worker=Worker(
                 stores.jobs,
                 queue,
-                Delivery(send, keys=keys, clock=clock, random=random, user_agent=USER_AGENT),
+                Delivery(send, keys=keys, clock=clock, random=random, user_agent=USER_AGENT, vault=vault),
                 clock=clock,
                 hooks=hooks,
                 random=random,
@@ -135,6 +141,14 @@ async def _webhook_sender(targets: TargetPolicy) -> AsyncIterator[WebhookSender]
 
     async with AiohttpSender(targets.allowed) as sender:
         yield sender
+
+
+def _header_vault(secret_key: str) -> HeaderVault:
+    from cronhook_core.backends.header_vault import AesGcmHeaderVault
+
+    if len(secret_key) < MIN_SECRET_KEY_LENGTH:
+        raise ValueError(f"secret_key has at least {MIN_SECRET_KEY_LENGTH} characters")
+    return AesGcmHeaderVault(secret_key)
 
 
 @frozen

@@ -23,6 +23,7 @@
     │   ├── QueueUnavailable
     │   ├── LockUnavailable
     │   └── RateLimiterUnavailable
+    ├── UnreadableSecret              a secret header was encrypted with another key, or changed since
     ├── SchemaMismatch                the database has another schema than this version needs
     ├── ConfigurationError            a setting is wrong
     └── MissingDependency             an extra is not installed
@@ -182,6 +183,16 @@ class LockUnavailable(Unavailable):
 
 class RateLimiterUnavailable(Unavailable):
     pass
+
+
+class UnreadableSecret(CronhookError):
+    """The stored value of the secret header ``name`` cannot be decrypted. The message contains no secret."""
+
+    code = "unreadable_secret"
+
+    def __init__(self, name: str, reason: str) -> None:
+        super().__init__(f"the stored value of the header {name!r} cannot be read: {reason}")
+        self.name = name
 
 
 class SchemaMismatch(CronhookError):

@@ -17,7 +17,7 @@ from cronhook_core.engine.worker import Worker, WorkerOptions
 from cronhook_core.ports.engine_hooks import EngineHooks
 from cronhook_core.ports.webhook_sender import WebhookSender
 from cronhook_server.auth import Authenticator
-from cronhook_server.composition import Backends
+from cronhook_server.composition import Backends, header_vault
 from cronhook_server.guessing import FailureLimit
 from cronhook_server.key_service import KeyService
 from cronhook_server.prometheus import MetricsPage
@@ -45,6 +45,7 @@ class Assembly:
         self._random = random
         self._dependencies = Dependencies(hooks, random)
         self._pepper = pepper_of(secret_key)
+        self._vault = header_vault(secret_key)
 
     def keys(self) -> KeyService:
         return KeyService(self._backends.accounts, pepper=self._pepper, clock=self._backends.clock, random=self._random)
@@ -57,6 +58,7 @@ class Assembly:
             random=self._random,
             targets=TargetPolicy(allowed=self._settings.allowed_targets),
             max_jobs=self._settings.max_jobs_per_workspace,
+            vault=self._vault,
         )
 
     def services(self, metrics: MetricsPage | None = None) -> Services:
@@ -98,6 +100,7 @@ class Assembly:
             clock=clock,
             random=self._random,
             user_agent=f"cronhook/{version('cronhook')}",
+            vault=self._vault,
         )
         return Worker(
             self._backends.store,

@@ -11,6 +11,7 @@ from attrs import evolve, frozen
 from sqlalchemy.exc import SQLAlchemyError
 
 from cronhook_core.backends.clocks import SystemClock
+from cronhook_core.backends.header_vault import AesGcmHeaderVault
 from cronhook_core.backends.http.sender import AiohttpSender
 from cronhook_core.backends.memory.queue import MemoryQueue
 from cronhook_core.backends.memory.rate_limiter import MemoryRateLimiter
@@ -20,6 +21,7 @@ from cronhook_core.backends.sqlite import SqliteAccountStore, SqliteDatabase, Sq
 from cronhook_core.errors import ConfigurationError, QueueUnavailable, StoreUnavailable
 from cronhook_core.ports.account_store import AccountStore
 from cronhook_core.ports.clock import Clock
+from cronhook_core.ports.header_vault import HeaderVault
 from cronhook_core.ports.job_store import JobStore
 from cronhook_core.ports.lock import Lock
 from cronhook_core.ports.queue import Queue
@@ -45,6 +47,26 @@ class Backends:
     rate_limiter: RateLimiter
     probes: tuple[Probe, ...]
     warnings: tuple[str, ...] = ()
+
+
+def memory_backends(clock: Clock) -> Backends:
+    """Backends of this process alone, which end with it and need no closing: for tests."""
+    from cronhook_core.backends.memory.account_store import MemoryAccountStore
+    from cronhook_core.backends.memory.database import MemoryDatabase
+    from cronhook_core.backends.memory.job_store import MemoryJobStore
+    from cronhook_core.backends.memory.lock import MemoryLock
+
+    database = MemoryDatabase()
+    store = MemoryJobStore(database)
+    return Backends(
+        store=store,
+        accounts=MemoryAccountStore(database),
+        queue=MemoryQueue(clock),
+        lock=MemoryLock(clock),
+        clock=clock,
+        rate_limiter=MemoryRateLimiter(clock),
+        probes=(Probe(name="database", check=store.ping, vital=True),),
+    )
 
 
 @asynccontextmanager
@@ -148,6 +170,11 @@ async def open_sender(settings: Settings) -> AsyncIterator[WebhookSender]:
     """What sends webhooks, to public addresses and what the settings open."""
     async with AiohttpSender(settings.allowed_targets) as sender:
         yield sender
+
+
+def header_vault(secret_key: str) -> HeaderVault:
+    """What encrypts secret headers."""
+    return AesGcmHeaderVault(secret_key)
 
 
 def migrate(settings: Settings) -> str:

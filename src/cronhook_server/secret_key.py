@@ -7,9 +7,8 @@ import secrets
 from contextlib import suppress
 from pathlib import Path
 
-from cronhook_core.domain.key_derivation import derive_key
+from cronhook_core.domain.key_derivation import MIN_SECRET_KEY_LENGTH, derive_key
 from cronhook_core.errors import ConfigurationError
-from cronhook_server.setting_values import MIN_SECRET_LENGTH
 
 VARIABLE = "CRONHOOK_SECRET_KEY"
 
@@ -26,7 +25,7 @@ def secret_key_beside(database: Path) -> str:
         key = path.read_text(encoding="ascii").strip()
     except (OSError, UnicodeDecodeError) as error:
         raise ConfigurationError(VARIABLE, f"the key in {path} cannot be read or made: {error}") from None
-    if len(key) < MIN_SECRET_LENGTH:
+    if len(key) < MIN_SECRET_KEY_LENGTH:
         raise ConfigurationError(VARIABLE, f"the key in {path} is damaged; restore the file from a backup")
     return key
 

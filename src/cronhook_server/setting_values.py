@@ -11,8 +11,8 @@ from typing import TypeVar
 from urllib.parse import SplitResult, urlsplit
 
 from cronhook_core.domain.addresses import AllowedTargets, IPNetwork
+from cronhook_core.domain.key_derivation import MIN_SECRET_KEY_LENGTH
 
-MIN_SECRET_LENGTH = 32
 MASK = "***"
 
 E = TypeVar("E", bound=StrEnum)
@@ -66,8 +66,8 @@ def prefix(written: str) -> str:
 
 
 def secret_text(written: str) -> str:
-    if len(written) < MIN_SECRET_LENGTH:
-        raise ValueError(f"is {len(written)} characters long; at least {MIN_SECRET_LENGTH} are needed")
+    if len(written) < MIN_SECRET_KEY_LENGTH:
+        raise ValueError(f"is {len(written)} characters long; at least {MIN_SECRET_KEY_LENGTH} are needed")
     return written
 
 

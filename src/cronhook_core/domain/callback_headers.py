@@ -7,9 +7,10 @@ They hold at creation and update, and again before each request: HTTP libraries 
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence, Set
 from functools import lru_cache
 
+from cronhook_core.domain.sealed_values import SealedValue, is_sealed
 from cronhook_core.errors import InvalidHeaders
 
 MAX_HEADERS = 32
@@ -43,10 +44,23 @@ _TOKEN = re.compile(r"[!#$%&'*+\-.^_`|~0-9A-Za-z]{1,64}")  # RFC 9110, section 5
 _VALUE = re.compile(r"[\t\x20-\x7e]{0,4096}")
 
 
-def check_headers(headers: Mapping[str, str]) -> tuple[tuple[str, str], ...]:
-    """The user's headers as they are stored, in the user's order; raises InvalidHeaders naming every problem."""
-    problems = [(_pointer(name), problem) for name, value in headers.items() if (problem := _problem(name, value))]
-    problems += _problems_together(headers)
+MASK = "***"
+"""Stands for the value of a secret header."""
+
+_NOTHING_STORED: Sequence[tuple[str, str]] = ()
+
+
+def check_headers(
+    headers: Mapping[str, str], stored: Sequence[tuple[str, str]] = _NOTHING_STORED
+) -> tuple[tuple[str, str], ...]:
+    """The user's headers, in the user's order; raises InvalidHeaders naming every problem.
+
+    ``stored`` are the headers that the job has: only of those may a value be a sealed one.
+    """
+    kept = {(name.lower(), value) for name, value in stored if is_sealed(value)}
+    plain = {name: _plain_form(name, value, kept) for name, value in headers.items()}
+    problems = [(_pointer(name), problem) for name, value in plain.items() if (problem := _problem(name, value))]
+    problems += _problems_together(plain)
     if problems:
         raise InvalidHeaders(problems[0][1], pointer=problems[0][0], problems=problems)
     return tuple(headers.items())
@@ -64,6 +78,24 @@ def check_sendable(headers: Sequence[tuple[str, str]]) -> None:
         seen.add(folded)
     if len(seen) != len(headers):
         raise InvalidHeaders("a header occurs twice")
+
+
+def _plain_form(name: str, value: str, kept: Set[tuple[str, str]]) -> str:
+    """The value; in place of one that stays sealed, another of the same length."""
+    if (name.lower(), value) in kept:
+        return "*" * SealedValue.parse(value).hidden_length
+    return value
+
+
+def shown_headers(headers: Iterable[tuple[str, str]] | Mapping[str, str]) -> dict[str, str]:
+    """The headers as readers see them."""
+    pairs = headers.items() if isinstance(headers, Mapping) else headers
+    return {name: MASK if is_secret_header(name) or is_sealed(value) else value for name, value in pairs}
+
+
+def headers_repr(headers: Iterable[tuple[str, str]] | Mapping[str, str]) -> str:
+    """For the ``repr`` of values that have headers."""
+    return repr(shown_headers(headers))
 
 
 def is_secret_header(name: str) -> bool:

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from datetime import datetime, timedelta
 
-from attrs import frozen
+from attrs import field, frozen
 
+from cronhook_core.domain.callback_headers import headers_repr
 from cronhook_core.domain.execution import ExecutionStatus, Trigger
 from cronhook_core.domain.retry_policy import Decision, RetryPolicy
 from cronhook_core.domain.webhook import WebhookResult
@@ -33,7 +34,7 @@ class Claim:
     retries_used: int
     losses: int
     callback_url: str
-    headers: tuple[tuple[str, str], ...]
+    headers: tuple[tuple[str, str], ...] = field(repr=headers_repr)
     payload: bytes
     timeout: timedelta
     retry_policy: RetryPolicy

@@ -9,6 +9,7 @@ from typing import Any
 
 from attrs import evolve, field, frozen
 
+from cronhook_core.domain.callback_headers import headers_repr
 from cronhook_core.domain.execution import ExecutionStatus
 from cronhook_core.domain.instants import aware, aware_or_none
 from cronhook_core.domain.retry_policy import RetryPolicy
@@ -83,7 +84,7 @@ class JobDefinition:
     name: str = field(validator=_check_name)
     schedule: Schedule
     callback_url: str
-    headers: tuple[tuple[str, str], ...] = field(default=(), converter=_pairs)
+    headers: tuple[tuple[str, str], ...] = field(default=(), converter=_pairs, repr=headers_repr)
     payload: bytes = field(default=NULL_PAYLOAD, validator=_check_payload)
     timeout: timedelta = field(default=DEFAULT_TIMEOUT, validator=_check_timeout)
     retry_policy: RetryPolicy = field(factory=RetryPolicy)

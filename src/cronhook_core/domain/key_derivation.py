@@ -6,6 +6,8 @@ import hashlib
 import hmac
 
 KEY_BYTES = 32
+MIN_SECRET_KEY_LENGTH = 32
+"""Characters of the secret that everything is derived from."""
 
 
 def derive_key(secret_key: bytes | str, *purpose: str) -> bytes:

@@ -7,6 +7,8 @@ from enum import StrEnum
 
 from attrs import field, frozen
 
+from cronhook_core.domain.callback_headers import headers_repr
+
 RESPONSE_BODY_READ_LIMIT = 64 * 1024
 """Bytes of a response's body that are read before the connection is closed."""
 RESPONSE_BODY_STORED_LIMIT = 4 * 1024
@@ -37,7 +39,7 @@ class WebhookRequest:
     """
 
     url: str
-    headers: tuple[tuple[str, str], ...]
+    headers: tuple[tuple[str, str], ...] = field(repr=headers_repr)
     body: bytes
     timeout: timedelta
 

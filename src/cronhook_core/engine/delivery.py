@@ -6,25 +6,38 @@ from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
 from random import Random
 
+from attrs import evolve
+
 from cronhook_core.domain.claim import AttemptReport, Claim
 from cronhook_core.domain.signature import signature_header
 from cronhook_core.domain.webhook import Outcome, WebhookRequest, WebhookResult
+from cronhook_core.engine.secret_headers import opened, without_secrets
+from cronhook_core.errors import UnreadableSecret
 from cronhook_core.ports.clock import Clock
+from cronhook_core.ports.header_vault import HeaderVault
 from cronhook_core.ports.signing_keys import SigningKeys
 from cronhook_core.ports.webhook_sender import WebhookSender
 
 
 class Delivery:
-    """Makes one attempt for a claim. ``keys`` is None where webhooks go unsigned."""
+    """Makes one attempt for a claim. ``keys`` is None where webhooks go unsigned, ``vault`` where nothing is sealed."""
 
     def __init__(
-        self, sender: WebhookSender, *, keys: SigningKeys | None, clock: Clock, random: Random, user_agent: str
+        self,
+        sender: WebhookSender,
+        *,
+        keys: SigningKeys | None,
+        clock: Clock,
+        random: Random,
+        user_agent: str,
+        vault: HeaderVault | None = None,
     ) -> None:
         self._sender = sender
         self._keys = keys
         self._clock = clock
         self._random = random
         self._user_agent = user_agent
+        self._vault = vault
 
     async def secrets(self, claim: Claim) -> Sequence[bytes]:
         """What signs this claim's request. Raises ``StoreUnavailable`` where it was never known."""
@@ -34,8 +47,9 @@ class Delivery:
         """Send, once, and report. Raises nothing but the caller's own cancellation."""
         began = self._clock.monotonic()
         try:
-            request = webhook_request(claim, secrets, self._clock.now(), self._user_agent)
-            result = await self._sender(request)
+            result = await self._send(claim, secrets)
+        except UnreadableSecret as error:  # not for good: the operator can give the right key back
+            result = WebhookResult(outcome=Outcome.INTERNAL_ERROR, error=str(error))
         except Exception as error:  # noqa: BLE001 - a sender must not raise; one that does fails its own attempt only
             result = WebhookResult(outcome=Outcome.INTERNAL_ERROR, error=f"The sender failed: {type(error).__name__}.")
         finished_at = self._clock.now()
@@ -50,6 +64,14 @@ class Delivery:
             duration=timedelta(seconds=self._clock.monotonic() - began),
             finished_at=finished_at,
         )
+
+    async def _send(self, claim: Claim, secrets: Sequence[bytes]) -> WebhookResult:
+        if not claim.headers:
+            return await self._sender(webhook_request(claim, secrets, self._clock.now(), self._user_agent))
+        plain = opened(claim.headers, self._vault, claim.job_id)
+        claim = evolve(claim, headers=plain.headers)
+        result = await self._sender(webhook_request(claim, secrets, self._clock.now(), self._user_agent))
+        return without_secrets(result, plain.secrets)
 
 
 def webhook_request(claim: Claim, secrets: Sequence[bytes], now: datetime, user_agent: str) -> WebhookRequest:

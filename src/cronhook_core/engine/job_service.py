@@ -17,8 +17,10 @@ from cronhook_core.domain.ids import new_id
 from cronhook_core.domain.job import Job, JobDefinition, JobStatus
 from cronhook_core.domain.job_changes import deleted, first_run, paused, redefined, resumed
 from cronhook_core.domain.target_policy import TargetPolicy
+from cronhook_core.engine.secret_headers import sealed
 from cronhook_core.errors import Conflict, NotFound, QueueUnavailable
 from cronhook_core.ports.clock import Clock
+from cronhook_core.ports.header_vault import HeaderVault
 from cronhook_core.ports.job_catalog import CancelQueued, JobCatalog, JobFilter
 from cronhook_core.ports.queue import Queue
 
@@ -32,7 +34,8 @@ class JobService:
     """Stores, changes and reads jobs of a workspace; what is asked for must belong to it.
 
     ``targets`` judges callback URLs; None accepts any, for programs that bring their own sender. ``max_jobs`` is the
-    quota of workspaces without their own (None: no limit). Errors: those of `cronhook_core.errors`.
+    quota of workspaces without their own (None: no limit). ``vault`` seals secret headers: what is read of a job has
+    their sealed values; None stores them as they are. Errors: those of `cronhook_core.errors`.
     """
 
     def __init__(
@@ -44,6 +47,7 @@ class JobService:
         random: Random,
         targets: TargetPolicy | None,
         max_jobs: int | None = None,
+        vault: HeaderVault | None = None,
     ) -> None:
         self._store = store
         self._queue = queue
@@ -51,6 +55,7 @@ class JobService:
         self._random = random
         self._targets = targets
         self._max_jobs = max_jobs
+        self._vault = vault
 
     async def refuse_repeat(self, workspace_id: str, request: IdempotentRequest | None) -> None:
         """Raise `AlreadyAnswered` or `IdempotencyMismatch` for a repeat, before anything else is judged."""
@@ -62,9 +67,10 @@ class JobService:
     ) -> Job:
         """Store a new job and plan its first run."""
         now = self._clock.now()
-        definition, host = self._checked(definition)
+        job_id = new_id("job", now, self._random)
+        definition, host = self._checked(job_id, definition)
         job = Job(
-            id=new_id("job", now, self._random),
+            id=job_id,
             workspace_id=workspace_id,
             definition=definition,
             host=host,
@@ -100,7 +106,7 @@ class JobService:
 
         def step(job: Job, now: datetime) -> Job:
             definition = change(job.definition)
-            checked, host = self._checked(definition)
+            checked, host = self._checked(job.id, definition, stored_headers=job.definition.headers)
             return redefined(job, checked, host, now)
 
         return await self._change(workspace_id, job_id, step, idempotency=idempotency)
@@ -235,9 +241,12 @@ class JobService:
         with suppress(QueueUnavailable):  # it is stored: planners look again within a second
             await self._queue.announce(due_at)
 
-    def _checked(self, definition: JobDefinition) -> tuple[JobDefinition, str]:
-        headers = check_headers(dict(definition.headers))
+    def _checked(
+        self, job_id: str, definition: JobDefinition, *, stored_headers: Sequence[tuple[str, str]] = ()
+    ) -> tuple[JobDefinition, str]:
+        headers = check_headers(dict(definition.headers), stored_headers)
+        checked = evolve(definition, headers=sealed(headers, self._vault, job_id))
         if self._targets is None:
-            return evolve(definition, headers=headers), urlsplit(definition.callback_url).hostname or ""
+            return checked, urlsplit(definition.callback_url).hostname or ""
         target = self._targets.check_url(definition.callback_url)
-        return evolve(definition, headers=headers, callback_url=target.url), target.host
+        return evolve(checked, callback_url=target.url), target.host

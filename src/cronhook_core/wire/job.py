@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import datetime, timedelta
 from typing import Any
 
 from attrs import field, fields, frozen
 
-from cronhook_core.domain.callback_headers import check_headers, is_secret_header
+from cronhook_core.domain.callback_headers import MASK, check_headers, headers_repr, is_secret_header, shown_headers
 from cronhook_core.domain.execution import ExecutionStatus
 from cronhook_core.domain.job import DEFAULT_TIMEOUT, InactiveReason, Job, JobDefinition, JobStatus
 from cronhook_core.domain.labels import check_metadata, check_tags
@@ -21,8 +21,6 @@ from cronhook_core.wire.refusal import gathered
 from cronhook_core.wire.seconds import from_seconds, to_seconds
 from cronhook_core.wire.strict_json import render_json
 
-MASK = "***"
-"""Stands for the value of a secret header."""
 DEFAULT_TIMEZONE = "UTC"
 DEFAULT_RETRY_DELAYS_SECONDS = tuple(to_seconds(delay) for delay in RetryPolicy().delays)
 
@@ -36,22 +34,25 @@ class JobWrite:
     run_at: datetime | None = None
     timezone: str | None = None
     callback_url: str
-    headers: Mapping[str, str] = field(factory=dict)
+    headers: Mapping[str, str] = field(factory=dict, repr=headers_repr)
     payload: Any = None
     timeout_seconds: float | None = None
     retry_delays_seconds: tuple[float, ...] = DEFAULT_RETRY_DELAYS_SECONDS
     tags: tuple[str, ...] = ()
     metadata: Mapping[str, str] = field(factory=dict)
 
-    def to_definition(self, *, default_timeout: timedelta = DEFAULT_TIMEOUT) -> JobDefinition:
+    def to_definition(
+        self, *, default_timeout: timedelta = DEFAULT_TIMEOUT, stored_headers: Sequence[tuple[str, str]] = ()
+    ) -> JobDefinition:
         """The value that this body says; raises `InvalidRequest` or one of its kinds, with all problems of its parts.
 
-        Whether the schedule has an instant ahead, and the target may be called, is for `JobService` to say.
+        ``stored_headers`` are those of the job that it changes. Whether the schedule has an instant ahead, and the
+        target may be called, is for `JobService` to say.
         """
         timeout = default_timeout
         with gathered() as attempt:
             schedule = attempt(read_schedule, self.cron, self.run_at, self.timezone)
-            headers = attempt(self._headers)
+            headers = attempt(self._headers, stored_headers)
             retry_policy = attempt(self._retry_policy)
             tags = attempt(check_tags, self.tags)
             metadata = attempt(check_metadata, self.metadata)
@@ -80,7 +81,7 @@ class JobWrite:
             run_at=schedule.run_at if isinstance(schedule, OneTimeSchedule) else None,
             timezone=cron.timezone if cron else None,
             callback_url=definition.callback_url,
-            headers=masked(definition.headers),
+            headers=shown_headers(definition.headers),
             payload=json.loads(definition.payload),
             timeout_seconds=to_seconds(definition.timeout),
             retry_delays_seconds=tuple(to_seconds(delay) for delay in definition.retry_policy.delays),
@@ -88,8 +89,8 @@ class JobWrite:
             metadata=definition.metadata,
         )
 
-    def _headers(self) -> tuple[tuple[str, str], ...]:
-        headers = check_headers(self.headers)
+    def _headers(self, stored: Sequence[tuple[str, str]]) -> tuple[tuple[str, str], ...]:
+        headers = check_headers(self.headers, stored)
         for name, value in headers:
             if value == MASK and is_secret_header(name):
                 raise InvalidHeaders(
@@ -158,8 +159,3 @@ def read_schedule(cron: str | None, run_at: datetime | None, timezone: str | Non
     if timezone is not None:
         raise InvalidTimezone("a time zone goes with cron only: run_at has an offset of its own")
     return OneTimeSchedule(run_at)
-
-
-def masked(headers: tuple[tuple[str, str], ...]) -> dict[str, str]:
-    """The headers as readers see them."""
-    return {name: MASK if is_secret_header(name) else value for name, value in headers}

@@ -8,10 +8,11 @@ from typing import Any
 
 from attrs import evolve
 
+from cronhook_core.domain.callback_headers import MASK
 from cronhook_core.domain.job import JobDefinition
 from cronhook_core.errors import InvalidRequest
 from cronhook_core.wire.converter import read_request, to_json
-from cronhook_core.wire.job import MASK, JobWrite
+from cronhook_core.wire.job import JobWrite
 
 
 def patched(definition: JobDefinition, changes: object, *, default_timeout: timedelta) -> JobDefinition:
@@ -25,7 +26,8 @@ def patched(definition: JobDefinition, changes: object, *, default_timeout: time
         raise InvalidRequest("must be an object")
     fields = to_json(JobWrite.of(definition)) | _without_other_schedule(changes) | changes
     fields["headers"] = _unmasked(fields["headers"], dict(definition.headers))
-    changed = read_request(fields, JobWrite).to_definition(default_timeout=default_timeout)
+    written = read_request(fields, JobWrite)
+    changed = written.to_definition(default_timeout=default_timeout, stored_headers=definition.headers)
     return changed if "payload" in changes else evolve(changed, payload=definition.payload)
 
 
