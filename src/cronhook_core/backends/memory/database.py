@@ -33,6 +33,7 @@ class MemoryDatabase:
 
     workspaces: dict[str, Workspace] = field(factory=dict, init=False)
     keys: dict[str, ApiKey] = field(factory=dict, init=False)
+    key_id: str | None = field(default=None, init=False)
     key_ids: dict[bytes, str] = field(factory=dict, init=False)
     """By digest."""
     secret_versions: dict[str, list[SigningSecretVersion]] = field(factory=dict, init=False)
