@@ -52,6 +52,10 @@ class AllHooks:
         for hooks in self._hooks:
             hooks.overdue_found(overdue, jobs)
 
+    def zone_rules_changed(self, before: str | None, after: str, moved: int) -> None:
+        for hooks in self._hooks:
+            hooks.zone_rules_changed(before, after, moved)
+
     def dependency_changed(self, name: str, available: bool) -> None:
         for hooks in self._hooks:
             hooks.dependency_changed(name, available)

@@ -68,6 +68,9 @@ class LoggingHooks(NoHooks):
     def overdue_found(self, overdue: timedelta, jobs: int) -> None:
         _log.error("leader_stuck", overdue_seconds=overdue.total_seconds(), jobs=jobs)
 
+    def zone_rules_changed(self, before: str | None, after: str, moved: int) -> None:
+        _log.info("zone_rules", before=before, after=after, jobs_moved=moved)
+
     def dependency_changed(self, name: str, available: bool) -> None:
         if available:
             _log.info("dependency_back", name=name)

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from contextlib import ExitStack
+from datetime import datetime
+from importlib import metadata
 
 import psycopg
 import pytest
@@ -10,7 +12,7 @@ import pytest
 from tests.faults.installation import Installation, ahead
 from tests.faults.processes import CronhookProcess, is_alive
 from tests.faults.scripted_receiver import ScriptedReceiver
-from tests.services import PostgresServer, free_port
+from tests.services import PostgresServer, free_port, wait_until
 
 
 def test_an_older_schema_is_refused_and_the_command_named(installation: Installation) -> None:
@@ -66,3 +68,19 @@ def test_a_scheduler_that_sleeps_is_woken_and_a_retry_comes_when_due(
     (due,) = installation.rows("SELECT next_attempt_at FROM job_logs WHERE attempt_no = 1 AND outcome <> 'succeeded'")
     (retry,) = (arrival for arrival in arrivals if arrival.attempt_no == 2)
     assert 0 <= (retry.received_at - due[0]).total_seconds() < 0.25
+
+
+def test_other_time_zone_rules_move_the_instants_of_cron_jobs(installation: Installation) -> None:
+    installation.open()
+    noon = {"cron": "0 12 * * *", "timezone": "Europe/Berlin", "callback_url": "https://receiver.example/hook"}
+    jobs = [installation.create(**noon) for _ in range(3)]
+    with psycopg.connect(installation.postgres_url, autocommit=True) as connection:
+        connection.execute("UPDATE jobs SET next_run = next_run + interval '1 hour' WHERE id <> %s", [jobs[0]["id"]])
+        connection.execute("INSERT INTO meta (key, value) VALUES ('zone_rules', '2019.3')")
+    schedulers = [installation.start("scheduler"), installation.start("scheduler")]
+    installation.wait_for_rows("SELECT 1 FROM meta WHERE key = 'zone_rules' AND value <> '2019.3'")
+    moved = dict(installation.rows("SELECT id, next_run FROM jobs"))
+    assert moved == {job["id"]: datetime.fromisoformat(job["next_run"]) for job in jobs}
+    wait_until(lambda: any(s.events("zone_rules") for s in schedulers), 5, "it is told")
+    (told,) = [event for scheduler in schedulers for event in scheduler.events("zone_rules")]
+    assert (told["before"], told["after"], told["jobs_moved"]) == ("2019.3", metadata.version("tzdata"), 2)

@@ -13,7 +13,7 @@ from cronhook_core.domain.schedule import Schedule
 
 @frozen(kw_only=True)
 class DueJob:
-    """An active job whose ``next_run`` has come, with no more of it than planning needs."""
+    """An active job that has a ``next_run``, with no more of it than planning needs."""
 
     id: str
     workspace_id: str
@@ -39,3 +39,13 @@ class JobPlan:
     planned_through: datetime
     execution: Execution | None
     inactive_reason: InactiveReason | None = None
+
+
+@frozen(kw_only=True)
+class Rescheduling:
+    """A job's ``next_run`` moves and nothing is queued: guarded as a `JobPlan` is."""
+
+    job_id: str
+    revision: int
+    expected_next_run: datetime
+    next_run: datetime

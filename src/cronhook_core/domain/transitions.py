@@ -14,7 +14,7 @@ from attrs import evolve, frozen
 from cronhook_core.domain.claim import AttemptReport, Verdict
 from cronhook_core.domain.execution import MAX_LOSSES, SUSPECT_LOSSES, Attempt, Execution, ExecutionStatus, Trigger
 from cronhook_core.domain.job import InactiveReason, Job, JobStatus
-from cronhook_core.domain.planning import JobPlan
+from cronhook_core.domain.planning import JobPlan, Rescheduling
 from cronhook_core.domain.retry_policy import GiveUp, RetryAt, Succeed
 from cronhook_core.domain.schedule import OneTimeSchedule
 from cronhook_core.domain.webhook import Outcome
@@ -73,7 +73,7 @@ class Effect:
     job_end: InactiveReason | None = None
 
 
-def plan_applies(plan: JobPlan, job: JobState) -> bool:
+def plan_applies(plan: JobPlan | Rescheduling, job: JobState) -> bool:
     """Whether the job is still as the planner read it."""
     return job.status is JobStatus.ACTIVE and job.revision == plan.revision and job.next_run == plan.expected_next_run
 

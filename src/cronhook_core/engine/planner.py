@@ -25,12 +25,12 @@ def plan_job(job: DueJob, now: datetime) -> JobPlan:
     ``now`` must not be before the job's ``next_run``. A one-time job runs however late it is.
     """
     try:
-        missed = _catch_up(job.schedule, job.next_run, _minute(now)) if _recurs(job) else CatchUp(latest=job.next_run)
+        missed = _catch_up(job.schedule, job.next_run, minute_of(now)) if _recurs(job) else CatchUp(latest=job.next_run)
         latest = missed.latest or job.next_run
         planned_through = max(latest, job.planned_through or latest)
-        next_run = _next_after(job.schedule, _minute(max(now, planned_through))) if _recurs(job) else None
+        next_run = next_after(job.schedule, minute_of(max(now, planned_through))) if _recurs(job) else None
     except InvalidRequest:  # its zone or its line means nothing any more
-        return _unplannable(job)
+        return unplannable(job)
     return JobPlan(
         job_id=job.id,
         revision=job.revision,
@@ -61,7 +61,8 @@ def _execution(job: DueJob, scheduled_for: datetime, missed: CatchUp, now: datet
     )
 
 
-def _unplannable(job: DueJob) -> JobPlan:
+def unplannable(job: DueJob) -> JobPlan:
+    """The plan that makes a job inactive which has no next instant any more."""
     return JobPlan(
         job_id=job.id,
         revision=job.revision,
@@ -73,13 +74,14 @@ def _unplannable(job: DueJob) -> JobPlan:
     )
 
 
-def _minute(instant: datetime) -> datetime:
+def minute_of(instant: datetime) -> datetime:
     """Cron instants fall on whole minutes, so what follows an instant depends on its minute only."""
     return instant.replace(second=0, microsecond=0)
 
 
 @lru_cache(maxsize=8192)
-def _next_after(schedule: Schedule, minute: datetime) -> datetime | None:
+def next_after(schedule: Schedule, minute: datetime) -> datetime | None:
+    """As the schedule says, computed once for all jobs of a line and zone."""
     return schedule.next_after(minute)
 
 

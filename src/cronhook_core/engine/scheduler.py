@@ -9,12 +9,14 @@ from attrs import field, frozen
 
 from cronhook_core.domain.execution import QueueMessage
 from cronhook_core.domain.planning import JobPlan
+from cronhook_core.domain.time_zone import zone_database_version
 from cronhook_core.engine.availability import Dependencies
 from cronhook_core.engine.background import BackgroundLoop
 from cronhook_core.engine.leadership import Leadership, LeaseTimes
 from cronhook_core.engine.planner import plan_jobs
 from cronhook_core.engine.pruner import Pruner
 from cronhook_core.engine.reaper import Reaper
+from cronhook_core.engine.zone_rules import ZoneRules
 from cronhook_core.errors import QueueUnavailable, StoreUnavailable
 from cronhook_core.ports.clock import Clock
 from cronhook_core.ports.engine_hooks import EngineHooks
@@ -31,13 +33,17 @@ LISTEN_FOR = timedelta(seconds=5)
 
 @frozen(kw_only=True)
 class SchedulerOptions:
-    """``batch`` due jobs are planned in one step. ``overdue_after``: a follower plans what is later than this."""
+    """``batch`` due jobs are planned in one step. ``overdue_after``: a follower plans what is later than this.
+
+    ``zone_rules`` is the version of the time zone rules by which this node computes instants.
+    """
 
     lease: LeaseTimes = field(factory=LeaseTimes)
     batch: int = 500
     retries_pushed_at_once: int = 5000
     overdue_after: timedelta = timedelta(seconds=3)
     retention: timedelta = timedelta(days=30)
+    zone_rules: str = field(factory=zone_database_version)
 
 
 class Scheduler:
@@ -72,11 +78,20 @@ class Scheduler:
         self._led = False
         self._planning = BackgroundLoop("planning", self.run_once, clock=clock, hooks=hooks, wait=self._leadership.wait)
         self._listening = BackgroundLoop("announcements", self._listen, clock=clock, hooks=hooks)
-        reaper = Reaper(store, clock=clock, hooks=hooks, leads=lambda: self._leadership.leads)
-        pruner = Pruner(store, clock=clock, leads=lambda: self._leadership.leads, retention=self._options.retention)
+        reaper = Reaper(store, clock=clock, hooks=hooks, leads=lambda: self.leads)
+        pruner = Pruner(store, clock=clock, leads=lambda: self.leads, retention=self._options.retention)
+        zone_rules = ZoneRules(
+            store,
+            self._options.zone_rules,
+            clock=clock,
+            hooks=hooks,
+            leads=lambda: self.leads,
+            moved=self._look_again,
+        )
         self._upkeep = [
             BackgroundLoop("reaper", reaper.run_once, clock=clock, hooks=hooks),
             BackgroundLoop("pruner", pruner.run_once, clock=clock, hooks=hooks),
+            BackgroundLoop("zone rules", zone_rules.run_once, clock=clock, hooks=hooks),
         ]
 
     @property
@@ -172,6 +187,11 @@ class Scheduler:
         ahead = LONGEST_SLEEP if due_at is None else (due_at - self._clock.now()).total_seconds()
         shortest = SHORTEST_SLEEP if due_at is not None and due_at <= now else 0.0
         self._next_pass = self._clock.monotonic() + min(LONGEST_SLEEP, max(shortest, ahead))
+
+    def _look_again(self) -> None:
+        """Instants have moved: what was slept for may not be the earliest any more."""
+        self._next_pass = 0.0
+        self._planning.wake()
 
     async def _listen(self) -> float:
         """Wait for something that is due sooner than this node thinks, and cut its sleep short."""

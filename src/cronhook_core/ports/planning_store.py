@@ -5,7 +5,7 @@ from datetime import datetime
 from typing import Protocol
 
 from cronhook_core.domain.execution import QueueMessage
-from cronhook_core.domain.planning import DueJob, JobPlan
+from cronhook_core.domain.planning import DueJob, JobPlan, Rescheduling
 
 
 class PlanningStore(Protocol):
@@ -50,4 +50,19 @@ class PlanningStore(Protocol):
 
         Due jobs at or before ``now`` count as well (they are returned as they stand), available executions do not.
         None: nothing is ahead.
+        """
+
+    async def zone_rules(self) -> str | None:
+        """The version of the time zone rules that ``next_run`` was last computed by; None: nobody said so yet."""
+
+    async def remember_zone_rules(self, version: str) -> None:
+        """From now on `zone_rules` returns this."""
+
+    async def upcoming_cron_jobs(self, now: datetime, limit: int, *, after_id: str | None = None) -> Sequence[DueJob]:
+        """Up to ``limit`` active cron jobs whose ``next_run`` is later than ``now``, by id, from ``after_id`` on."""
+
+    async def reschedule(self, moves: Sequence[Rescheduling]) -> int:
+        """Move each job that is still as it was read, all in one atomic step; return how many were.
+
+        The revision stays, as it does when a job is planned. A repeat moves none.
         """

@@ -57,6 +57,9 @@ class RecordingHooks:
     def overdue_found(self, overdue: timedelta, jobs: int) -> None:
         self._record("overdue_found", overdue, jobs)
 
+    def zone_rules_changed(self, before: str | None, after: str, moved: int) -> None:
+        self._record("zone_rules_changed", before, after, moved)
+
     def dependency_changed(self, name: str, available: bool) -> None:
         self._record("dependency_changed", name, available)
 

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from datetime import datetime
+from heapq import nsmallest
 from itertools import islice, takewhile
 
 from attrs import evolve
@@ -9,7 +10,8 @@ from attrs import evolve
 from cronhook_core.backends.memory.database import MemoryDatabase
 from cronhook_core.domain.execution import Execution, QueueMessage
 from cronhook_core.domain.job import Job
-from cronhook_core.domain.planning import DueJob, JobPlan
+from cronhook_core.domain.planning import DueJob, JobPlan, Rescheduling
+from cronhook_core.domain.schedule import CronSchedule
 from cronhook_core.domain.transitions import JobState, is_claimable, is_suspect, plan_applies, planned
 
 
@@ -48,6 +50,32 @@ class MemoryPlanningStore:
         job = next((next_run for next_run, _ in self._db.jobs.due()), None)
         execution = next((execution.available_at for execution in self._db.executions.queued(after=now)), None)
         return min((instant for instant in (job, execution) if instant is not None), default=None)
+
+    async def zone_rules(self) -> str | None:
+        return self._db.zone_rules
+
+    async def remember_zone_rules(self, version: str) -> None:
+        self._db.zone_rules = version
+
+    async def upcoming_cron_jobs(self, now: datetime, limit: int, *, after_id: str | None = None) -> Sequence[DueJob]:
+        found = [
+            _due_job(job, next_run)
+            for next_run, job in self._db.jobs.due()
+            if next_run > now
+            and isinstance(job.definition.schedule, CronSchedule)
+            and (after_id is None or job.id > after_id)
+        ]
+        return nsmallest(limit, found, key=lambda job: job.id)
+
+    async def reschedule(self, moves: Sequence[Rescheduling]) -> int:
+        return sum([self._reschedule(move) for move in moves])
+
+    def _reschedule(self, move: Rescheduling) -> bool:
+        job = self._db.jobs.get(move.job_id)
+        if job is None or not plan_applies(move, JobState.of(job)):
+            return False
+        self._db.jobs.put(evolve(job, next_run=move.next_run))
+        return True
 
     def _plan(self, plan: JobPlan, now: datetime) -> str | None:
         job = self._db.jobs.get(plan.job_id)

@@ -10,12 +10,14 @@ from cronhook_core.backends.postgres.finishing import finish_statements, says_go
 from cronhook_core.backends.postgres.handing_back import LOSE, LOSE_ABANDONED, RELEASE, ref_parameters
 from cronhook_core.backends.postgres.planning import PLAN, plan_parameters
 from cronhook_core.backends.postgres.pruning import Pruning
+from cronhook_core.backends.postgres.rescheduling import REMEMBER, RESCHEDULE, rescheduling_parameters
 from cronhook_core.backends.postgres.verdicts import verdict_from, verdicts_on
 from cronhook_core.backends.sql import engine_reads
 from cronhook_core.backends.sql.job_catalog import SqlJobCatalog
+from cronhook_core.backends.sql.tables import ZONE_RULES
 from cronhook_core.domain.claim import AttemptReport, Claim, ClaimRef, Verdict
 from cronhook_core.domain.execution import QueueMessage
-from cronhook_core.domain.planning import DueJob, JobPlan
+from cronhook_core.domain.planning import DueJob, JobPlan, Rescheduling
 from cronhook_core.domain.worker_life import WorkerBeat
 
 PING_WITHIN = 1.75
@@ -60,6 +62,18 @@ class PostgresJobStore(SqlJobCatalog):
 
     async def next_due(self, now: datetime) -> datetime | None:
         return await self._database.read(engine_reads.next_due, now)
+
+    async def zone_rules(self) -> str | None:
+        return await self._database.read(engine_reads.zone_rules)
+
+    async def remember_zone_rules(self, version: str) -> None:
+        await self._database.execute(REMEMBER, [ZONE_RULES, version])
+
+    async def upcoming_cron_jobs(self, now: datetime, limit: int, *, after_id: str | None = None) -> Sequence[DueJob]:
+        return await self._database.read(engine_reads.upcoming_cron_jobs, now, limit, after_id)
+
+    async def reschedule(self, moves: Sequence[Rescheduling]) -> int:
+        return len(await self._database.execute(RESCHEDULE, rescheduling_parameters(moves))) if moves else 0
 
     async def claim(
         self, execution_ids: Sequence[str], *, worker_id: str, now: datetime, with_suspect: bool = True

@@ -8,7 +8,17 @@ from datetime import datetime
 from sqlalchemy import Connection, and_, func, or_, select
 
 from cronhook_core.backends.sql import rows
-from cronhook_core.backends.sql.tables import KEPT, PLANNABLE, QUEUED, RUNNING, executions, jobs, workers
+from cronhook_core.backends.sql.tables import (
+    KEPT,
+    PLANNABLE,
+    QUEUED,
+    RUNNING,
+    ZONE_RULES,
+    executions,
+    jobs,
+    meta,
+    workers,
+)
 from cronhook_core.domain.claim import ClaimRef
 from cronhook_core.domain.execution import SUSPECT_LOSSES, QueueMessage, Trigger
 from cronhook_core.domain.job import JobStatus
@@ -21,24 +31,33 @@ _ALLOWED = and_(
 )
 
 
+_DUE_JOBS = select(
+    jobs.c.id,
+    jobs.c.workspace_id,
+    jobs.c.host,
+    jobs.c.revision,
+    jobs.c.cron,
+    jobs.c.timezone,
+    jobs.c.run_at,
+    jobs.c.next_run,
+    jobs.c.planned_through,
+).where(PLANNABLE)
+
+
 def due_jobs(connection: Connection, now: datetime, limit: int) -> list[DueJob]:
-    query = (
-        select(
-            jobs.c.id,
-            jobs.c.workspace_id,
-            jobs.c.host,
-            jobs.c.revision,
-            jobs.c.cron,
-            jobs.c.timezone,
-            jobs.c.run_at,
-            jobs.c.next_run,
-            jobs.c.planned_through,
-        )
-        .where(PLANNABLE, jobs.c.next_run <= now)
-        .order_by(jobs.c.next_run)
-        .limit(limit)
-    )
+    query = _DUE_JOBS.where(jobs.c.next_run <= now).order_by(jobs.c.next_run).limit(limit)
     return [rows.due_job_from(row) for row in connection.execute(query)]
+
+
+def upcoming_cron_jobs(connection: Connection, now: datetime, limit: int, after_id: str | None) -> list[DueJob]:
+    query = _DUE_JOBS.where(jobs.c.next_run > now, jobs.c.cron.is_not(None)).order_by(jobs.c.id).limit(limit)
+    if after_id is not None:
+        query = query.where(jobs.c.id > after_id)
+    return [rows.due_job_from(row) for row in connection.execute(query)]
+
+
+def zone_rules(connection: Connection) -> str | None:
+    return connection.execute(select(meta.c.value).where(meta.c.key == ZONE_RULES)).scalar_one_or_none()
 
 
 def ready(

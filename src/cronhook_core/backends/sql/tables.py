@@ -235,4 +235,6 @@ meta = Table(
     Column("key", Key, primary_key=True),
     Column("value", Text, nullable=False),
 )
-"""Single facts of the installation, such as the version of the time zone database its instants were computed with."""
+"""Single facts of the installation."""
+ZONE_RULES = "zone_rules"
+"""The key of the version of the time zone database that ``next_run`` was last computed by."""

@@ -9,11 +9,11 @@ from cronhook_core.backends.sql.job_catalog import SqlJobCatalog
 from cronhook_core.backends.sqlite import upkeep
 from cronhook_core.backends.sqlite.claiming import claim
 from cronhook_core.backends.sqlite.database import SqliteDatabase
-from cronhook_core.backends.sqlite.planning import plan
+from cronhook_core.backends.sqlite.planning import plan, remember_zone_rules, reschedule
 from cronhook_core.backends.sqlite.results import finish, lose, release
 from cronhook_core.domain.claim import AttemptReport, Claim, ClaimRef, Verdict
 from cronhook_core.domain.execution import QueueMessage
-from cronhook_core.domain.planning import DueJob, JobPlan
+from cronhook_core.domain.planning import DueJob, JobPlan, Rescheduling
 from cronhook_core.domain.worker_life import WorkerBeat
 from cronhook_core.errors import StoreUnavailable
 
@@ -48,6 +48,18 @@ class SqliteJobStore(SqlJobCatalog):
 
     async def next_due(self, now: datetime) -> datetime | None:
         return await self._database.read(engine_reads.next_due, now)
+
+    async def zone_rules(self) -> str | None:
+        return await self._database.read(engine_reads.zone_rules)
+
+    async def remember_zone_rules(self, version: str) -> None:
+        await self._database.write(remember_zone_rules, version)
+
+    async def upcoming_cron_jobs(self, now: datetime, limit: int, *, after_id: str | None = None) -> Sequence[DueJob]:
+        return await self._database.read(engine_reads.upcoming_cron_jobs, now, limit, after_id)
+
+    async def reschedule(self, moves: Sequence[Rescheduling]) -> int:
+        return await self._database.write(reschedule, moves) if moves else 0
 
     async def claim(
         self, execution_ids: Sequence[str], *, worker_id: str, now: datetime, with_suspect: bool = True

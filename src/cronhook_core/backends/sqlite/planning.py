@@ -1,4 +1,4 @@
-"""The transition ``plan``, one write transaction, which no other interrupts."""
+"""What moves a job's ``next_run``, each one write transaction, which no other interrupts."""
 
 from __future__ import annotations
 
@@ -9,15 +9,16 @@ from sqlalchemy import Connection, select
 from sqlalchemy.dialects.sqlite import insert
 
 from cronhook_core.backends.sql import rows
-from cronhook_core.backends.sql.tables import executions, jobs
+from cronhook_core.backends.sql.tables import ZONE_RULES, executions, jobs, meta
 from cronhook_core.backends.sqlite.batches import end_jobs, keys, listed, read_job_states
 from cronhook_core.backends.sqlite.row_writer import RowWriter
 from cronhook_core.domain.execution import Execution
-from cronhook_core.domain.planning import JobPlan
+from cronhook_core.domain.planning import JobPlan, Rescheduling
 from cronhook_core.domain.transitions import JobState, plan_applies, planned
 
 _EXISTING = select(executions.c.id).where(listed(executions.c.id))
 _QUEUE = RowWriter.inserting(insert(executions).on_conflict_do_nothing())
+_RESCHEDULE = RowWriter.updating(jobs, key=["id"], columns=["next_run"])
 _MOVE = RowWriter.updating(jobs, key=["id"], columns=["next_run", "planned_through"])
 
 
@@ -38,6 +39,21 @@ def plan(connection: Connection, plans: Sequence[JobPlan], now: datetime) -> lis
     _MOVE.write(connection, [_moved_values(job) for job in moved.values()])
     end_jobs(connection, ended.values(), now)
     return _queue(connection, queued)
+
+
+def reschedule(connection: Connection, moves: Sequence[Rescheduling]) -> int:
+    states = read_job_states(connection, {move.job_id for move in moves})
+    applying = {
+        move.job_id: move for move in moves if (job := states.get(move.job_id)) is not None and plan_applies(move, job)
+    }
+    return _RESCHEDULE.write(
+        connection, [{"of_id": move.job_id, "next_run": move.next_run} for move in applying.values()]
+    )
+
+
+def remember_zone_rules(connection: Connection, version: str) -> None:
+    values = insert(meta).values(key=ZONE_RULES, value=version)
+    connection.execute(values.on_conflict_do_update(index_elements=[meta.c.key], set_={"value": version}))
 
 
 def _moved_values(job: JobState) -> rows.Values:

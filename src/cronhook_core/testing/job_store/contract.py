@@ -24,6 +24,7 @@ from cronhook_core.testing.job_store.reads import ReadingAttempts, ReadingExecut
 from cronhook_core.testing.job_store.ready import Ready
 from cronhook_core.testing.job_store.result_races import ResultRaces
 from cronhook_core.testing.job_store.upkeep import Upkeep
+from cronhook_core.testing.job_store.zone_rules import RememberingZoneRules, RescheduledJobs, UpcomingCronJobs
 
 
 class JobStoreContract:
@@ -60,6 +61,9 @@ class JobStoreContract:
     TestAbandoned = Abandoned
     TestLiveness = Liveness
     TestUpkeep = Upkeep
+    TestRememberingZoneRules = RememberingZoneRules
+    TestUpcomingCronJobs = UpcomingCronJobs
+    TestRescheduledJobs = RescheduledJobs
     TestApiRaces = ApiRaces
     TestClaimRaces = ClaimRaces
     TestPlanningRaces = PlanningRaces
