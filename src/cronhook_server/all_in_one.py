@@ -42,7 +42,7 @@ async def run_all_in_one(settings: Settings, on_started: Callable[[Started], Non
     async with AsyncExitStack() as stack:
         listening = stack.enter_context(closing(listen(settings.host, settings.port)))
         secret_key = secret_key_of(settings)
-        backends = await stack.enter_async_context(open_backends(settings, random))
+        backends = await stack.enter_async_context(open_backends(settings, random, secret_key=secret_key))
         for warning in backends.warnings:
             _log.warning("attention", reason=warning)
         sender = await stack.enter_async_context(open_sender(settings))

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager, suppress
 from pathlib import Path
-from random import Random
+from random import Random, SystemRandom
 
 from attrs import evolve, frozen
 from sqlalchemy.exc import SQLAlchemyError
@@ -18,6 +18,7 @@ from cronhook_core.backends.memory.rate_limiter import MemoryRateLimiter
 from cronhook_core.backends.sql.migrations import check_schema, head_revision, upgrade
 from cronhook_core.backends.sql.urls import is_sqlite, sqlite_path
 from cronhook_core.backends.sqlite import SqliteAccountStore, SqliteDatabase, SqliteJobStore, SqliteLock
+from cronhook_core.domain.key_derivation import key_id
 from cronhook_core.errors import ConfigurationError, QueueUnavailable, StoreUnavailable
 from cronhook_core.ports.account_store import AccountStore
 from cronhook_core.ports.clock import Clock
@@ -70,8 +71,12 @@ def memory_backends(clock: Clock) -> Backends:
 
 
 @asynccontextmanager
-async def open_backends(settings: Settings, random: Random) -> AsyncIterator[Backends]:
+async def open_backends(
+    settings: Settings, random: Random, *, secret_key: str | None = None
+) -> AsyncIterator[Backends]:
     """The backends of the settings.
+
+    With ``secret_key``, `ConfigurationError` where the database was made with another one.
 
     A SQLite file is made and migrated; a Postgres database must answer and have its schema (`SchemaMismatch`). Redis,
     where it is set, carries the queue and the lock; it may be away.
@@ -82,7 +87,28 @@ async def open_backends(settings: Settings, random: Random) -> AsyncIterator[Bac
         backends = await stack.enter_async_context(opened)
         if settings.redis_url is not None:
             backends = await stack.enter_async_context(_with_redis(backends, settings, settings.redis_url, random))
+        if secret_key is not None:
+            await _check_secret_key(backends.accounts, secret_key)
         yield backends
+
+
+async def _check_secret_key(accounts: AccountStore, secret_key: str) -> None:
+    """With another secret no API key is known, receivers refuse every signature, and secret headers stay sealed."""
+    own = key_id(secret_key)
+    stored = await accounts.remember_key_id(own)
+    if stored != own:
+        raise ConfigurationError(
+            VARIABLE,
+            f"is not the secret that this database was made with (its key is {stored}, this one {own}); give that one"
+            " back (a SQLite file has it in a file NAME.key beside it), or, where it is lost, run"
+            " `cronhook migrate --new-secret-key` and make new API keys",
+        )
+
+
+async def accept_secret_key(settings: Settings) -> str:
+    """Let the database follow the secret of the settings from now on, whatever it was made with; the key's id."""
+    async with open_backends(settings, SystemRandom()) as backends:
+        return await backends.accounts.remember_key_id(key_id(secret_key_of(settings)), anew=True)
 
 
 @asynccontextmanager

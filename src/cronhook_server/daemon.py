@@ -117,7 +117,7 @@ async def _run(name: str, listening: socket.socket, settings: Settings, begin: B
         server.start(signals.stop.set)
         _log.info("listening", role=name, address=address_of(listening))
         random = SystemRandom()
-        backends = await _backends_when_there(stack, settings, random, signals)
+        backends = await _backends_when_there(stack, settings, secret_key, random, signals)
         if backends is not None:
             part = await begin(_ready(settings, backends, secret_key, random, front, stack))
             await _serve(name, part, server, signals)
@@ -156,13 +156,13 @@ def _ready(
 
 
 async def _backends_when_there(
-    stack: AsyncExitStack, settings: Settings, random: Random, signals: Signals
+    stack: AsyncExitStack, settings: Settings, secret_key: str, random: Random, signals: Signals
 ) -> Backends | None:
     """Wait for a database that is away; None when a signal came first."""
     reason = None
     while not signals.stop.is_set():
         try:
-            backends = await stack.enter_async_context(open_backends(settings, random))
+            backends = await stack.enter_async_context(open_backends(settings, random, secret_key=secret_key))
         except StoreUnavailable as error:
             if reason is None:
                 reason = str(error)

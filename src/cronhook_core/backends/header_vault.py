@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Callable
 
-from cronhook_core.domain.key_derivation import derive_key
+from cronhook_core.domain.key_derivation import derive_key, key_id
 from cronhook_core.domain.sealed_values import NONCE_BYTES, SealedValue
 from cronhook_core.errors import MissingDependency, UnreadableSecret
 
@@ -15,8 +15,7 @@ try:
 except ModuleNotFoundError as missing:
     raise MissingDependency("webhooks", missing.name or "cryptography") from missing
 
-_FORMAT = "1"
-_KEY_ID_LENGTH = 8
+_PURPOSE = "callback-headers"
 
 
 class AesGcmHeaderVault:
@@ -26,9 +25,8 @@ class AesGcmHeaderVault:
     """
 
     def __init__(self, secret_key: str, *, random_bytes: Callable[[int], bytes] = os.urandom) -> None:
-        self.key_id = f"{_FORMAT}{derive_key(secret_key, 'callback-header-key-id').hex()[:_KEY_ID_LENGTH]}"
-        """Tells keys apart and says nothing of them."""
-        self._cipher = AESGCM(derive_key(secret_key, "callback-headers", _FORMAT))
+        self.key_id = key_id(secret_key)
+        self._cipher = AESGCM(derive_key(secret_key, _PURPOSE))
         self._random_bytes = random_bytes
 
     def seal(self, value: str, *, job_id: str, name: str) -> str:
@@ -43,7 +41,7 @@ class AesGcmHeaderVault:
             raise UnreadableSecret(name, "it is damaged") from None
         if value.key_id != self.key_id:
             raise UnreadableSecret(
-                name, f"another CRONHOOK_SECRET_KEY encrypted it (key {value.key_id[:16]}, this one is {self.key_id})"
+                name, f"another CRONHOOK_SECRET_KEY encrypted it (key {value.key_id[:8]}, this one is {self.key_id})"
             )
         nonce, box = value.box[:NONCE_BYTES], value.box[NONCE_BYTES:]
         try:

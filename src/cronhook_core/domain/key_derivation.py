@@ -10,6 +10,14 @@ MIN_SECRET_KEY_LENGTH = 32
 """Characters of the secret that everything is derived from."""
 
 
+_KEY_ID_LENGTH = 8
+
+
+def key_id(secret_key: bytes | str) -> str:
+    """Tells secrets apart and says nothing of them."""
+    return derive_key(secret_key, "key-id").hex()[:_KEY_ID_LENGTH]
+
+
 def derive_key(secret_key: bytes | str, *purpose: str) -> bytes:
     """32 bytes that follow from the secret and the purpose alone; other purposes give unrelated keys.
 

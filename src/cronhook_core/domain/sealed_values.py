@@ -1,7 +1,7 @@
 """How the value of a secret header looks while it is stored: encrypted, and like nothing that anybody may write.
 
-``§<key id>.<base64 of the box>``. A header's value is ASCII, so that neither a user can write one of these nor a sender
-send it unopened.
+``§<key id>.<base64 of nonce, ciphertext and tag>``. A header's value is ASCII, so that neither a user can write one of
+these nor a sender send it unopened.
 """
 
 from __future__ import annotations

@@ -23,6 +23,12 @@ class AccountStore(Protocol):
     async def find_workspace(self, name: str) -> Workspace | None:
         """The workspace that has exactly this name; None when there is none."""
 
+    async def remember_key_id(self, key_id: str, *, anew: bool = False) -> str:
+        """Store which secret the keys follow from, unless one is stored already; what is stored now.
+
+        ``anew`` replaces it. Racing callers all get the same answer.
+        """
+
     async def add_key(self, key: ApiKey) -> None:
         """Store a key of an existing workspace (``NotFound`` otherwise). Repeating it with the same id is a no-op."""
 

@@ -23,6 +23,23 @@ OpenAccounts = Callable[[], Awaitable[AccountStore]]
 LATER = NOW + timedelta(hours=1)
 
 
+class KeyIds:
+    async def test_the_first_one_stays(self, accounts: AccountStore, open_accounts: OpenAccounts) -> None:
+        assert await accounts.remember_key_id("first") == "first"
+        assert await accounts.remember_key_id("second") == "first"
+        assert await (await open_accounts()).remember_key_id("second") == "first"
+
+    async def test_it_is_replaced_when_that_is_meant(self, accounts: AccountStore) -> None:
+        assert await accounts.remember_key_id("first", anew=True) == "first"
+        assert await accounts.remember_key_id("second", anew=True) == "second"
+        assert await accounts.remember_key_id("first") == "second"
+
+    async def test_racing_callers_get_the_same_one(self, accounts: AccountStore, open_accounts: OpenAccounts) -> None:
+        stores = [accounts, *[await open_accounts() for _ in range(3)]]
+        answers = await asyncio.gather(*(store.remember_key_id(f"key {n}") for n, store in enumerate(stores)))
+        assert len(set(answers)) == 1
+
+
 class Workspaces:
     async def test_a_workspace_is_stored(self, accounts: AccountStore, open_accounts: OpenAccounts) -> None:
         for workspace in (
@@ -235,6 +252,7 @@ class SigningSecrets:
 class AccountStoreContract:
     """Everything that an `AccountStore` promises; pytest collects the parts as classes within the subclass."""
 
+    TestKeyIds = KeyIds
     TestWorkspaces = Workspaces
     TestKeys = Keys
     TestSigningSecrets = SigningSecrets

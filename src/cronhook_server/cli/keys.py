@@ -96,5 +96,5 @@ async def _revoke(workspace: str, key_id: str) -> ApiKey:
 async def _key_service() -> AsyncIterator[KeyService]:
     settings, random = Settings.read(os.environ), SystemRandom()
     secret_key = secret_key_of(settings)
-    async with open_backends(settings, random) as backends:
+    async with open_backends(settings, random, secret_key=secret_key) as backends:
         yield Assembly(backends, settings, secret_key=secret_key, hooks=NoHooks(), random=random).keys()

@@ -7,17 +7,28 @@ import sys
 
 import rich_click as click
 
-from cronhook_server.composition import migrate
+from cronhook_server.composition import accept_secret_key, migrate
+from cronhook_server.process import run
 from cronhook_server.setting_values import masked_url
 from cronhook_server.settings import Settings
 
 
 @click.command("migrate")
-def command() -> None:
+@click.option(
+    "--new-secret-key",
+    is_flag=True,
+    help="Accept another CRONHOOK_SECRET_KEY than the database was made with: that one is lost, or became known.",
+)
+def command(new_secret_key: bool) -> None:
     """Bring the database of CRONHOOK_DATABASE_URL to the schema of this version.
 
     It may run while servers do, and again: what is done is not done twice.
+
+    With another secret key all API keys and signing secrets are others, and secret headers that are stored can no
+    longer be read: make new keys, give receivers their new secrets, and write those headers again.
     """
     settings = Settings.read(os.environ)
     revision = migrate(settings)
     sys.stdout.write(f"{masked_url(settings.database_url)} has schema {revision}.\n")
+    if new_secret_key:
+        sys.stdout.write(f"It belongs to the secret key {run(accept_secret_key(settings))} from now on.\n")

@@ -28,6 +28,11 @@ class MemoryAccountStore:
     async def find_workspace(self, name: str) -> Workspace | None:
         return next((stored for stored in self._db.workspaces.values() if stored.name == name), None)
 
+    async def remember_key_id(self, key_id: str, *, anew: bool = False) -> str:
+        if self._db.key_id is None or anew:
+            self._db.key_id = key_id
+        return self._db.key_id
+
     async def add_key(self, key: ApiKey) -> None:
         self._require_workspace(key.workspace_id)
         if key.id not in self._db.keys:

@@ -33,11 +33,12 @@ class MemoryDatabase:
 
     workspaces: dict[str, Workspace] = field(factory=dict, init=False)
     keys: dict[str, ApiKey] = field(factory=dict, init=False)
+    key_id: str | None = field(default=None, init=False)
     key_ids: dict[bytes, str] = field(factory=dict, init=False)
     """By digest."""
     secret_versions: dict[str, list[SigningSecretVersion]] = field(factory=dict, init=False)
-    jobs: JobTable = field(factory=JobTable, init=False)
     zone_rules: str | None = field(default=None, init=False)
+    jobs: JobTable = field(factory=JobTable, init=False)
     executions: ExecutionTable = field(factory=ExecutionTable, init=False)
     attempts: AttemptTable = field(factory=AttemptTable, init=False)
     workers: dict[str, WorkerRow] = field(factory=dict, init=False)

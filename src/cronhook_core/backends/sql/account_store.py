@@ -24,6 +24,10 @@ class SqlAccountStore:
     async def find_workspace(self, name: str) -> Workspace | None:
         return await self._database.read(accounts.find_workspace, name)
 
+    async def remember_key_id(self, key_id: str, *, anew: bool = False) -> str:
+        stored = None if anew else await self._database.read(accounts.stored_key_id)
+        return await self._database.write(accounts.remember_key_id, key_id, anew) if stored is None else stored
+
     async def add_key(self, key: ApiKey) -> None:
         await self._database.write(accounts.add_key, key)
 

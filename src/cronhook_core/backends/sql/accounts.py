@@ -10,10 +10,12 @@ from sqlalchemy.dialects import postgresql, sqlite
 
 from cronhook_core.backends.sql import account_rows as rows
 from cronhook_core.backends.sql.rows import Values
-from cronhook_core.backends.sql.tables import api_keys, signing_secret_versions, workspaces
+from cronhook_core.backends.sql.tables import api_keys, meta, signing_secret_versions, workspaces
 from cronhook_core.domain.api_key import ApiKey
 from cronhook_core.domain.workspace import SigningSecretVersion, Workspace
 from cronhook_core.errors import NotFound
+
+_KEY_ID = "secret_key_id"
 
 
 def ensure_workspace(connection: Connection, workspace: Workspace) -> Workspace:
@@ -30,6 +32,17 @@ def get_workspace(connection: Connection, workspace_id: str) -> Workspace | None
 def find_workspace(connection: Connection, name: str) -> Workspace | None:
     row = connection.execute(select(workspaces).where(workspaces.c.name == name)).one_or_none()
     return None if row is None else rows.workspace_from(row)
+
+
+def stored_key_id(connection: Connection) -> str | None:
+    return connection.execute(select(meta.c.value).where(meta.c.key == _KEY_ID)).scalar_one_or_none()
+
+
+def remember_key_id(connection: Connection, key_id: str, anew: bool) -> str:
+    _insert_unless(connection, meta, "key", {"key": _KEY_ID, "value": key_id})
+    if anew:
+        connection.execute(update(meta).where(meta.c.key == _KEY_ID).values(value=key_id))
+    return stored_key_id(connection) or key_id
 
 
 def add_key(connection: Connection, key: ApiKey) -> None:

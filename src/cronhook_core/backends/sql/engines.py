@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import os
 import sqlite3
 import time
+from contextlib import suppress
 from typing import Any
 
 from sqlalchemy import URL, Connection, Engine, NullPool, Pool, create_engine, event
@@ -36,6 +38,10 @@ def sqlite_engine(path: str, *, begin: str = "BEGIN IMMEDIATE", pool: type[Pool]
         connect_args={"timeout": BUSY_TIMEOUT_SECONDS, "check_same_thread": False},
     )
 
+    @event.listens_for(engine, "do_connect")
+    def make(*_: Any) -> None:
+        _make_for_owner_alone(path)
+
     @event.listens_for(engine, "connect")
     def prepare(connection: sqlite3.Connection, _: Any) -> None:
         connection.isolation_level = None  # the driver would begin transactions of its own, deferred ones
@@ -48,6 +54,12 @@ def sqlite_engine(path: str, *, begin: str = "BEGIN IMMEDIATE", pool: type[Pool]
         connection.exec_driver_sql(begin)
 
     return engine
+
+
+def _make_for_owner_alone(path: str) -> None:
+    """A new file's permissions are those of its log and its index, too. Why it cannot be made, SQLite says better."""
+    with suppress(OSError):
+        os.close(os.open(path, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o600))
 
 
 def _use_wal(connection: sqlite3.Connection) -> None:
