@@ -61,7 +61,7 @@ class Line:
         self.meter = ResponseMeter(self.parser, self.wire, retires_at=0.0)
         self.exchange = Exchange()
         self.exchange.meter = self.meter
-        self.meter.expect_answer(self.exchange)
+        self.meter.expect_answer()
 
     @property
     def parsed(self) -> bytes:
@@ -169,10 +169,3 @@ async def test_what_cannot_be_used_again_is_dropped_at_once(fault: str) -> None:
     assert line.wire.aborted
     await turns()
     assert len(line.parser.pieces) <= 1
-
-
-async def test_a_connection_that_went_on_is_left_alone() -> None:
-    line = Line()
-    line.meter.expect_answer(Exchange())
-    line.exchange.finish(reusable=False)
-    assert not line.wire.aborted

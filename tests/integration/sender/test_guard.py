@@ -7,6 +7,7 @@ import pytest
 from yarl import URL
 
 from cronhook_core.backends.http import guard
+from cronhook_core.backends.http.post import Destination
 from cronhook_core.backends.http.sender import AiohttpSender
 from cronhook_core.domain.addresses import AllowedTargets
 from cronhook_core.domain.webhook import Outcome, WebhookResult
@@ -18,6 +19,10 @@ from tests.unit.targets.urls import REFUSED
 
 PUBLIC = "93.184.215.14"
 OTHER_PUBLIC = "2606:4700::1111"
+
+
+def unchecked(url: str) -> Destination:
+    return Destination.of(URL(url))
 
 
 def says_no_address(result: WebhookResult) -> bool:
@@ -128,7 +133,7 @@ async def test_the_socket_refuses_literal_addresses_by_itself(
     strict: AiohttpSender, connects: Connects, monkeypatch: pytest.MonkeyPatch, url: str
 ) -> None:
     """Literal addresses never reach a resolver: here, with the check of the URL gone, only the socket is left."""
-    monkeypatch.setattr(strict, "_target", URL)
+    monkeypatch.setattr(strict, "_destination", unchecked)
     async with strict as sender:
         result = await sender(post(url))
     assert result.outcome is Outcome.BLOCKED
@@ -139,7 +144,7 @@ async def test_the_socket_refuses_literal_addresses_by_itself(
 async def test_numeric_names_do_not_get_through_without_the_check_of_the_url(
     strict: AiohttpSender, connects: Connects, monkeypatch: pytest.MonkeyPatch, url: str
 ) -> None:
-    monkeypatch.setattr(strict, "_target", URL)
+    monkeypatch.setattr(strict, "_destination", unchecked)
     async with strict as sender:
         assert (await sender(post(url))).outcome is not Outcome.SUCCEEDED
     assert connects.targets == []

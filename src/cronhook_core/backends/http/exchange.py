@@ -37,9 +37,13 @@ class Exchange:
         self.blocked = AddressBlocked(reason)
         return self.blocked
 
+    def expect_body(self) -> None:
+        if self.meter is not None:
+            self.meter.expect_body()
+
     def finish(self, *, reusable: bool) -> None:
-        """Let the connection go, unless it has gone on to another exchange already."""
-        if self.meter is not None and self.meter.exchange is self:
+        """The connection may carry another exchange, or is dropped."""
+        if self.meter is not None:
             self.meter.end(reusable=reusable)
 
 

@@ -7,6 +7,7 @@ import ssl
 from collections.abc import Iterator
 
 import aiohttp
+from aiohttp.http_exceptions import HttpProcessingError
 
 from cronhook_core.backends.http.exchange import Exchange, Stage
 from cronhook_core.backends.http.resolver import NameNotResolved
@@ -43,7 +44,7 @@ def result_of_error(error: Exception, exchange: Exchange, scheme: str) -> Webhoo
         return failed(Outcome.TLS_ERROR, tls)
     if isinstance(error, aiohttp.ClientConnectorError):
         return _connect_failed(error.os_error, scheme)
-    if isinstance(error, aiohttp.ClientResponseError):
+    if isinstance(error, HttpProcessingError):
         return failed(Outcome.PROTOCOL_ERROR, "the answer is not valid HTTP, or its headers are too large")
     if isinstance(error, aiohttp.ClientConnectionError | aiohttp.ClientPayloadError | OSError):
         return failed(Outcome.CONNECT_ERROR, "the receiver closed the connection before it answered")

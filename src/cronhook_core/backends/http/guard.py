@@ -142,7 +142,7 @@ class GuardedConnector(aiohttp.TCPConnector):
                 break
             meter.abort()
             connection.close()
-        meter.expect_answer(exchange)
+        meter.expect_answer()
         exchange.meter, exchange.stage = meter, Stage.ANSWERING
         return connection
 

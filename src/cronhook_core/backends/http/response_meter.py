@@ -7,7 +7,6 @@ from collections import deque
 from collections.abc import Callable
 from functools import partial
 
-from cronhook_core.backends.http.exchange import Exchange
 from cronhook_core.domain.webhook import RESPONSE_BODY_READ_LIMIT
 
 MAX_HEAD_BYTES = 32 * 1024
@@ -37,7 +36,6 @@ class ResponseMeter(asyncio.Protocol):
         "_transport",
         "_waiting",
         "exceeded",
-        "exchange",
         "retires_at",
     )
 
@@ -50,7 +48,6 @@ class ResponseMeter(asyncio.Protocol):
         self._per_turn = HEAD_BYTES_PER_TURN
         self._waiting: deque[Callable[[], object]] = deque()
         self.exceeded = False
-        self.exchange: Exchange | None = None
         self.retires_at = retires_at
 
     @property
@@ -58,8 +55,7 @@ class ResponseMeter(asyncio.Protocol):
         """Whether the receiver has sent no more than it was asked for."""
         return not self.exceeded and not self._waiting
 
-    def expect_answer(self, exchange: Exchange) -> None:
-        self.exchange = exchange
+    def expect_answer(self) -> None:
         self._left = MAX_HEAD_BYTES
         self._per_turn = HEAD_BYTES_PER_TURN
         self._lines_left = MAX_LINES

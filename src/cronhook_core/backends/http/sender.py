@@ -11,13 +11,15 @@ from importlib.metadata import version
 from types import TracebackType
 
 import aiohttp
-from multidict import CIMultiDict, istr
+from aiohttp.connector import Connection
+from aiohttp.http import RawResponseMessage
 from yarl import URL
 
 from cronhook_core.backends.http.answer import read_capped, result_of
 from cronhook_core.backends.http.exchange import Exchange, current_exchange
 from cronhook_core.backends.http.failure import failed, result_of_error, timed_out
 from cronhook_core.backends.http.guard import GuardedConnector, GuardedResolver
+from cronhook_core.backends.http.post import Destination, post, request_bytes
 from cronhook_core.backends.http.resolver import AiodnsResolver, NameResolver
 from cronhook_core.domain.addresses import AllowedTargets
 from cronhook_core.domain.callback_headers import check_sendable
@@ -28,14 +30,7 @@ from cronhook_core.errors import InvalidCallbackUrl, InvalidHeaders
 _log = logging.getLogger(__name__)
 
 _NO_TIMEOUT = aiohttp.ClientTimeout(total=None)
-_READ_BUFFER_BYTES = 16 * 1024
-_TARGETS_REMEMBERED = 1024
-
-
-class _Request(aiohttp.ClientRequest):
-    """aiohttp's own default headers invite compressed answers."""
-
-    DEFAULT_HEADERS: dict[istr, str] = {}  # noqa: RUF012 - as aiohttp declares it
+_DESTINATIONS_REMEMBERED = 1024
 
 
 class AiohttpSender:
@@ -54,76 +49,74 @@ class AiohttpSender:
         tls: ssl.SSLContext | None = None,
     ) -> None:
         self._policy = TargetPolicy(allowed=allowed or AllowedTargets())
-        self._user_agent = user_agent or f"cronhook/{version('cronhook')}"
+        user_agent = user_agent or f"cronhook/{version('cronhook')}"
+        self._defaults = (("user-agent", user_agent), ("content-type", "application/json"))
         self._names = resolver
         self._tls = tls
-        self._target = lru_cache(maxsize=_TARGETS_REMEMBERED)(self._check_target)
+        self._destination = lru_cache(maxsize=_DESTINATIONS_REMEMBERED)(self._check_destination)
 
     async def __aenter__(self) -> AiohttpSender:
         self._resolver = GuardedResolver(self._names or AiodnsResolver(), self._policy)
-        self._session = aiohttp.ClientSession(
-            connector=GuardedConnector(self._resolver, self._policy, self._tls or _system_tls()),
-            cookie_jar=aiohttp.DummyCookieJar(),
-            request_class=_Request,
-            timeout=_NO_TIMEOUT,
-            auto_decompress=False,
-            trust_env=False,
-            read_bufsize=_READ_BUFFER_BYTES,
-        )
+        self._connector = GuardedConnector(self._resolver, self._policy, self._tls or _system_tls())
         return self
 
     async def __aexit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        await self._session.close()
+        await self._connector.close()
         await self._resolver.close()
 
     async def __call__(self, request: WebhookRequest, /) -> WebhookResult:
         try:
-            target = self._target(request.url)
+            destination = self._destination(request.url)
             check_sendable(request.headers)
         except InvalidCallbackUrl as error:
             return failed(Outcome.BLOCKED, f"the callback URL may not be called: {error}", permanent=True)
         except InvalidHeaders as error:
             return failed(Outcome.BLOCKED, f"the headers may not be sent: {error}", permanent=True)
-        return await self._exchange(request, target)
+        return await self._exchange(request, destination)
 
-    def _check_target(self, url: str) -> URL:
-        return URL(self._policy.check_url(url).url, encoded=True)
+    def _check_destination(self, url: str) -> Destination:
+        return Destination.of(URL(self._policy.check_url(url).url, encoded=True))
 
-    async def _exchange(self, request: WebhookRequest, target: URL) -> WebhookResult:
+    async def _exchange(self, request: WebhookRequest, destination: Destination) -> WebhookResult:
         exchange = Exchange()
         token = current_exchange.set(exchange)
-        response: aiohttp.ClientResponse | None = None
+        connection: Connection | None = None
+        answer: RawResponseMessage | None = None
         body = bytearray()
         complete = False
         try:
             async with asyncio.timeout(request.timeout.total_seconds()):
-                response = await self._session.post(
-                    target, data=request.body, headers=self._headers(request), allow_redirects=False
-                )
-                if exchange.meter is not None:
-                    exchange.meter.expect_body()
-                complete = await read_capped(response.content, body)
+                connection = await self._connector.connect(destination.wanted, [], _NO_TIMEOUT)
+                answer, content = await post(connection, self._request_bytes(request, destination))
+                exchange.expect_body()
+                complete = await read_capped(content, body)
         except TimeoutError:
-            if response is None:
+            if answer is None:
                 return timed_out(request, exchange)
         except Exception as error:  # noqa: BLE001 - whatever goes wrong is the result of this attempt
-            if response is None:
-                return result_of_error(error, exchange, target.scheme) or _unexpected(error)
+            if answer is None:
+                return result_of_error(error, exchange, destination.scheme) or _unexpected(error)
         finally:
-            # A whole answer has given its connection back by now, unless that speaks another protocol since.
-            exchange.finish(reusable=complete and response is not None and response.closed)
-            if response is not None:
-                response.close()
+            if connection is not None:
+                _let_go(connection, exchange, reusable=complete and answer is not None and not answer.upgrade)
             current_exchange.reset(token)
-        return result_of(request, response.status, response.headers, body, complete=complete)
+        return result_of(request, answer.code, answer.headers, body, complete=complete)
 
-    def _headers(self, request: WebhookRequest) -> CIMultiDict[str]:
-        headers = CIMultiDict(request.headers)
-        headers.setdefault("user-agent", self._user_agent)
-        headers.setdefault("content-type", "application/json")
-        return headers
+    def _request_bytes(self, request: WebhookRequest, destination: Destination) -> bytes:
+        headers = request.headers
+        names = {name.lower() for name, _ in headers}
+        missing = [default for default in self._defaults if default[0] not in names]
+        return request_bytes(destination, (*headers, *missing), request.body)
+
+
+def _let_go(connection: Connection, exchange: Exchange, *, reusable: bool) -> None:
+    exchange.finish(reusable=reusable)
+    if reusable:
+        connection.release()
+    else:
+        connection.close()
 
 
 def _system_tls() -> ssl.SSLContext:
