@@ -22,7 +22,7 @@ from cronhook_server.routes.workspace import WorkspaceRoutes
 from cronhook_server.services import Services
 
 
-def create_app(services: Services) -> AsgiApp:
+def create_app(services: Services, *, log_requests: bool = True) -> AsgiApp:
     """The application over services that are already open; it neither opens nor closes anything."""
     app = Litestar(
         route_handlers=[
@@ -44,7 +44,8 @@ def create_app(services: Services) -> AsgiApp:
         logging_config=None,
         openapi_config=None,
     )
-    return RequestScope(app, services.requests)  # type: ignore[arg-type]  # Litestar has its own types for ASGI's
+    asgi: AsgiApp = app  # type: ignore[assignment]  # Litestar has its own types for ASGI's
+    return RequestScope(asgi, services.requests, log_requests=log_requests)
 
 
 def _repeat(_: object, earlier: AlreadyAnswered) -> AnyResponse:

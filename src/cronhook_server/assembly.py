@@ -92,9 +92,9 @@ class Assembly:
             ),
         )
 
-    def worker(self, sender: WebhookSender) -> Worker:
+    def delivery(self, sender: WebhookSender) -> Delivery:
         clock = self._backends.clock
-        delivery = Delivery(
+        return Delivery(
             sender,
             keys=DerivedSigningKeys(self._backends.accounts, secret_key=self._secret_key, clock=clock),
             clock=clock,
@@ -102,11 +102,13 @@ class Assembly:
             user_agent=f"cronhook/{version('cronhook')}",
             vault=self._vault,
         )
+
+    def worker(self, sender: WebhookSender) -> Worker:
         return Worker(
             self._backends.store,
             self._backends.queue,
-            delivery,
-            clock=clock,
+            self.delivery(sender),
+            clock=self._backends.clock,
             hooks=self._hooks,
             random=self._random,
             dependencies=self._dependencies,

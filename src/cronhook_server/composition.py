@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager, suppress
 from pathlib import Path
 from random import Random, SystemRandom
@@ -19,6 +19,7 @@ from cronhook_core.backends.sql.migrations import check_schema, head_revision, u
 from cronhook_core.backends.sql.urls import is_sqlite, sqlite_path
 from cronhook_core.backends.sqlite import SqliteAccountStore, SqliteDatabase, SqliteJobStore, SqliteLock
 from cronhook_core.domain.key_derivation import key_id
+from cronhook_core.domain.webhook import RESPONSE_BODY_READ_LIMIT, WebhookRequest, WebhookResult
 from cronhook_core.errors import ConfigurationError, QueueUnavailable, StoreUnavailable
 from cronhook_core.ports.account_store import AccountStore
 from cronhook_core.ports.clock import Clock
@@ -201,6 +202,13 @@ async def open_sender(settings: Settings) -> AsyncIterator[WebhookSender]:
 def header_vault(secret_key: str) -> HeaderVault:
     """What encrypts secret headers."""
     return AesGcmHeaderVault(secret_key)
+
+
+def result_of_answer(request: WebhookRequest, status: int, headers: Mapping[str, str], body: bytes) -> WebhookResult:
+    """What is made of an answer that came without a connection: for tests. Names of ``headers`` are in lower case."""
+    from cronhook_core.backends.http.answer import result_of
+
+    return result_of(request, status, headers, bytearray(body), complete=len(body) <= RESPONSE_BODY_READ_LIMIT)
 
 
 def migrate(settings: Settings) -> str:

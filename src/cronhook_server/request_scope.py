@@ -32,9 +32,10 @@ def request_id_of(scope: Mapping[str, object]) -> str:
 class RequestScope:
     """Wraps an ASGI application."""
 
-    def __init__(self, app: AsgiApp, metrics: RequestMetrics) -> None:
+    def __init__(self, app: AsgiApp, metrics: RequestMetrics, *, log_requests: bool = True) -> None:
         self._app = app
         self._metrics = metrics
+        self._log_requests = log_requests
 
     async def __call__(self, scope: _Scope, receive: _Receive, send: _Send) -> None:
         if scope["type"] != "http":
@@ -58,7 +59,8 @@ class RequestScope:
                 await self._app(scope, receive, send_with_headers)
             finally:
                 seconds = time.perf_counter() - began
-                _log_request(scope, status, seconds)
+                if self._log_requests:
+                    _log_request(scope, status, seconds)
                 self._metrics.answered(scope["method"], _template(scope), status, seconds)
 
 
