@@ -31,9 +31,10 @@ def lint(session: nox.Session) -> None:
 
 @nox.session
 def types(session: nox.Session) -> None:
-    """Strict types over the source."""
+    """Strict types over the source, and by two checkers over programs that use it."""
     install_as_users_do(session, "types")
     session.run("mypy", *session.posargs)
+    session.run("pyright")
 
 
 @nox.session

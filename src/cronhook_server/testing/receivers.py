@@ -1,0 +1,85 @@
+"""Where webhooks go that an in-process server sends: to the test's own applications and functions."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Awaitable, Callable, Sequence
+
+from cronhook_core.domain.signature import signature_header
+from cronhook_core.domain.webhook import Outcome, WebhookRequest, WebhookResult
+from cronhook_core.ports.clock import Clock
+from cronhook_server.composition import result_of_answer
+from cronhook_server.testing.calling import Answer, Ask, Call
+from cronhook_server.testing.sent_webhook import SentWebhook
+
+
+class NoReceiver(LookupError):
+    """A webhook was due for a URL that nothing was mounted at."""
+
+
+class Receivers:
+    """The `WebhookSender` of an in-process server. ``secrets`` gives what signs a webhook now.
+
+    A request is signed at the real time, whatever ``clock`` says: receivers compare its timestamp with their own clock.
+    """
+
+    def __init__(self, clock: Clock, secrets: Callable[[], Awaitable[Sequence[bytes]]]) -> None:
+        self.sent: list[SentWebhook] = []
+        self._clock = clock
+        self._secrets = secrets
+        self._calls: dict[str, Call] = {}
+        self._errors: list[Exception] = []
+
+    def mount(self, url: str, call: Call) -> None:
+        """Requests to this URL, and to all below it, go to ``call``; of several that fit, to the longest."""
+        self._calls[url.rstrip("/")] = call
+
+    def take_error(self) -> Exception | None:
+        """The first error that a receiver raised since this was last called."""
+        error = self._errors[0] if self._errors else None
+        self._errors.clear()
+        return error
+
+    async def __call__(self, request: WebhookRequest, /) -> WebhookResult:
+        ask = Ask(method="POST", url=request.url, headers=await self._signed_now(request), body=request.body)
+        call = self._call_for(request.url)
+        if call is None:
+            self._errors.append(NoReceiver(f"nothing is mounted at {request.url}: mount its receiver first"))
+            return self._unanswered(ask, Outcome.CONNECT_ERROR, "nothing is mounted at this URL")
+        try:
+            async with asyncio.timeout(request.timeout.total_seconds()):
+                answer = await call(ask)
+        except TimeoutError:
+            return self._unanswered(ask, Outcome.TIMEOUT, f"no answer within {request.timeout.total_seconds():g} s")
+        return self._answered(request, ask, answer)
+
+    def _call_for(self, url: str) -> Call | None:
+        fitting = [place for place in self._calls if url == place or url.startswith((f"{place}/", f"{place}?"))]
+        return self._calls[max(fitting, key=len)] if fitting else None
+
+    def _answered(self, request: WebhookRequest, ask: Ask, answer: Answer) -> WebhookResult:
+        if answer.error is not None:
+            self._errors.append(answer.error)
+        result = result_of_answer(request, answer.status, {n.lower(): v for n, v in answer.headers}, answer.body)
+        self._keep(ask, answer.status, result.error)
+        return result
+
+    def _unanswered(self, ask: Ask, outcome: Outcome, error: str) -> WebhookResult:
+        self._keep(ask, None, error)
+        return WebhookResult(outcome=outcome, error=error)
+
+    def _keep(self, ask: Ask, status: int | None, error: str | None) -> None:
+        headers = {name.lower(): value for name, value in ask.headers}
+        self.sent.append(
+            SentWebhook(at=self._clock.now(), url=ask.url, headers=headers, body=ask.body, status=status, error=error)
+        )
+
+    async def _signed_now(self, request: WebhookRequest) -> tuple[tuple[str, str], ...]:
+        headers = dict(request.headers)
+        timestamp = int(time.time())
+        headers["webhook-timestamp"] = str(timestamp)
+        headers["webhook-signature"] = signature_header(
+            await self._secrets(), webhook_id=headers["webhook-id"], timestamp=timestamp, body=request.body
+        )
+        return tuple(headers.items())
