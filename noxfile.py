@@ -59,6 +59,13 @@ def faults(session: nox.Session) -> None:
 
 
 @nox.session
+def soak(session: nox.Session) -> None:
+    """Random faults under load for `-- --minutes N --seed S`; prints its seed and a card."""
+    install_as_users_do(session, "tests")
+    session.run("python", "-m", "tests.faults.soak", *session.posargs)
+
+
+@nox.session
 def mutants(session: nox.Session) -> None:
     """The core broken in known ways, each of which the model must notice; names of some may follow."""
     install_as_users_do(session, "tests")

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter, defaultdict
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from datetime import datetime, timedelta
 from math import ceil
 
@@ -35,12 +35,12 @@ def no_repeated_attempt(history: History, bounds: Bounds) -> Iterator[Violation]
 def no_invented_success(history: History, bounds: Bounds) -> Iterator[Violation]:
     """Who succeeded had been answered 2xx."""
     delivered = {(a.execution_id, a.attempt_no) for a in history.arrivals if a.is_delivery}
+    executions = {execution_id for execution_id, _ in delivered}
     for key, attempt in history.attempts.items():
         if attempt["outcome"] == "succeeded" and key not in delivered:
             yield Violation("I6", f"{key[0]} attempt {key[1]}", "it succeeded, and the receiver never answered 2xx")
     for execution in history.database.executions:
-        known = any(execution["id"] == execution_id for execution_id, _ in delivered)
-        if execution["status"] == "succeeded" and not known:
+        if execution["status"] == "succeeded" and execution["id"] not in executions:
             yield Violation("I6", execution["id"], "it succeeded, and the receiver never answered 2xx")
 
 
@@ -60,19 +60,23 @@ def no_forgotten_success(history: History, bounds: Bounds) -> Iterator[Violation
 
 def no_lateness(history: History, bounds: Bounds) -> Iterator[Violation]:
     """First attempts come within the bound of the fault that was on when they were due."""
-    by_class: defaultdict[str, list[timedelta]] = defaultdict(list)
     most = {QUIET: bounds.lateness}
-    for arrival, due_at in _first_attempts(history):
-        fault = _fault_at(due_at, history.fault_log.faults)
-        name = f"{fault.kind} of {fault.target}" if fault else QUIET
-        by_class[name].append(arrival.received_at - due_at)
-        if fault is not None:
-            most[name] = max(most.get(name, timedelta()), fault.lateness or timedelta())
-    for name, lateness in by_class.items():
+    for fault in history.fault_log.faults:
+        most[_class_of(fault)] = max(most.get(_class_of(fault), timedelta()), fault.lateness or timedelta())
+    for name, lateness in lateness_by_class(history, _class_of).items():
         worst = quantile(lateness, bounds.lateness_quantile)
         if worst > most[name]:
             told = f"{worst.total_seconds():.3f} s at {bounds.lateness_quantile}"
             yield Violation("I11", name, f"lateness is {told}, allowed are {most[name].total_seconds():.3f} s")
+
+
+def lateness_by_class(history: History, class_of: Callable[[Fault], str]) -> dict[str, list[timedelta]]:
+    """How late first attempts came, by the class of the fault that was on when they were due, or `QUIET`."""
+    by_class: defaultdict[str, list[timedelta]] = defaultdict(list)
+    for arrival, due_at in _first_attempts(history):
+        fault = _fault_at(due_at, history.fault_log.faults)
+        by_class[class_of(fault) if fault else QUIET].append(arrival.received_at - due_at)
+    return dict(by_class)
 
 
 def no_needless_repeat(history: History, bounds: Bounds) -> Iterator[Violation]:
@@ -131,8 +135,16 @@ def _due_at(execution: Row, acts: Sequence[Act]) -> datetime:
 
 def _fault_at(instant: datetime, faults: Sequence[Fault]) -> Fault | None:
     """The fault with the widest bound that was on, or had just ended."""
-    on = [fault for fault in faults if fault.lateness and fault.began <= instant <= fault.ended + fault.aftermath]
+    on = [
+        fault
+        for fault in faults
+        if fault.lateness and fault.began - fault.foretaste <= instant <= fault.ended + fault.aftermath
+    ]
     return max(on, key=lambda fault: fault.lateness or timedelta(), default=None)
+
+
+def _class_of(fault: Fault) -> str:
+    return f"{fault.kind} of {fault.target}"
 
 
 def _name(arrival: Arrival) -> str:

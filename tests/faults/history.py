@@ -98,7 +98,8 @@ class Fault:
 
     `hard` faults may repeat deliveries, at most the `sends_in_flight` when they hit (results not yet written included);
     outages of the database, losses of Redis and graceful stops are not hard. `workers` are the ids of those that died.
-    `lateness` bounds what becomes due until `aftermath` after the end.
+    `lateness` bounds what becomes due until `aftermath` after the end, and what became due so shortly before it began
+    (`foretaste`) that it may not have left.
     """
 
     kind: str
@@ -110,6 +111,7 @@ class Fault:
     workers: frozenset[str] = frozenset()
     lateness: timedelta | None = None
     aftermath: timedelta = timedelta(seconds=5)
+    foretaste: timedelta = timedelta()
 
 
 @attrs.frozen

@@ -40,10 +40,11 @@ class ScriptedReceiver(ServerProcess):
 
     def wait_for(self, count: int, timeout: float = 30.0) -> list[Arrival]:
         """All arrivals, once there are so many."""
-        wait_until(lambda: self._lines() >= count, timeout, f"{count} arrivals")
+        wait_until(lambda: self.count >= count, timeout, f"{count} arrivals")
         return self.arrivals
 
-    def _lines(self) -> int:
+    @property
+    def count(self) -> int:
         """How many arrivals there are, without reading what they say."""
         return self._arrivals.read_bytes().count(b'{"arrival": ') if self._arrivals.exists() else 0
 

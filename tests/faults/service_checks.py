@@ -136,5 +136,13 @@ def _unhealed(process: str, fault: Fault, history: History, bounds: Bounds) -> I
     if not any(probe.healthy for probe in after):
         yield Violation("I18", name, f"it was not seen healthy within {bounds.recovery.total_seconds():g} s")
     before = {probe.pid for probe in probes if probe.at <= fault.began}
-    if fault.target != process and before and not {probe.pid for probe in after} <= before:
+    if not _was_hit(process, fault, history.fault_log.faults) and before and not {p.pid for p in after} <= before:
         yield Violation("I18", name, "it was restarted")
+
+
+def _was_hit(process: str, fault: Fault, faults: Sequence[Fault]) -> bool:
+    """Whether this fault, or another one in its time, was of the process itself."""
+    return any(
+        other.target == process and other.ended >= fault.began and other.began <= fault.ended
+        for other in (fault, *faults)
+    )

@@ -22,6 +22,8 @@ EDGES: dict[tuple[str | None, str | None], str] = {
     **{(status, None): "prune" for status in FINAL},
 }
 MOST_LOSSES = 3
+SUSPENSION = "SIGSTOP"
+"""The kind of fault after which a worker goes on in the middle of what it was doing."""
 
 
 def no_stuck_work(history: History, bounds: Bounds) -> Iterator[Violation]:
@@ -80,10 +82,22 @@ def no_overspent_budget(history: History, bounds: Bounds) -> Iterator[Violation]
     for arrival in history.arrivals:
         attempt = history.attempts.get((arrival.execution_id, arrival.attempt_no))
         ended = trust_ended.get(attempt["worker_id"]) if attempt is not None else None
-        if ended is not None and arrival.received_at > ended + bounds.connecting:
+        if attempt is None or ended is None or _was_leaving(attempt, history, bounds):
+            continue
+        if arrival.received_at > ended + bounds.connecting:
             yield Violation(
                 "I10", f"{arrival.execution_id} attempt {arrival.attempt_no}", "its worker had no trust left"
             )
+
+
+def _was_leaving(attempt: Row, history: History, bounds: Bounds) -> bool:
+    """Whether it may have been on its way, started in trust, when its worker was stopped in the middle of it."""
+    return any(
+        fault.kind == SUSPENSION
+        and attempt["worker_id"] in fault.workers
+        and attempt["started_at"] <= fault.began <= attempt["started_at"] + bounds.connecting
+        for fault in history.fault_log.faults
+    )
 
 
 def _overrun(execution: Row, history: History, bounds: Bounds) -> Iterator[Violation]:

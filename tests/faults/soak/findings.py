@@ -1,0 +1,133 @@
+"""What a soak has recorded, as a history that the oracle can judge."""
+
+from __future__ import annotations
+
+from bisect import bisect_left
+from collections.abc import Iterator, Mapping, Sequence
+from datetime import datetime, timedelta
+
+import attrs
+
+from tests.faults.history import Arrival, Bounds, Fault, FaultLog, History, Row, Text
+from tests.faults.records import gone_acts, in_order, read_postgres
+from tests.faults.soak.fleet import Fleet
+from tests.faults.soak.injector import Happened
+from tests.faults.soak.kinds import POSTGRES, WORKERS
+from tests.faults.soak.users import Users
+from tests.faults.soak.watch import Watch
+
+BOUNDS = Bounds(planning=timedelta(seconds=25), memory_bytes=400_000_000)
+"""`planning`: instants so shortly before a change are moot, for planning may have had to wait for the database."""
+QUIET_LATENESS = BOUNDS.lateness.total_seconds()
+FORETASTE = timedelta(seconds=3)
+AFTERMATH = timedelta(seconds=6)
+WRITES_TAKE = timedelta(seconds=1)
+"""Within this time of its end, a result may have waited to be written."""
+
+
+@attrs.frozen
+class Registration:
+    at: datetime
+    worker_id: str
+
+
+def history_of(fleet: Fleet, users: Users, watch: Watch, happened: Sequence[Happened], taken_at: datetime) -> History:
+    database = read_postgres(fleet.database_url)
+    arrivals = fleet.receiver.arrivals
+    logs = [Text(name, process.log()) for name, process in fleet.processes.items()]
+    registrations = {name: registered(fleet, name) for name in WORKERS}
+    return History(
+        acts=in_order(users.acts, gone_acts(database)),
+        database=database,
+        arrivals=arrivals,
+        fault_log=FaultLog(
+            faults=faults_of(happened, database.attempts, arrivals, registrations),
+            texts=[*logs, Text(POSTGRES, fleet.postgres.log())],
+            answers=users.answers,
+            probes=watch.probes,
+            memory=watch.memory,
+            planted_secrets=fleet.secrets,
+        ),
+        taken_at=taken_at,
+    )
+
+
+def registered(fleet: Fleet, name: str) -> list[Registration]:
+    """Under which ids the worker was known, by its log."""
+    events = fleet.processes[name].events("worker_registered")
+    return [Registration(datetime.fromisoformat(event["timestamp"]), event["worker_id"]) for event in events]
+
+
+def ids_between(registrations: Sequence[Registration], began: datetime, ended: datetime) -> frozenset[str]:
+    """The id that was in force at the beginning, and all that came until the end."""
+    later = bisect_left(registrations, began, key=lambda registration: registration.at)
+    return frozenset(r.worker_id for r in registrations[max(0, later - 1) :] if r.at <= ended)
+
+
+def faults_of(
+    happened: Sequence[Happened],
+    attempts: Sequence[Row],
+    arrivals: Sequence[Arrival],
+    registrations: Mapping[str, Sequence[Registration]],
+) -> list[Fault]:
+    """Each with what was in flight when it hit, and the lateness that it and those beside it may cause."""
+    return [
+        Fault(
+            kind=fault.planned.kind.name,
+            target=fault.target,
+            began=fault.began,
+            ended=fault.ended,
+            hard=is_hard(fault, happened),
+            sends_in_flight=len(list(_in_flight(fault, attempts, _ids_hit(fault, registrations)))),
+            workers=_ids_hit(fault, registrations) if is_hard(fault, happened) else frozenset(),
+            lateness=_lateness(fault, happened),
+            aftermath=AFTERMATH,
+            foretaste=FORETASTE,
+        )
+        for fault in sorted(happened, key=lambda fault: fault.began)
+    ]
+
+
+def is_hard(fault: Happened, happened: Sequence[Happened]) -> bool:
+    """A worker that must end while it cannot reach the database keeps results that nobody will ever write."""
+    if fault.planned.kind.name != "SIGTERM" or fault.target not in WORKERS:
+        return fault.planned.kind.hard
+    unreachable = (POSTGRES, f"{fault.target} to {POSTGRES}")
+    return any(other.target in unreachable and overlap(fault, other) for other in happened)
+
+
+def overlap(one: Happened, other: Happened) -> bool:
+    return one.began <= other.ended and other.began <= one.ended
+
+
+def _worker_hit(fault: Happened) -> str | None:
+    name = fault.target.partition(" to ")[0]
+    return name if name in WORKERS else None
+
+
+def _ids_hit(fault: Happened, registrations: Mapping[str, Sequence[Registration]]) -> frozenset[str]:
+    name = _worker_hit(fault)
+    return frozenset() if name is None else ids_between(registrations[name], fault.began, fault.hit)
+
+
+def _in_flight(fault: Happened, attempts: Sequence[Row], workers: frozenset[str]) -> Iterator[Row]:
+    """Attempts under way at that time: those of the workers that were hit, or all; unwritten results included."""
+    of_one_worker = _worker_hit(fault) is not None
+    for attempt in attempts:
+        if attempt["started_at"] > fault.hit or attempt["outcome"] == "released":
+            continue
+        ended = attempt["finished_at"]
+        waited = WRITES_TAKE if attempt["late"] else timedelta()
+        if (ended is None or ended + waited > fault.began) and (not of_one_worker or attempt["worker_id"] in workers):
+            yield attempt
+
+
+def _lateness(fault: Happened, happened: Sequence[Happened]) -> timedelta:
+    """What each of those that overlap costs, beside what is allowed at quiet times."""
+    beside = (other for other in happened if other is not fault and overlap(fault, other))
+    return timedelta(seconds=QUIET_LATENESS + _cost(fault) + sum(_cost(other) for other in beside))
+
+
+def _cost(fault: Happened) -> float:
+    lasted = (fault.ended - fault.began).total_seconds() if fault.planned.kind.delays_for_its_time else 0.0
+    return fault.planned.kind.costs + lasted

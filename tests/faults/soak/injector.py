@@ -1,0 +1,79 @@
+"""Carries out a plan of faults, each at its time, however many others are under way."""
+
+from __future__ import annotations
+
+import threading
+import time
+import traceback
+from datetime import UTC, datetime
+from typing import Self
+
+import attrs
+
+from tests.faults.soak.breaking import BREAKS
+from tests.faults.soak.fleet import Fleet
+from tests.faults.soak.kinds import LEADER
+from tests.faults.soak.plan import PlannedFault
+
+
+@attrs.frozen(kw_only=True)
+class Happened:
+    """A fault that took place: what it hit in the end, between which instants it came, and when it was mended."""
+
+    planned: PlannedFault
+    target: str
+    began: datetime
+    hit: datetime
+    ended: datetime
+
+
+class Injector:
+    """From the beginning of the block on; its end mends what is broken and waits until all is there again."""
+
+    def __init__(self, fleet: Fleet, plan: list[PlannedFault]) -> None:
+        self._fleet = fleet
+        self._ended = threading.Event()
+        self._threads = [threading.Thread(target=self._carry_out, args=[fault]) for fault in plan]
+        self._under_way: set[str] = set()
+        self.happened: list[Happened] = []
+        self.complaints: list[str] = []
+        """What went wrong with the breaking itself, or with how a process ended."""
+
+    @property
+    def under_way(self) -> list[str]:
+        return sorted(self._under_way)
+
+    def __enter__(self) -> Self:
+        self._began = time.monotonic()
+        for thread in self._threads:
+            thread.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._ended.set()
+        for thread in self._threads:
+            thread.join()
+
+    def _carry_out(self, fault: PlannedFault) -> None:
+        if self._ended.wait(max(0.0, self._began + fault.at - time.monotonic())):
+            return
+        target = self._fleet.leader() if fault.target == LEADER else fault.target
+        with self._fleet.busy(target):
+            if self._ended.is_set():
+                return
+            name = f"{fault.kind.name} {target}"
+            self._under_way.add(name)
+            try:
+                self._break(fault, target)
+            except Exception:
+                self.complaints.append(f"{name}: {traceback.format_exc()}")
+            self._under_way.discard(name)
+
+    def _break(self, fault: PlannedFault, target: str) -> None:
+        began = hit = datetime.now(UTC)
+        try:
+            with BREAKS[fault.kind.name](self._fleet, fault, target):
+                hit = datetime.now(UTC)
+                self._ended.wait(fault.seconds)
+        finally:
+            self.happened.append(Happened(planned=fault, target=target, began=began, hit=hit, ended=datetime.now(UTC)))
