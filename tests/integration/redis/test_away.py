@@ -6,6 +6,7 @@ from datetime import timedelta
 
 import pytest
 import redis
+from redis.asyncio.connection import AbstractConnection
 
 from cronhook_core.backends.clocks import SystemClock
 from cronhook_core.backends.redis import subscription
@@ -226,6 +227,51 @@ async def test_a_lost_answer_of_acquire_leaves_a_lease_that_ends_by_itself(
         assert not isinstance(held, Lease)
         await asyncio.sleep(held.remaining.total_seconds() + 0.05)
         assert isinstance(await other.acquire("leader", SECOND, NOW), Lease)
+
+
+RESET_UNDER_UVLOOP = "unable to perform operation on <TCPTransport closed=True>; the handler is closed"
+"""What uvloop says of a write on a connection that was reset; asyncio's own loop says nothing then."""
+
+
+async def test_a_connection_that_was_reset_is_a_loss(connection: RedisConnection) -> None:
+    async def write(_: object) -> None:
+        raise RuntimeError(RESET_UNDER_UVLOOP)
+
+    with pytest.raises(QueueUnavailable):
+        await connection.call(write, QueueUnavailable)
+    await works_again(connection.ping, within=5.0)
+
+
+async def test_a_mistake_is_not_taken_for_a_loss(connection: RedisConnection) -> None:
+    async def mistaken(_: object) -> None:
+        raise RuntimeError("this command was never finished")
+
+    with pytest.raises(RuntimeError, match="never finished"):
+        await connection.call(mistaken, QueueUnavailable)
+    await connection.ping()
+
+
+async def test_a_subscription_that_was_reset_listens_again(
+    connection: RedisConnection, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    resets = [RuntimeError(RESET_UNDER_UVLOOP)]
+    send = AbstractConnection.send_command
+    was_reset = asyncio.Event()
+
+    async def send_or_fail(*arguments: object, **named: object) -> object:
+        if "PING" in arguments and resets:
+            was_reset.set()
+            raise resets.pop()
+        return await send(*arguments, **named)
+
+    monkeypatch.setattr(subscription, "PING_AFTER", 0.05)
+    monkeypatch.setattr(AbstractConnection, "send_command", send_or_fail)
+    queue = RedisQueue(connection)
+    waiting = asyncio.create_task(queue.wait(LONG))
+    await asyncio.wait_for(was_reset.wait(), 5.0)
+    await works_again(lambda: queue.wait(AT_ONCE), within=5.0)
+    await queue.announce(NOW)
+    assert await asyncio.wait_for(waiting, 5.0) == NOW
 
 
 async def test_a_dead_subscription_is_found_out(

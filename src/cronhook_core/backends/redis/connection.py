@@ -7,9 +7,10 @@ from typing import Any, TypeVar
 
 from attrs import frozen
 from redis.asyncio import Redis
-from redis.exceptions import ReadOnlyError, RedisError, ResponseError
+from redis.exceptions import ReadOnlyError, ResponseError
 
 from cronhook_core.backends.clocks import SystemClock
+from cronhook_core.backends.redis.losses import is_loss
 from cronhook_core.backends.redis.patience import ANSWER_WITHIN, Backoff
 from cronhook_core.backends.redis.pool import Pool, options_of
 from cronhook_core.backends.redis.subscription import Subscription
@@ -80,7 +81,9 @@ class RedisConnection:
             if isinstance(failure, ReadOnlyError):  # a failover: the name may lead to another server by now
                 await self._replace(pool)
             raise error(f"Redis refused: {failure}") from failure
-        except (RedisError, OSError) as failure:
+        except Exception as failure:
+            if not is_loss(failure):
+                raise
             reason = f"Redis is away: {str(failure) or f'no answer within {ANSWER_WITHIN} s'}"
             self._pause(reason, before)
             await self._replace(pool)

@@ -5,8 +5,8 @@ from collections.abc import Callable
 
 from redis.asyncio.connection import AbstractConnection
 from redis.exceptions import ConnectionError as RedisConnectionError
-from redis.exceptions import RedisError
 
+from cronhook_core.backends.redis.losses import is_loss
 from cronhook_core.backends.redis.patience import ANSWER_WITHIN, Backoff
 from cronhook_core.errors import Unavailable
 from cronhook_core.ports.clock import Clock
@@ -60,7 +60,9 @@ class Subscription:
         while True:
             try:
                 await self._listen()
-            except (RedisError, OSError) as failure:
+            except Exception as failure:
+                if not is_loss(failure):
+                    raise
                 self._failure = failure
                 self._tried.set()
             await self._clock.sleep(self._backoff.failed())
