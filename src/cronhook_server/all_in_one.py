@@ -19,7 +19,7 @@ from cronhook_server.composition import open_backends, open_sender, secret_key_o
 from cronhook_server.key_service import KeyService
 from cronhook_server.logging_hooks import LoggingHooks
 from cronhook_server.process import HttpServer, Signals, address_of, listen, spare_garbage_collector
-from cronhook_server.prometheus import MetricsPage, PrometheusHooks
+from cronhook_server.prometheus import PrometheusHooks
 from cronhook_server.settings import Settings
 
 WORKSPACE_NAME = "default"
@@ -47,10 +47,12 @@ async def run_all_in_one(settings: Settings, on_started: Callable[[Started], Non
             _log.warning("attention", reason=warning)
         sender = await stack.enter_async_context(open_sender(settings))
         registry = CollectorRegistry()
-        hooks = AllHooks(LoggingHooks(), PrometheusHooks(registry, with_redis=settings.redis_url is not None))
+        hooks = AllHooks(LoggingHooks(), PrometheusHooks(registry))
         assembly = Assembly(backends, settings, secret_key=secret_key, hooks=hooks, random=random)
-        app = create_app(assembly.services(MetricsPage(registry, backends.queue)))
+        metrics = assembly.metrics(registry)
+        app = create_app(assembly.services(metrics))
         scheduler, worker = assembly.scheduler(), assembly.worker(sender)
+        metrics.show_sends(lambda: worker.sends_in_flight, settings.worker_concurrency)
         server = HttpServer(app, listening, drain_timeout=settings.drain_timeout)
         first_key = await _first_key(assembly.keys())
         with Signals() as signals:

@@ -20,7 +20,8 @@ from cronhook_server.auth import Authenticator
 from cronhook_server.composition import Backends, header_vault
 from cronhook_server.guessing import FailureLimit
 from cronhook_server.key_service import KeyService
-from cronhook_server.prometheus import MetricsPage
+from cronhook_server.metrics_page import BackendGauges, MetricsPage
+from cronhook_server.openapi.answers import documented_answers
 from cronhook_server.request_metrics import RequestMetrics
 from cronhook_server.secret_key import pepper_of
 from cronhook_server.services import Services
@@ -63,7 +64,7 @@ class Assembly:
 
     def services(self, metrics: MetricsPage | None = None) -> Services:
         """``metrics`` shows what else this process counts, to which requests are added; None: nothing else."""
-        metrics = metrics or MetricsPage(CollectorRegistry(), self._backends.queue)
+        metrics = metrics or self.metrics(CollectorRegistry())
         accounts, clock = self._backends.accounts, self._backends.clock
         failures = FailureLimit(self._backends.rate_limiter, per_minute=self._settings.auth_failures_per_minute)
         return Services(
@@ -76,8 +77,20 @@ class Assembly:
             clock=clock,
             settings=self._settings,
             metrics=metrics,
-            requests=RequestMetrics(metrics.registry),
+            requests=RequestMetrics(metrics.registry, documented_answers()),
         )
+
+    def metrics(self, registry: CollectorRegistry) -> MetricsPage:
+        """What shows ``registry`` and what the backends can be asked; once for each registry."""
+        gauges = BackendGauges(
+            registry,
+            store=self._backends.store,
+            queue=self._backends.queue,
+            clock=self._backends.clock,
+            checks={probe.name: probe.check for probe in self._backends.probes},
+            clock_jump=self._backends.clock_jump,
+        )
+        return MetricsPage(registry, gauges)
 
     def scheduler(self) -> Scheduler:
         return Scheduler(

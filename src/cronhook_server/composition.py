@@ -30,6 +30,7 @@ from cronhook_core.ports.queue import Queue
 from cronhook_core.ports.rate_limiter import RateLimiter
 from cronhook_core.ports.webhook_sender import WebhookSender
 from cronhook_server.guessing import SparedRateLimiter
+from cronhook_server.metrics_page import ClockJump
 from cronhook_server.secret_key import VARIABLE, secret_key_beside
 from cronhook_server.services import Probe
 from cronhook_server.settings import DatabasePooler, Settings
@@ -39,7 +40,10 @@ _EVICTS = "Redis deletes keys when its memory is full, locks included; set maxme
 
 @frozen(kw_only=True)
 class Backends:
-    """Open backends. ``warnings`` is what the operator should know, one sentence each."""
+    """Open backends. ``warnings`` is what the operator should know, one sentence each.
+
+    ``clock_jump`` tells how far a server's clock jumped, while that is not believed; None: the clock is this machine's.
+    """
 
     store: JobStore
     accounts: AccountStore
@@ -49,6 +53,7 @@ class Backends:
     rate_limiter: RateLimiter
     probes: tuple[Probe, ...]
     warnings: tuple[str, ...] = ()
+    clock_jump: ClockJump | None = None
 
 
 def memory_backends(clock: Clock) -> Backends:
@@ -157,6 +162,7 @@ async def _on_postgres(settings: Settings, random: Random) -> AsyncIterator[Back
             rate_limiter=MemoryRateLimiter(clock),
             probes=(Probe(name="database", check=store.ping, vital=True),),
             warnings=_schema_warnings(newer_schema),
+            clock_jump=lambda: clock.refused_jump,
         )
 
 

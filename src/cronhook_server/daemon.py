@@ -19,9 +19,10 @@ from cronhook_server.app import create_app
 from cronhook_server.assembly import Assembly
 from cronhook_server.composition import Backends, open_backends, open_sender, secret_key_of
 from cronhook_server.logging_hooks import LoggingHooks
+from cronhook_server.metrics_page import CONTENT_TYPE, MetricsPage
 from cronhook_server.pages import LIVE, STARTING, Front, Page, Pages
 from cronhook_server.process import HttpServer, Signals, address_of, listen, spare_garbage_collector
-from cronhook_server.prometheus import CONTENT_TYPE, MetricsPage, PrometheusHooks
+from cronhook_server.prometheus import PrometheusHooks
 from cronhook_server.settings import Settings
 
 DATABASE_TRIED_EVERY = 0.5
@@ -77,7 +78,9 @@ async def _begin_scheduler(ready: Ready) -> Part:
 
 async def _begin_worker(ready: Ready) -> Part:
     _show_metrics(ready)
-    return ready.assembly.worker(await ready.stack.enter_async_context(open_sender(ready.settings)))
+    worker = ready.assembly.worker(await ready.stack.enter_async_context(open_sender(ready.settings)))
+    ready.metrics.show_sends(lambda: worker.sends_in_flight, ready.settings.worker_concurrency)
+    return worker
 
 
 def _show_metrics(ready: Ready) -> None:
@@ -145,11 +148,12 @@ def _ready(
     for warning in backends.warnings:
         _log.warning("attention", reason=warning)
     registry = CollectorRegistry()
-    hooks = AllHooks(LoggingHooks(), PrometheusHooks(registry, with_redis=settings.redis_url is not None))
+    hooks = AllHooks(LoggingHooks(), PrometheusHooks(registry))
+    assembly = Assembly(backends, settings, secret_key=secret_key, hooks=hooks, random=random)
     return Ready(
         settings=settings,
-        assembly=Assembly(backends, settings, secret_key=secret_key, hooks=hooks, random=random),
-        metrics=MetricsPage(registry, backends.queue),
+        assembly=assembly,
+        metrics=assembly.metrics(registry),
         front=front,
         stack=stack,
     )

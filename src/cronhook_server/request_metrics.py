@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+
 from prometheus_client import CollectorRegistry, Counter, Histogram
 
 BUCKETS = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0)
@@ -11,7 +13,9 @@ OTHER = "other"
 
 
 class RequestMetrics:
-    def __init__(self, registry: CollectorRegistry) -> None:
+    """``answers`` are those to be expected, by method, route and status: they are there from the start, at 0."""
+
+    def __init__(self, registry: CollectorRegistry, answers: Iterable[tuple[str, str, int]] = ()) -> None:
         self._requests = Counter(
             "cronhook_http_requests",
             "Requests answered, by method, route and status.",
@@ -25,6 +29,9 @@ class RequestMetrics:
             buckets=BUCKETS,
             registry=registry,
         )
+        for method, route, status in answers:
+            self._requests.labels(method, route, str(status))
+            self._seconds.labels(route)
 
     def answered(self, method: str, route: str | None, status: int, seconds: float) -> None:
         """``route`` None: there is no such route. ``status`` 0: the client left, or was cut off, before an answer."""

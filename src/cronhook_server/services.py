@@ -11,7 +11,7 @@ from cronhook_core.ports.account_store import AccountStore
 from cronhook_core.ports.clock import Clock
 from cronhook_server.auth import Authenticator
 from cronhook_server.key_service import KeyService
-from cronhook_server.prometheus import MetricsPage
+from cronhook_server.metrics_page import MetricsPage
 from cronhook_server.request_metrics import RequestMetrics
 from cronhook_server.settings import Settings
 from cronhook_server.signing_secrets import SigningSecrets

@@ -6,7 +6,7 @@ from litestar import get
 
 from cronhook_server.answering import AnyResponse, plain
 from cronhook_server.api_request import ApiRequest
-from cronhook_server.prometheus import CONTENT_TYPE
+from cronhook_server.metrics_page import CONTENT_TYPE
 
 
 @get("/metrics")

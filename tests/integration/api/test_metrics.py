@@ -6,6 +6,7 @@ import pytest
 from prometheus_client.parser import text_string_to_metric_families
 
 from cronhook_server.composition import Backends
+from cronhook_server.openapi.answers import documented_answers
 from tests.integration.api.conftest import Api, job_body, memory_backends
 
 
@@ -37,6 +38,14 @@ async def test_requests_are_counted_by_route_template_and_status(api: Api) -> No
     assert counted[("POST", "/v1/jobs", "201")] == 1
     assert counted[("GET", "/v1/jobs/{job_id}", "200")] == 2
     assert counted[("POST", "/v1/jobs/{job_id}/run", "400")] == 1
+
+
+async def test_every_answer_of_the_document_is_there_from_the_start(api: Api) -> None:
+    """So that a rate sees the first error."""
+    counted = await requests(api)
+    assert set(counted) == {(method, route, str(status)) for method, route, status in documented_answers()}
+    assert {count for labels, count in counted.items() if labels[1] != "/metrics"} == {0}
+    assert ("POST", "/v1/jobs", "503") in counted
 
 
 async def test_what_strangers_make_up_is_one_label(api: Api) -> None:

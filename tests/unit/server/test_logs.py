@@ -7,15 +7,13 @@ from datetime import timedelta
 import pytest
 import structlog
 
-from cronhook_core.domain.claim import Claim, Verdict
-from cronhook_core.domain.execution import ExecutionStatus, Trigger
-from cronhook_core.domain.job import Job
-from cronhook_core.domain.retry_policy import RetryPolicy
+from cronhook_core.domain.execution import ExecutionStatus
 from cronhook_core.domain.webhook import Outcome
-from cronhook_core.testing.builders import NOW, make_execution, make_job, make_result, retry
+from cronhook_core.testing.builders import NOW, make_job, make_result, retry
 from cronhook_server.logging_hooks import LoggingHooks
 from cronhook_server.logs import MAX_FIELD_LENGTH, configure_logging
 from cronhook_server.settings import LogFormat
+from tests.unit.server.engine_values import make_claim, verdict_on
 
 
 @pytest.fixture
@@ -67,13 +65,7 @@ def test_an_attempt_is_one_line(stream: io.StringIO) -> None:
     job = make_job("wsp_1")
     claim = make_claim(job)
     report = retry(claim, NOW + timedelta(seconds=1), result=make_result(Outcome.HTTP_ERROR))
-    verdict = Verdict(
-        execution_id=claim.execution_id,
-        attempt_no=1,
-        accepted=True,
-        status=ExecutionStatus.QUEUED,
-        next_attempt_at=NOW + timedelta(minutes=1),
-    )
+    verdict = verdict_on(claim, ExecutionStatus.QUEUED, next_attempt_at=NOW + timedelta(minutes=1))
     LoggingHooks().attempt_finished(claim, report, verdict)
     (line,) = lines_of(stream)
     assert (
@@ -89,23 +81,4 @@ def test_an_attempt_is_one_line(stream: io.StringIO) -> None:
             "duration_ms": 125.0,
             "lateness_ms": 875.0,
         }.items()
-    )
-
-
-def make_claim(job: Job) -> Claim:
-    return Claim(
-        execution_id=make_execution(job).id,
-        attempt_no=1,
-        job_id=job.id,
-        workspace_id=job.workspace_id,
-        host=job.host,
-        trigger=Trigger.SCHEDULE,
-        scheduled_for=NOW,
-        retries_used=0,
-        losses=0,
-        callback_url=job.definition.callback_url,
-        headers=(),
-        payload=b"null",
-        timeout=timedelta(seconds=10),
-        retry_policy=RetryPolicy(),
     )
