@@ -32,7 +32,8 @@ LEFT = """
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    signal.signal(signal.SIGTERM, signal.default_int_handler)
+    for number in (signal.SIGINT, signal.SIGTERM):  # a shell may have started it with the first one ignored
+        signal.signal(number, signal.default_int_handler)
     options = _options().parse_args(arguments)
     seed = random.randrange(10**6) if options.seed is None else options.seed
     say(f"seed {seed}, {options.minutes:g} minutes; again: nox -s soak -- --minutes {options.minutes:g} --seed {seed}")

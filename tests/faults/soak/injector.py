@@ -33,7 +33,7 @@ class Injector:
     def __init__(self, fleet: Fleet, plan: list[PlannedFault]) -> None:
         self._fleet = fleet
         self._ended = threading.Event()
-        self._threads = [threading.Thread(target=self._carry_out, args=[fault]) for fault in plan]
+        self._threads = [threading.Thread(target=self._carry_out, args=[fault], daemon=True) for fault in plan]
         self._under_way: set[str] = set()
         self.happened: list[Happened] = []
         self.complaints: list[str] = []
@@ -49,9 +49,10 @@ class Injector:
             thread.start()
         return self
 
-    def __exit__(self, *_: object) -> None:
+    def __exit__(self, kind: type[BaseException] | None, *_: object) -> None:
+        """Waits for what is under way, unless the run is broken off: then all that it works on ends anyhow."""
         self._ended.set()
-        for thread in self._threads:
+        for thread in self._threads if kind is None else ():
             thread.join()
 
     def _carry_out(self, fault: PlannedFault) -> None:

@@ -63,8 +63,10 @@ class Users:
         self._client = httpx.Client(
             base_url=fleet.api_url, headers={"x-api-key": fleet.api_key}, timeout=REQUEST_SECONDS
         )
-        self._threads = [threading.Thread(target=self._run, args=[self._store_next]) for _ in range(self.THREADS)]
-        self._threads.append(threading.Thread(target=self._run, args=[self._change_one]))
+        self._threads = [
+            threading.Thread(target=self._run, args=[self._store_next], daemon=True) for _ in range(self.THREADS)
+        ]
+        self._threads.append(threading.Thread(target=self._run, args=[self._change_one], daemon=True))
 
     def __enter__(self) -> Self:
         for _ in range(self._cron_jobs):
@@ -74,9 +76,10 @@ class Users:
             thread.start()
         return self
 
-    def __exit__(self, *_: object) -> None:
+    def __exit__(self, kind: type[BaseException] | None, *_: object) -> None:
+        """Waits for what is under way, unless the run is broken off: then all that it works on ends anyhow."""
         self._ended.set()
-        for thread in self._threads:
+        for thread in self._threads if kind is None else ():
             thread.join()
 
     def delete_recurring(self) -> None:

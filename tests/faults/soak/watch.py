@@ -26,16 +26,19 @@ class Watch:
         self.memory: list[Memory] = []
         self._fleet = fleet
         self._ended = threading.Event()
-        self._threads = [threading.Thread(target=self._look_after, args=[name]) for name in fleet.processes]
+        self._threads = [
+            threading.Thread(target=self._look_after, args=[name], daemon=True) for name in fleet.processes
+        ]
 
     def __enter__(self) -> Self:
         for thread in self._threads:
             thread.start()
         return self
 
-    def __exit__(self, *_: object) -> None:
+    def __exit__(self, kind: type[BaseException] | None, *_: object) -> None:
+        """Waits for what is under way, unless the run is broken off: then all that it works on ends anyhow."""
         self._ended.set()
-        for thread in self._threads:
+        for thread in self._threads if kind is None else ():
             thread.join()
 
     def _look_after(self, name: str) -> None:
