@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Coroutine, Sequence
+from collections.abc import Coroutine, Sequence
 from datetime import timedelta
 from random import Random
 from typing import Any
@@ -58,6 +58,7 @@ class Worker:
     ) -> None:
         self._store = store
         self._clock = clock
+        self._hooks = hooks
         self._options = options or WorkerOptions()
         self._hurry = asyncio.Event()
         self._ending: asyncio.Task[None] | None = None
@@ -119,15 +120,17 @@ class Worker:
     async def _give_up(self, cut_off: CutOff) -> None:
         """Hand back what did not end; what cannot be written now, the reaper finds."""
         try:
-            await self._apply(self._store.release, cut_off.unsent)
-            await self._apply(self._store.lose, cut_off.sent)
+            if cut_off.unsent:
+                await self._store.release(cut_off.unsent, self._clock.now())
+            if cut_off.sent:
+                await self._lose(cut_off.sent)
         except StoreUnavailable:
             return
         await self._life.end()
 
-    async def _apply(self, transition: Callable[..., Coroutine[Any, Any, object]], refs: Sequence[ClaimRef]) -> None:
-        if refs:
-            await transition(refs, self._clock.now())
+    async def _lose(self, refs: Sequence[ClaimRef]) -> None:
+        now = self._clock.now()
+        self._hooks.executions_lost(await self._store.lose(refs, now), now)
 
     async def _within(self, seconds: float, work: Coroutine[Any, Any, object]) -> None:
         task = asyncio.ensure_future(work)

@@ -27,7 +27,7 @@ class EngineHooks(Protocol):
         """An attempt's result was written; ``verdict`` says what it did."""
 
     def executions_lost(self, verdicts: Sequence[Verdict], now: datetime) -> None:
-        """Executions were taken from a dead worker; those out of losses are final."""
+        """Executions were taken from a dead worker, or cut off in this one; those out of losses are final."""
 
     def worker_registered(self, worker_id: str, now: datetime) -> None:
         """This node's worker is known to the store under this id: a new one after it was taken for dead."""

@@ -222,6 +222,18 @@ async def test_another_schedule_plans_anew(clock: ManualClock, hooks: RecordingH
     assert len(sender.requests) == 3
 
 
+async def test_what_a_stopping_worker_cuts_off_is_announced_as_lost(clock: ManualClock, hooks: RecordingHooks) -> None:
+    sender = ScriptedSender()
+    sender.hold()
+    async with running(sender, clock, hooks) as engine:
+        await engine.jobs.create(engine.workspace_id, once(1))
+        await clock.advance(2)
+        await engine.worker.stop(at_once=True)
+    ((verdicts, _),) = hooks.named("executions_lost")
+    assert isinstance(verdicts, tuple)
+    assert [(v.attempt_no, v.accepted, v.status) for v in verdicts] == [(1, True, ExecutionStatus.QUEUED)]
+
+
 async def test_a_herd_is_sent_with_bounded_concurrency_and_nothing_is_lost(
     clock: ManualClock, hooks: RecordingHooks
 ) -> None:
