@@ -9,7 +9,6 @@ from typing import Any, TypeVar
 from cronhook_client.errors import ApiError, UnexpectedAnswer, kind_of
 from cronhook_client.exchange import HttpAnswer
 from cronhook_core.errors import InvalidRequest
-from cronhook_core.wire.converter import read_response
 from cronhook_core.wire.problem import Problem
 
 T = TypeVar("T")
@@ -20,7 +19,7 @@ _QUOTED_OF_STRANGERS = 200
 
 def a(model: type[T]) -> Callable[[HttpAnswer], T]:
     """Reads this model of the wire; fields that this version does not know are passed over."""
-    return lambda answer: read_response(json.loads(answer.body), model)
+    return lambda answer: _read(answer, model)
 
 
 def nothing(_: HttpAnswer) -> None:
@@ -61,10 +60,16 @@ def is_problem(answer: HttpAnswer) -> bool:
     return answer.headers.get("content-type", "").partition(";")[0].strip() == "application/problem+json"
 
 
+def _read(answer: HttpAnswer, model: type[T]) -> T:
+    from cronhook_core.wire.converter import read_response  # loads cattrs: only who was answered pays for it
+
+    return read_response(json.loads(answer.body), model)
+
+
 def _problem(answer: HttpAnswer) -> Problem:
     if is_problem(answer):
         try:
-            return read_response(json.loads(answer.body), Problem)
+            return _read(answer, Problem)
         except (ValueError, InvalidRequest):
             pass
     said = answer.body.decode("utf-8", "replace").strip()[:_QUOTED_OF_STRANGERS]

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from email.utils import parsedate_to_datetime
 
 _SECONDS = re.compile(r"[0-9]{1,9}")
 
@@ -17,6 +16,8 @@ def retry_after(headers: Mapping[str, str]) -> float | None:
     written = headers.get("retry-after", "").strip()
     if _SECONDS.fullmatch(written):
         return float(written)
+    from email.utils import parsedate_to_datetime  # slow to load, and hardly anybody answers with a date
+
     try:
         wait = parsedate_to_datetime(written) - parsedate_to_datetime(headers.get("date", ""))
     except (ValueError, TypeError):

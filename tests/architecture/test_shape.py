@@ -34,7 +34,7 @@ def public_packages() -> list[str]:
 def test_public_names_are_sorted_and_exist(name: str) -> None:
     package = importlib.import_module(name)
     names = list(package.__all__)
-    assert names == sorted(set(names))
+    assert names == sorted(set(names), key=lambda name: (not name.isupper(), name)), "constants first"
     assert [public for public in names if not hasattr(package, public)] == []
 
 

@@ -8,12 +8,15 @@ from __future__ import annotations
 
 from datetime import UTC, datetime, timedelta
 from functools import cache, lru_cache
-from importlib import metadata, resources
+from typing import TYPE_CHECKING
 from zoneinfo import ZoneInfo
 
 from attrs import field, frozen
 
 from cronhook_core.errors import InvalidTimezone
+
+if TYPE_CHECKING:
+    from importlib.resources.abc import Traversable
 
 BEGINNING = datetime(1900, 1, 1, tzinfo=UTC)
 END = datetime(9950, 1, 1, tzinfo=UTC)
@@ -97,20 +100,28 @@ def time_zone(name: str) -> TimeZone:
     """The zone of that exact IANA name, links such as ``US/Eastern`` included; raises `InvalidTimezone`."""
     if name not in zone_names():
         raise InvalidTimezone(_unknown(name))
-    with resources.files("tzdata").joinpath("zoneinfo", *name.split("/")).open("rb") as file:
+    with _tzdata().joinpath("zoneinfo", *name.split("/")).open("rb") as file:
         return TimeZone(name, ZoneInfo.from_file(file, key=name))
 
 
 @cache
 def zone_names() -> frozenset[str]:
     """Every name that `time_zone` accepts."""
-    listed = resources.files("tzdata").joinpath("zones").read_text(encoding="ascii")
+    listed = _tzdata().joinpath("zones").read_text(encoding="ascii")
     return frozenset(listed.split()) - _PLACEHOLDERS
 
 
 def zone_database_version() -> str:
     """The version of the rules in force, such as ``2026.1``: with another one, future instants may differ."""
-    return metadata.version("tzdata")
+    from importlib.metadata import version  # slow to load, and clients never ask
+
+    return version("tzdata")
+
+
+def _tzdata() -> Traversable:
+    from importlib.resources import files  # slow to load, and clients never ask
+
+    return files("tzdata")
 
 
 def _unknown(name: str) -> str:

@@ -23,6 +23,7 @@ from cronhook_core.wire.pointer import pointer_to
 from cronhook_core.wire.refusal import refusal
 
 T = TypeVar("T")
+W = TypeVar("W", bound=StrEnum)
 _Path = tuple[str | int, ...]
 
 
@@ -36,8 +37,20 @@ def read_request(value: Any, model: type[T]) -> T:
 
 
 def read_response(value: Any, model: type[T]) -> T:
-    """The model that a response's JSON value says; fields that this version does not know are passed over."""
+    """The model that a response's JSON value says.
+
+    A server may be newer than its client: fields that this version does not know are passed over, and a word that it
+    does not know becomes a value of its enumeration all the same, beside the members (see `new_word`).
+    """
     return _read(_TOLERANT, value, model)
+
+
+def new_word(text: str, words: type[W]) -> W:
+    """A value of the enumeration that is none of its members: it equals its text, and no member."""
+    word = str.__new__(words, text)
+    word._name_ = text.upper()
+    word._value_ = text
+    return word
 
 
 def to_json(value: Any) -> Any:
@@ -88,7 +101,7 @@ def _converter(*, forbid_unknown: bool) -> Converter:
     converter.register_structure_hook_factory(_made_from(tuple), structure_list)
     converter.register_structure_hook_factory(_made_from(Mapping), structure_mapping)
     converter.register_structure_hook(str, lambda value, _: _expect(value, str, "text"))
-    converter.register_structure_hook(StrEnum, _word)
+    converter.register_structure_hook(StrEnum, _word if forbid_unknown else _known_or_new_word)
     converter.register_structure_hook(bool, lambda value, _: _expect(value, bool, "true or false"))
     converter.register_structure_hook(int, lambda value, _: _integer(value))
     converter.register_structure_hook(float, lambda value, _: _number(value))
@@ -148,6 +161,11 @@ def _word(value: Any, words: type[StrEnum]) -> StrEnum:
         return words(text)
     except ValueError:
         raise ValueError(f"must be one of {', '.join(word.value for word in words)}") from None
+
+
+def _known_or_new_word(value: Any, words: type[W]) -> W:
+    text = _expect(value, str, "text")
+    return words(text) if text in words._value2member_map_ else new_word(text, words)
 
 
 def _name(value: Any) -> str:

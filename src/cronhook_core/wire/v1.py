@@ -17,7 +17,6 @@ from cronhook_core.wire.account import (
 from cronhook_core.wire.execution import ExecutionDetail, ExecutionPage, ExecutionRead, LogPage, LogRow
 from cronhook_core.wire.health import Health, HealthCheck, HealthStatus
 from cronhook_core.wire.job import JobPage, JobRead, JobWrite
-from cronhook_core.wire.job_patch import patched
 from cronhook_core.wire.preview import PreviewInstant, PreviewRead, PreviewWarning, PreviewWrite
 from cronhook_core.wire.problem import Problem, ProblemItem
 
@@ -49,5 +48,4 @@ __all__ = [
     "SigningSecretRead",
     "Usage",
     "WorkspaceRead",
-    "patched",
 ]

@@ -9,7 +9,8 @@ from cronhook_core.domain.idempotency import StoredAnswer
 from cronhook_core.domain.job import Job, JobStatus
 from cronhook_core.ports.job_catalog import JobFilter
 from cronhook_core.wire.converter import read_request
-from cronhook_core.wire.v1 import JobPage, JobRead, JobWrite, patched
+from cronhook_core.wire.job_patch import patched
+from cronhook_core.wire.v1 import JobPage, JobRead, JobWrite
 from cronhook_server.answering import AnyResponse, answer, respond, respond_with
 from cronhook_server.api_request import ApiRequest
 from cronhook_server.auth import requires

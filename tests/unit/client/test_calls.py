@@ -9,7 +9,7 @@ from urllib.parse import parse_qsl, urlsplit
 
 import pytest
 
-from cronhook_client import AsyncCronhook, Cronhook
+from cronhook_client import ApiError, AsyncCronhook, Cronhook
 from cronhook_client._routes import ROUTES
 from cronhook_client.exchange import HttpAnswer, HttpRequest
 from cronhook_client.models import (
@@ -41,7 +41,7 @@ from tests.unit.client.bodies import (
     log_page_of,
     page_of,
 )
-from tests.unit.client.scripted_transport import AsyncScriptedTransport, ScriptedTransport, answer
+from tests.unit.client.scripted_transport import AsyncScriptedTransport, ScriptedTransport, answer, problem
 
 NOON_IN_DELHI = datetime(2030, 1, 31, 12, tzinfo=timezone(timedelta(hours=5, minutes=30)))
 NAIVE = datetime(2030, 1, 1)  # noqa: DTZ001 - what is to be refused
@@ -333,3 +333,21 @@ def test_what_is_read() -> None:
     assert job.next_run == datetime(2030, 1, 31, 8, tzinfo=UTC)
     assert job.retry_delays_seconds == (30, 120.5)
     assert job.payload == {"a": [1, None]}
+
+
+async def test_a_newer_server_may_know_more() -> None:
+    """Its new fields are passed over, and its new words are there to be read."""
+    job = JOB | {"status": "archived", "inactive_reason": "by_policy", "last_run_status": "postponed", "colour": "red"}
+    log = LOG_ROW | {"outcome": "quic_error", "status": "postponed", "region": {"name": "eu"}}
+    for transport in (ScriptedTransport(answer(200, job)), ScriptedTransport(answer(200, job | {"status": "active"}))):
+        read = Cronhook("k", transport=transport).jobs.get("job_1")
+        assert (read.inactive_reason, read.last_run_status) == ("by_policy", "postponed")
+        assert isinstance(read.status, JobStatus)
+        assert (read.status is JobStatus.ACTIVE) == (read.status == "active")
+    rows = Cronhook("k", transport=ScriptedTransport(answer(200, log_page_of(log, total=1)))).logs.page("job_1")
+    assert [(row.outcome, row.status) for row in rows.data] == [("quic_error", "postponed")]
+    asked = AsyncCronhook("k", transport=AsyncScriptedTransport(answer(200, HEALTH | {"status": "drowsy"})))
+    assert (await asked.health.check()).status == "drowsy"
+    with pytest.raises(ApiError) as refused:
+        Cronhook("k", transport=ScriptedTransport(problem(418, "teapot", strength=9))).jobs.get("job_1")
+    assert (refused.value.status, refused.value.code) == (418, "teapot")

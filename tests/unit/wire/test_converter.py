@@ -1,3 +1,4 @@
+import copy
 from collections.abc import Mapping
 from datetime import UTC, datetime
 from enum import StrEnum
@@ -100,6 +101,21 @@ def test_tells_all_problems_at_once() -> None:
 
 def test_a_response_may_hold_fields_that_this_version_does_not_know() -> None:
     assert read_response({"text": "", "new": 1, "inner": {"number": 1, "new": 2}}, Outer).inner == Inner(number=1)
+
+
+def test_a_response_may_hold_words_that_this_version_does_not_know() -> None:
+    green = read_response({"text": "", "colour": "green"}, Outer).colour
+    assert isinstance(green, Colour)
+    assert green == "green" == green.value == str(green) == f"{green}"
+    assert green not in list(Colour)
+    assert green != Colour.RED
+    assert repr(green) == "<Colour.GREEN: 'green'>"
+    assert {green: 1}["green"] == 1
+    assert copy.deepcopy(green) == green
+    assert to_json(Outer(text="", colour=green))["colour"] == "green"
+    assert read_response({"text": "", "colour": "blue"}, Outer).colour is Colour.BLUE
+    with pytest.raises(InvalidRequest, match="must be text"):
+        read_response({"text": "", "colour": 1}, Outer)
 
 
 @pytest.mark.parametrize(

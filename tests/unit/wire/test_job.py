@@ -8,7 +8,8 @@ from cronhook_core.domain.job import Job, JobDefinition, JobStatus
 from cronhook_core.domain.schedule import CronSchedule, OneTimeSchedule
 from cronhook_core.errors import InvalidCron, InvalidHeaders, InvalidRequest, InvalidTimezone
 from cronhook_core.wire.converter import read_request, to_json
-from cronhook_core.wire.v1 import JobRead, JobWrite, patched
+from cronhook_core.wire.job_patch import patched
+from cronhook_core.wire.v1 import JobRead, JobWrite
 
 NOW = datetime(2030, 1, 1, tzinfo=UTC)
 TEN_SECONDS = timedelta(seconds=10)
