@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import time
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
@@ -22,8 +23,9 @@ class HttpxTransport:
         self._client = httpx.Client()
 
     def send(self, request: HttpRequest, /) -> HttpAnswer:
-        with _translated():
-            return _answer(self._client.request(**_arguments(request)))
+        deadline = time.monotonic() + request.timeout
+        with _translated(), self._client.stream(**_arguments(request)) as response:
+            return _answer(response, [piece for piece in response.iter_bytes() if _in_time(deadline, response)])
 
     def close(self) -> None:
         self._client.close()
@@ -38,8 +40,11 @@ class AsyncHttpxTransport:
         self._client = httpx.AsyncClient()
 
     async def send(self, request: HttpRequest, /) -> HttpAnswer:
+        deadline = time.monotonic() + request.timeout
         with _translated():
-            return _answer(await self._client.request(**_arguments(request)))
+            async with self._client.stream(**_arguments(request)) as response:
+                pieces = [piece async for piece in response.aiter_bytes() if _in_time(deadline, response)]
+                return _answer(response, pieces)
 
     async def close(self) -> None:
         await self._client.aclose()
@@ -56,10 +61,18 @@ def _arguments(request: HttpRequest) -> dict[str, Any]:
     }
 
 
-def _answer(response: httpx.Response) -> HttpAnswer:
-    return HttpAnswer(
-        status=response.status_code, headers=Headers(response.headers.multi_items()), body=response.content
-    )
+def _answer(response: httpx.Response, pieces: Iterable[bytes]) -> HttpAnswer:
+    headers = Headers(response.headers.multi_items())
+    return HttpAnswer(status=response.status_code, headers=headers, body=b"".join(pieces))
+
+
+def _in_time(deadline: float, response: httpx.Response) -> bool:
+    """httpx bounds each wait, not their sum: an answer that drips would go on for ever."""
+    import httpx
+
+    if time.monotonic() > deadline:
+        raise httpx.ReadTimeout("the answer takes too long as a whole", request=response.request)
+    return True
 
 
 @contextmanager

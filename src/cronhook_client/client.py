@@ -54,7 +54,8 @@ class Cronhook:
             api_key: ``chk_…``. None: the variable ``CRONHOOK_API_KEY``.
             base_url: Where the server is. None: the variable ``CRONHOOK_BASE_URL``, or else ``http://127.0.0.1:8080``,
                 where ``cronhook up`` listens.
-            timeout: Seconds for connecting, and for each wait for the next bytes of an answer. None: 30.
+            timeout: Seconds for one try: for connecting, for each wait for the next bytes, and for the whole answer
+                since it was asked for. Tries and the pauses between them add up. None: 30.
             max_retries: How often a call is tried again, after pauses that grow from 0.5 s to 8 s, or as the server's
                 ``retry-after`` says, up to 30 s. All tries of a POST carry one idempotency key. None: 3.
             transport: What carries the requests, in tests or over a way of your own; the caller closes it. None: HTTP.

@@ -35,7 +35,11 @@ class Headers(Mapping[str, str]):
 
 @frozen(kw_only=True)
 class HttpRequest:
-    """``url`` is complete. ``timeout`` in seconds bounds connecting, and each wait for the next bytes."""
+    """``url`` is complete.
+
+    ``timeout`` in seconds bounds connecting, each wait for the next bytes, and the whole answer, which is given up at
+    its next bytes when so much time has passed since it was asked for.
+    """
 
     method: str
     url: str

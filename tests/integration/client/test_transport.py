@@ -2,6 +2,7 @@
 
 import gzip
 import json
+import time
 from pathlib import Path
 from typing import Any
 
@@ -80,6 +81,13 @@ async def test_a_connection_that_breaks(receiver: Receiver) -> None:
 @pytest.mark.parametrize("path", ["/silent", "/stall"])
 async def test_an_answer_that_does_not_come(receiver: Receiver, path: str) -> None:
     await BOTH.fail(request_for(receiver.url(path), timeout=1), TimedOut, sent=True)
+
+
+async def test_an_answer_that_drips_is_given_up_in_time(receiver: Receiver) -> None:
+    """Each of its bytes comes soon; all of them would take five minutes."""
+    began = time.monotonic()
+    await BOTH.fail(request_for(receiver.url("/drip/0.3"), timeout=1), TimedOut, sent=True)
+    assert time.monotonic() - began < 15
 
 
 async def test_a_certificate_that_nobody_vouches_for(tmp_path: Path) -> None:
