@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from datetime import datetime, timedelta
 
 import structlog
+from structlog.typing import FilteringBoundLogger
 
 from cronhook_core.domain.claim import AttemptReport, Claim, Verdict
 from cronhook_core.domain.execution import ExecutionStatus
@@ -14,11 +15,16 @@ from cronhook_core.domain.webhook import Outcome
 from cronhook_core.ports.engine_hooks import NoHooks
 
 _MILLISECOND = timedelta(milliseconds=1)
-_log = structlog.get_logger("cronhook.engine")
 
 
 class LoggingHooks(NoHooks):
-    """One line per attempt, and one for everything that an operator should know of."""
+    """One line per attempt, and one for everything that an operator should know of.
+
+    Make it when logging is configured: what is configured later does not change it.
+    """
+
+    def __init__(self) -> None:
+        self._log: FilteringBoundLogger = structlog.get_logger("cronhook.engine").bind()
 
     def attempt_finished(self, claim: Claim, report: AttemptReport, verdict: Verdict) -> None:
         """``lateness_ms`` (of first attempts) is from the scheduled instant to the start of the request."""
@@ -40,16 +46,19 @@ class LoggingHooks(NoHooks):
             fields["execution"] = verdict.status.value
         if not verdict.accepted:
             fields["late"] = True
-        succeeded = report.result.outcome is Outcome.SUCCEEDED
-        write = _log.error if verdict.status is ExecutionStatus.FAILED else _log.info if succeeded else _log.warning
-        write("attempt", **fields)
+        self._writer(report, verdict)("attempt", **fields)
+
+    def _writer(self, report: AttemptReport, verdict: Verdict) -> Callable[..., None]:
+        if verdict.status is ExecutionStatus.FAILED:
+            return self._log.error
+        return self._log.info if report.result.outcome is Outcome.SUCCEEDED else self._log.warning
 
     def job_unplannable(self, plan: JobPlan, now: datetime) -> None:
-        _log.warning("job_inactive", job_id=plan.job_id, reason=str(plan.inactive_reason))
+        self._log.warning("job_inactive", job_id=plan.job_id, reason=str(plan.inactive_reason))
 
     def executions_lost(self, verdicts: Sequence[Verdict], now: datetime) -> None:
         for verdict in verdicts:
-            _log.warning(
+            self._log.warning(
                 "execution_lost",
                 execution_id=verdict.execution_id,
                 attempt=verdict.attempt_no,
@@ -57,28 +66,28 @@ class LoggingHooks(NoHooks):
             )
 
     def worker_registered(self, worker_id: str, now: datetime) -> None:
-        _log.info("worker_registered", worker_id=worker_id)
+        self._log.info("worker_registered", worker_id=worker_id)
 
     def worker_buried(self, worker_id: str, now: datetime) -> None:
-        _log.warning("worker_buried", worker_id=worker_id)
+        self._log.warning("worker_buried", worker_id=worker_id)
 
     def leadership_changed(self, leads: bool, reason: str) -> None:
-        _log.info("leadership", leads=leads, reason=reason)
+        self._log.info("leadership", leads=leads, reason=reason)
 
     def overdue_found(self, overdue: timedelta, jobs: int) -> None:
-        _log.error("leader_stuck", overdue_seconds=overdue.total_seconds(), jobs=jobs)
+        self._log.error("leader_stuck", overdue_seconds=overdue.total_seconds(), jobs=jobs)
 
     def zone_rules_changed(self, before: str | None, after: str, moved: int) -> None:
-        _log.info("zone_rules", before=before, after=after, jobs_moved=moved)
+        self._log.info("zone_rules", before=before, after=after, jobs_moved=moved)
 
     def dependency_changed(self, name: str, available: bool) -> None:
         if available:
-            _log.info("dependency_back", name=name)
+            self._log.info("dependency_back", name=name)
         else:
-            _log.warning("dependency_away", name=name)
+            self._log.warning("dependency_away", name=name)
 
     def pass_failed(self, loop: str, error: BaseException) -> None:
-        _log.error("pass_failed", loop=loop, exc_info=error)
+        self._log.error("pass_failed", loop=loop, exc_info=error)
 
 
 def _milliseconds(duration: timedelta) -> float:

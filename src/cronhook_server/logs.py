@@ -4,29 +4,31 @@ from __future__ import annotations
 
 import logging
 import sys
+from collections.abc import Mapping
+from datetime import UTC, datetime
+from json import JSONEncoder
 from typing import TextIO
 
+import msgspec
 import structlog
 from structlog.typing import EventDict, Processor, WrappedLogger
 
 from cronhook_server.settings import LogFormat
 
 MAX_FIELD_LENGTH = 500
+_LEVELS = {"warn": "warning", "exception": "error"}
+_fast = msgspec.json.Encoder(enc_hook=str)
+_thorough = JSONEncoder(ensure_ascii=False, default=str)
 
 
 def configure_logging(log_format: LogFormat | None, stream: TextIO = sys.stderr) -> None:
     """Send our own events and those of libraries (warnings and worse) to ``stream``.
 
     ``log_format`` None: for people where the stream is a terminal, JSON otherwise. Tracebacks never show local
-    variables: these hold secrets.
+    variables: these hold secrets. Where many lines are written, a logger that was bound once (`bind`) is kept.
     """
     for_people = stream.isatty() if log_format is None else log_format is LogFormat.CONSOLE
-    before: list[Processor] = [
-        structlog.contextvars.merge_contextvars,
-        structlog.processors.add_log_level,
-        structlog.processors.TimeStamper(fmt="iso", utc=True),
-        _cap_fields,
-    ]
+    before: list[Processor] = [structlog.contextvars.merge_contextvars, _stamp_and_cap]
     renderers = _for_people(stream) if for_people else _for_programs()
     structlog.configure(
         processors=[*before, *renderers],
@@ -44,11 +46,7 @@ def configure_logging(log_format: LogFormat | None, stream: TextIO = sys.stderr)
 
 
 def _for_programs() -> list[Processor]:
-    return [
-        structlog.processors.format_exc_info,
-        _head_first,
-        structlog.processors.JSONRenderer(ensure_ascii=False, default=str),
-    ]
+    return [structlog.processors.format_exc_info, _render_json]
 
 
 def _for_people(stream: TextIO) -> list[Processor]:
@@ -59,13 +57,22 @@ def _for_people(stream: TextIO) -> list[Processor]:
     ]
 
 
-def _cap_fields(_: WrappedLogger, __: str, event: EventDict) -> EventDict:
-    for name, value in event.items():
+def _stamp_and_cap(_: WrappedLogger, method: str, event: EventDict) -> EventDict:
+    """When, how bad and what come first; the rest follows in the order in which it was given."""
+    line: EventDict = {
+        "timestamp": f"{datetime.now(UTC).isoformat(timespec='microseconds')[:-6]}Z",
+        "level": _LEVELS.get(method, method),
+        "event": event.pop("event", ""),
+    }
+    line.update(event)
+    for name, value in line.items():
         if isinstance(value, str) and len(value) > MAX_FIELD_LENGTH:
-            event[name] = f"{value[: MAX_FIELD_LENGTH - 1]}…"
-    return event
+            line[name] = f"{value[: MAX_FIELD_LENGTH - 1]}…"
+    return line
 
 
-def _head_first(_: WrappedLogger, __: str, event: EventDict) -> EventDict:
-    head = {name: event.pop(name) for name in ("timestamp", "level", "event") if name in event}
-    return head | dict(event)
+def _render_json(_: WrappedLogger, __: str, event: Mapping[str, object]) -> str:
+    try:
+        return _fast.encode(event).decode()
+    except (TypeError, ValueError, OverflowError):  # half a surrogate pair, a number of more than 64 bits
+        return _thorough.encode(event)

@@ -28,7 +28,7 @@ class Page:
 
 
 async def _alive() -> bytes:
-    return b'{"status":"ok"}'
+    return b'{"status":"ok","checks":[]}'
 
 
 async def _starting() -> bytes:

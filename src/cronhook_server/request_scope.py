@@ -8,6 +8,7 @@ from collections.abc import Awaitable, Callable, Mapping, MutableMapping
 from typing import Any
 
 import structlog
+from structlog.typing import FilteringBoundLogger
 
 from cronhook_server.request_metrics import RequestMetrics
 
@@ -22,8 +23,6 @@ MAX_LOGGED_PATH = 200
 _QUIET_ROUTES = frozenset({"/livez", "/readyz", "/health", "/metrics"})
 _EVERY_ANSWER = ((b"x-content-type-options", b"nosniff"), (b"cache-control", b"no-store"))
 
-_log = structlog.get_logger("cronhook.api")
-
 
 def request_id_of(scope: Mapping[str, object]) -> str:
     return str(scope.get(REQUEST_ID, ""))
@@ -35,7 +34,7 @@ class RequestScope:
     def __init__(self, app: AsgiApp, metrics: RequestMetrics, *, log_requests: bool = True) -> None:
         self._app = app
         self._metrics = metrics
-        self._log_requests = log_requests
+        self._log = structlog.get_logger("cronhook.api").bind() if log_requests else None
 
     async def __call__(self, scope: _Scope, receive: _Receive, send: _Send) -> None:
         if scope["type"] != "http":
@@ -59,8 +58,8 @@ class RequestScope:
                 await self._app(scope, receive, send_with_headers)
             finally:
                 seconds = time.perf_counter() - began
-                if self._log_requests:
-                    _log_request(scope, status, seconds)
+                if self._log is not None:
+                    _log_request(self._log, scope, status, seconds)
                 self._metrics.answered(scope["method"], _template(scope), status, seconds)
 
 
@@ -70,9 +69,9 @@ def _template(scope: _Scope) -> str | None:
     return template or None
 
 
-def _log_request(scope: _Scope, status: int, seconds: float) -> None:
+def _log_request(log: FilteringBoundLogger, scope: _Scope, status: int, seconds: float) -> None:
     route = _template(scope) or scope["path"][:MAX_LOGGED_PATH]
     caller = scope.get("state", {}).get("caller")
     told = {} if caller is None else {"workspace_id": caller.workspace_id, "key_id": caller.id}
-    write = _log.debug if route in _QUIET_ROUTES else _log.info
+    write = log.debug if route in _QUIET_ROUTES else log.info
     write("request", method=scope["method"], route=route, status=status, duration_ms=round(seconds * 1000, 1), **told)
