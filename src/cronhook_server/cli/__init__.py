@@ -3,15 +3,23 @@
 from __future__ import annotations
 
 import sys
+from collections.abc import Sequence
 
 
 def main() -> None:
-    """Exit codes: 0 done, 1 failed, 2 a wrong command line or setting."""
-    from cronhook_server.cli.group import cli
+    """Exit codes: see `cronhook_server.cli.exit_codes`."""
+    sys.exit(run_command(None))
 
+
+def run_command(arguments: Sequence[str] | None) -> int:
+    """Run one command to its end; None: that of the process' arguments. The exit code."""
     try:
-        cli.main(prog_name="cronhook")
-    except Exception as error:  # noqa: BLE001 - what is none of our errors is raised again
+        from cronhook_server.cli.group import cli
+
+        ended = cli.main(arguments, prog_name="cronhook", standalone_mode=False)
+        sys.stdout.flush()
+        return ended if isinstance(ended, int) else 0
+    except BaseException as error:  # noqa: BLE001 - what is none of ours is raised again
         from cronhook_server.cli.failure import exit_code_of
 
-        sys.exit(exit_code_of(error))
+        return exit_code_of(error)

@@ -8,7 +8,8 @@ import sys
 
 import rich_click as click
 
-from cronhook_server.cli.failure import FAILED
+from cronhook_server.cli.exit_codes import ExitCode
+from cronhook_server.cli.failure import complain
 from cronhook_server.cli.output import console
 from cronhook_server.demo.story import NotSeen, tell
 from cronhook_server.process import run
@@ -23,8 +24,8 @@ def command() -> None:
     try:
         run(_play())
     except NotSeen as reason:
-        sys.stderr.write(f"cronhook: {reason}\n")
-        sys.exit(FAILED)
+        complain(str(reason))
+        sys.exit(ExitCode.FAILED)
 
 
 async def _play() -> None:

@@ -3,28 +3,40 @@
 from __future__ import annotations
 
 from importlib import import_module
-from typing import NamedTuple, cast
+from typing import Any, NamedTuple, cast
 
 import rich_click as click
 
 _LISTING = "cronhook_server.listing"
+_RUN, _USE, _LOOK, _OPERATE = "Run", "Jobs, through the API", "Cron lines, without a server", "Operate"
 
 
 class _Entry(NamedTuple):
-    module: str
+    panel: str
     help: str
+    attribute: str = "command"
+    module: str | None = None
+    """None: the command's name."""
 
 
 COMMANDS = {
-    "up": _Entry("cronhook_server.cli.up", "Run everything in one process, on a SQLite file."),
-    "demo": _Entry("cronhook_server.cli.demo", "Watch jobs being scheduled, retried, signed and logged."),
-    "api": _Entry("cronhook_server.cli.api", "Serve the HTTP API."),
-    "scheduler": _Entry("cronhook_server.cli.scheduler", "Plan what is due; of several schedulers one leads."),
-    "worker": _Entry("cronhook_server.cli.worker", "Send what is due."),
-    "keys": _Entry("cronhook_server.cli.keys", "Make, list and revoke API keys."),
-    "migrate": _Entry("cronhook_server.cli.migrate", "Bring the database to this version's schema."),
-    "settings": _Entry("cronhook_server.cli.settings", "Show the settings in force."),
-    "preview": _Entry("cronhook_server.cli.preview", "Show when a cron line would run."),
+    "up": _Entry(_RUN, "Run everything in one process, on a SQLite file."),
+    "demo": _Entry(_RUN, "Watch jobs being scheduled, retried, signed and logged."),
+    "api": _Entry(_RUN, "Serve the HTTP API."),
+    "scheduler": _Entry(_RUN, "Plan what is due; of several schedulers one leads."),
+    "worker": _Entry(_RUN, "Send what is due."),
+    "jobs": _Entry(_USE, "Create, list, change, pause, run and delete jobs."),
+    "executions": _Entry(_USE, "Look at occurrences of jobs; cancel and replay them."),
+    "logs": _Entry(_USE, "Show the attempts of a job, or follow them."),
+    "workspace": _Entry(_USE, "Show the workspace, its limits and its signing secret."),
+    "keys": _Entry(_USE, "Make, list, rotate and revoke API keys, in the database too."),
+    "health": _Entry(_USE, "Ask the server how it is."),
+    "metrics": _Entry(_USE, "Print the server's metrics."),
+    "openapi": _Entry(_USE, "Print the OpenAPI document of the API."),
+    "preview": _Entry(_LOOK, "Show when a cron line would run."),
+    "settings": _Entry(_OPERATE, "Show the settings in force."),
+    "migrate": _Entry(_OPERATE, "Bring the database to this version's schema."),
+    "completion": _Entry(_OPERATE, "Print what completes commands in your shell."),
 }
 
 
@@ -37,19 +49,34 @@ class LazyGroup(click.RichGroup):
         if entry is None:
             return None
         if ctx.meta.get(_LISTING):
-            return click.Command(cmd_name, help=entry.help)
-        command: click.Command = import_module(entry.module).command
-        return command
+            return click.RichCommand(name=cmd_name, help=entry.help, panel=entry.panel)
+        module = import_module(f"cronhook_server.cli.{entry.module or cmd_name}")
+        return cast("click.Command", getattr(module, entry.attribute))
 
     def format_help(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         ctx.meta[_LISTING] = True
         super().format_help(cast("click.RichContext", ctx), cast("click.RichHelpFormatter", formatter))
 
+    def shell_complete(self, ctx: click.Context, incomplete: str) -> list[Any]:
+        """The names of the commands come without loading one."""
+        ctx.meta[_LISTING] = True
+        return super().shell_complete(ctx, incomplete)
+
+    def invoke(self, ctx: click.Context) -> Any:
+        try:
+            return super().invoke(ctx)
+        except BrokenPipeError:
+            from cronhook_server.cli.failure import PipeClosed
+
+            raise PipeClosed from None
+
 
 @click.group(cls=LazyGroup, context_settings={"help_option_names": ["-h", "--help"]})
+@click.rich_config({"commands_before_options": True})
 @click.version_option(package_name="cronhook", prog_name="cronhook")
 def cli() -> None:
     """Scheduled webhooks that you own.
 
-    Settings come from the environment: see cronhook settings.
+    Settings of a server come from the environment: see cronhook settings. Commands that use one find it by
+    CRONHOOK_BASE_URL and CRONHOOK_API_KEY. Each command shows examples with --help.
     """

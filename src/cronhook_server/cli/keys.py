@@ -3,29 +3,35 @@
 from __future__ import annotations
 
 import os
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable, Coroutine, Mapping
 from contextlib import asynccontextmanager
+from datetime import datetime, timedelta
 from random import SystemRandom
-from typing import Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import rich_click as click
 
-from cronhook_core.domain.api_key import ApiKey, Scope
-from cronhook_core.domain.workspace import Workspace
-from cronhook_core.ports.engine_hooks import NoHooks
+from cronhook_core.domain.api_key import Scope
 from cronhook_core.wire.account import KeyMade, KeyRead
 from cronhook_core.wire.converter import to_json
-from cronhook_server.assembly import Assembly
-from cronhook_server.cli.output import OutputFormat, output_option, print_json, print_rows
-from cronhook_server.composition import open_backends, secret_key_of
-from cronhook_server.key_service import KeyService
-from cronhook_server.process import run
-from cronhook_server.settings import Settings
+from cronhook_server.cli.api_client import client_options, open_client
+from cronhook_server.cli.arguments import DURATION, INSTANT
+from cronhook_server.cli.output import OutputFormat, output_option, print_json, print_one, print_rows
+from cronhook_server.cli.showing import KEYS, key_row, present
 
-_COLUMNS = ("id", "name", "prefix", "scopes", "created_at", "expires_at", "revoked_at", "last_used_at")
-_workspace_option = click.option(
-    "--workspace", "-w", default="default", show_default=True, metavar="NAME", help="The workspace's name."
-)
+if TYPE_CHECKING:
+    from cronhook_server.key_service import KeyService
+
+F = TypeVar("F", bound=Callable[..., Any])
+
+_DEFAULT_WORKSPACE = "default"
+_IN_DATABASE = ("id", "workspace", "name", "scopes", "key")
+
+
+def _place_options(function: F) -> F:
+    """Where the keys are: ``--workspace`` for the database, the client's options for the API."""
+    workspace = click.option("--workspace", "-w", metavar="NAME", help="In the database, in this workspace.")
+    return workspace(client_options(function))
 
 
 def _scopes(_: click.Context, __: click.Parameter, written: str) -> tuple[Scope, ...]:
@@ -35,65 +41,170 @@ def _scopes(_: click.Context, __: click.Parameter, written: str) -> tuple[Scope,
         raise click.BadParameter(f"scopes are {', '.join(Scope)}, separated by commas") from None
 
 
-@click.group("keys")
+@click.group("keys", context_settings={"help_option_names": ["-h", "--help"]})
 def command() -> None:
-    """Make, list and revoke API keys, also beside a running server."""
+    """Make, list, rotate and revoke API keys.
+
+    With --workspace it is done straight in the database that CRONHOOK_DATABASE_URL names, also beside a running server:
+    so the first key is made. Otherwise through the API, with a key of scope admin, in that key's workspace; and where
+    there is no such key either, in the database's workspace "default".
+
+    \b
+    Examples:
+      cronhook keys create --workspace default --name deploy --scopes read,write
+      cronhook keys rotate KEY_ID --grace 1h
+    """
 
 
 @command.command("create")
-@_workspace_option
 @click.option("--name", default="key", show_default=True, help="What the key is for.")
 @click.option("--scopes", default="read,write,admin", show_default=True, callback=_scopes, help="What it may do.")
-@output_option(OutputFormat.TABLE, OutputFormat.JSON)
-def create(workspace: str, name: str, scopes: tuple[Scope, ...], output: OutputFormat) -> None:
-    """Make a key; the workspace too when it is missing. The key is shown this once."""
-    found, key, text = run(_create(workspace, name, scopes))
-    made = to_json(KeyMade.showing(key, text)) | {"workspace_id": found.id, "workspace": found.name}
-    if output is OutputFormat.JSON:
-        print_json(made)
-    else:
-        print_rows([made], ("id", "workspace", "name", "scopes", "key"), output)
+@click.option("--expires-at", type=INSTANT, help="When it ends by itself; else it does not.")
+@_place_options
+@output_option()
+def create(
+    name: str,
+    scopes: tuple[Scope, ...],
+    expires_at: datetime | None,
+    workspace: str | None,
+    base_url: str | None,
+    api_key: str | None,
+    output: OutputFormat,
+) -> None:
+    """Make a key; in the database the workspace too where it is missing. The key is shown this once.
+
+    \b
+    Examples:
+      cronhook keys create --workspace default
+      export CRONHOOK_API_KEY=$(cronhook keys create -w default -o json | jq -r .key)
+    """
+    if _through_api(workspace, api_key):
+        with open_client(base_url, api_key) as client:
+            made = client.keys.create(name=name, scopes=scopes, expires_at=expires_at)
+        _print_made(to_json(made), output)
+        return
+
+    async def make() -> dict[str, Any]:
+        async with _key_service() as keys:
+            found = await keys.workspace(workspace or _DEFAULT_WORKSPACE)
+            key, text = await keys.create(found.id, name=name, scopes=scopes, expires_at=expires_at)
+            return _made(key, text) | {"workspace_id": found.id, "workspace": found.name}
+
+    _print_made(_run(make()), output)
 
 
 @command.command("list")
-@_workspace_option
+@_place_options
 @output_option()
-def list_keys(workspace: str, output: OutputFormat) -> None:
-    """List the keys of a workspace, newest first. The keys themselves are nowhere kept."""
-    rows = [to_json(KeyRead.of(key)) for key in run(_list(workspace))]
-    print_rows(
-        rows, ("id", "name", "prefix", "scopes", "created_at", "expires_at", "revoked_at", "last_used_at"), output
-    )
+def list_keys(workspace: str | None, base_url: str | None, api_key: str | None, output: OutputFormat) -> None:
+    """List keys, the newest first. The keys themselves are nowhere kept.
+
+    \b
+    Example:
+      cronhook keys list --workspace default
+    """
+    if _through_api(workspace, api_key):
+        with open_client(base_url, api_key) as client:
+            keys = [to_json(key) for key in client.keys.list().data]
+    else:
+        keys = _run(_listed(workspace or _DEFAULT_WORKSPACE))
+    now = present()
+    print_rows([key_row(key, now) for key in keys] if output is OutputFormat.TABLE else keys, KEYS, output)
 
 
 @command.command("revoke")
 @click.argument("key_id")
-@_workspace_option
-def revoke(key_id: str, workspace: str) -> None:
-    """Refuse a key from now on."""
-    key = run(_revoke(workspace, key_id))
-    click.echo(f"{key.id} ({key.name}) is revoked.")
+@_place_options
+@output_option()
+def revoke(key_id: str, workspace: str | None, base_url: str | None, api_key: str | None, output: OutputFormat) -> None:
+    """Refuse a key from now on.
+
+    \b
+    Example:
+      cronhook keys revoke KEY_ID --workspace default
+    """
+    if _through_api(workspace, api_key):
+        with open_client(base_url, api_key) as client:
+            client.keys.revoke(key_id)
+    else:
+        _run(_revoked(workspace or _DEFAULT_WORKSPACE, key_id))
+    print_one({"id": key_id, "revoked": True}, output)
 
 
-async def _create(workspace: str, name: str, scopes: tuple[Scope, ...]) -> tuple[Workspace, ApiKey, str]:
+@command.command("rotate")
+@click.argument("key_id")
+@click.option("--grace", type=DURATION, default="0", help="How long the old key stays valid, such as 1h; else it ends.")
+@_place_options
+@output_option()
+def rotate(
+    key_id: str,
+    grace: float,
+    workspace: str | None,
+    base_url: str | None,
+    api_key: str | None,
+    output: OutputFormat,
+) -> None:
+    """Make a key of the same name and scopes in the place of another one. It is shown this once.
+
+    \b
+    Example:
+      cronhook keys rotate KEY_ID --grace 1h
+    """
+    if _through_api(workspace, api_key):
+        with open_client(base_url, api_key) as client:
+            made = client.keys.rotate(key_id, grace_seconds=grace)
+        _print_made(to_json(made), output)
+    else:
+        _print_made(_run(_rotated(workspace or _DEFAULT_WORKSPACE, key_id, grace)), output)
+
+
+def _through_api(workspace: str | None, api_key: str | None) -> bool:
+    return workspace is None and bool(api_key)
+
+
+async def _listed(workspace: str) -> list[dict[str, Any]]:
     async with _key_service() as keys:
-        found = await keys.workspace(workspace)
-        key, text = await keys.create(found.id, name=name, scopes=scopes)
-        return found, key, text
+        found = await keys.find_workspace(workspace)
+        return [to_json(KeyRead.of(key)) for key in await keys.list(found.id)]
 
 
-async def _list(workspace: str) -> Any:
+async def _revoked(workspace: str, key_id: str) -> None:
     async with _key_service() as keys:
-        return await keys.list((await keys.find_workspace(workspace)).id)
+        await keys.revoke((await keys.find_workspace(workspace)).id, key_id)
 
 
-async def _revoke(workspace: str, key_id: str) -> ApiKey:
+async def _rotated(workspace: str, key_id: str, grace: float) -> dict[str, Any]:
     async with _key_service() as keys:
-        return await keys.revoke((await keys.find_workspace(workspace)).id, key_id)
+        found = await keys.find_workspace(workspace)
+        key, text = await keys.rotate(found.id, key_id, grace=timedelta(seconds=grace))
+        return _made(key, text) | {"workspace_id": found.id, "workspace": found.name}
+
+
+def _made(key: Any, text: str) -> dict[str, Any]:
+    made: dict[str, Any] = to_json(KeyMade.showing(key, text))
+    return made
+
+
+def _print_made(made: Mapping[str, Any], output: OutputFormat) -> None:
+    if output is OutputFormat.JSON:
+        print_json(made)
+    else:
+        print_one(made, output, fields=[name for name in _IN_DATABASE if name in made])
+
+
+def _run(work: Coroutine[Any, Any, Any]) -> Any:
+    from cronhook_server.process import run
+
+    return run(work)
 
 
 @asynccontextmanager
 async def _key_service() -> AsyncIterator[KeyService]:
+    from cronhook_core.ports.engine_hooks import NoHooks
+    from cronhook_server.assembly import Assembly
+    from cronhook_server.composition import open_backends, secret_key_of
+    from cronhook_server.settings import Settings
+
     settings, random = Settings.read(os.environ), SystemRandom()
     secret_key = secret_key_of(settings)
     async with open_backends(settings, random, secret_key=secret_key) as backends:

@@ -1,0 +1,94 @@
+"""``cronhook logs``"""
+
+from __future__ import annotations
+
+import time
+from itertools import islice
+from typing import TYPE_CHECKING, Any
+
+import rich_click as click
+
+from cronhook_core.wire.converter import to_json
+from cronhook_server.cli.api_client import with_client
+from cronhook_server.cli.listing import how_many, page_size, print_list
+from cronhook_server.cli.output import OutputFormat, output_option, print_line, print_text
+from cronhook_server.cli.showing import LOGS, log_row
+from cronhook_server.cli.table import shown
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from cronhook_client import Cronhook
+    from cronhook_client.models import LogRow
+
+_STATUSES = ["running", "succeeded", "failed", "lost", "late_succeeded", "late_failed"]
+_ASK_EVERY = 2.0
+_LOOKED_BACK = 200
+
+
+@click.command("logs")
+@click.argument("job_id")
+@click.option("--status", type=click.Choice(_STATUSES), help="Only attempts that ended so.")
+@click.option("--oldest-first", is_flag=True, help="Else the newest comes first.")
+@click.option("--offset", type=click.IntRange(0, 10_000), default=0, show_default=True, help="Pass over so many rows.")
+@click.option("--follow", "-f", is_flag=True, help="Print each attempt when it has ended, until Ctrl-C.")
+@how_many
+@output_option()
+@with_client
+def command(
+    client: Cronhook,
+    job_id: str,
+    status: Any,
+    oldest_first: bool,
+    offset: int,
+    follow: bool,
+    limit: int,
+    everything: bool,
+    output: OutputFormat,
+) -> None:
+    """Show what came of the attempts of a job: one row for each request that was made.
+
+    \b
+    Examples:
+      cronhook logs JOB_ID --status failed
+      cronhook logs JOB_ID --follow
+      cronhook logs JOB_ID --all -o jsonl > attempts.jsonl
+    """
+    if follow:
+        if oldest_first or offset or everything or output is OutputFormat.JSON:
+            raise click.UsageError(
+                "--follow goes with --status, -o table and -o jsonl", ctx=click.get_current_context()
+            )
+        _follow(client, job_id, status, output)
+        return
+    order: Any = "asc" if oldest_first else None
+    rows: Iterator[LogRow]
+    if offset:
+        page = client.logs.page(job_id, status=status, order=order, offset=offset, limit=min(limit + 1, 200))
+        rows = iter(page.data)
+    else:
+        rows = iter(client.logs.list(job_id, status=status, order=order, limit=page_size(limit, everything)))
+    print_list(rows, LOGS, log_row, output, limit=limit, everything=everything and not offset)
+
+
+def _follow(client: Cronhook, job_id: str, status: Any, output: OutputFormat) -> None:
+    told = {row.id for row in _newest(client, job_id, status) if row.status != "running"}
+    while True:
+        for row in reversed(_newest(client, job_id, status)):
+            if row.status != "running" and row.id not in told:
+                told.add(row.id)
+                _print(to_json(row), output)
+        time.sleep(_ASK_EVERY)
+
+
+def _newest(client: Cronhook, job_id: str, status: Any) -> list[LogRow]:
+    return list(islice(client.logs.list(job_id, status=status, limit=_LOOKED_BACK), _LOOKED_BACK))
+
+
+def _print(row: dict[str, Any], output: OutputFormat) -> None:
+    if output is OutputFormat.JSONL:
+        print_line(row)
+        return
+    what = shown(row["error"] or row["response_body"] or row["outcome"])
+    answer = shown(row["response_status"])
+    print_text(f"{row['started_at']}  {row['execution_id']}  try {row['attempt']}  {row['status']}  {answer}  {what}")
