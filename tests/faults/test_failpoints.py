@@ -106,7 +106,7 @@ def test_an_await_that_goes_elsewhere_is_noticed(source: str) -> None:
 
 
 def test_plan_claim_and_finish_are_among_the_places() -> None:
-    assert {site.what for site in sites_of("scheduler")} >= {"store.due_jobs", "store.plan", "queue.push"}
+    assert {site.what for site in sites_of("scheduler", "queue_feed")} >= {"store.due_jobs", "store.plan", "queue.push"}
     assert {site.what for site in sites_of("intake", "delivery", "result_writer")} >= {
         *("queue.pop", "store.ready", "store.claim"),
         *("sender.send", "store.finish"),

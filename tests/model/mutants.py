@@ -78,7 +78,8 @@ NAMED = (
             Edit(
                 _SCHEDULER,
                 "        queued = set(await self._store.plan(plans, now))\n",
-                "        await self._push([QueueMessage.of(p.execution) for p in plans if p.execution], now)\n"
+                "        self._offer([QueueMessage.of(p.execution) for p in plans if p.execution])\n"
+                "        await self._feed.run_once()\n"
                 "        queued = set(await self._store.plan(plans, now))\n",
             ),
         ),
@@ -174,7 +175,7 @@ OTHERS = (
     Mutant(
         name="planning goes back with the clock",
         edits=(
-            Edit("cronhook_core/engine/planner.py", "_minute(max(now, planned_through))", "_minute(now)"),
+            Edit("cronhook_core/engine/planner.py", "minute_of(max(now, planned_through))", "minute_of(now)"),
             Edit(
                 "cronhook_core/backends/memory/planning.py",
                 "if execution is None or self._db.executions.is_scheduled(execution.job_id, execution.scheduled_for):",

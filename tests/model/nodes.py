@@ -151,7 +151,12 @@ class SchedulerNode(Node):
             options=options,
         )
         reaper = Reaper(self.store, clock=self.clock, hooks=world.hooks, leads=lambda: True)
-        self.loops = {"plan": scheduler.run_once, "reap": reaper.run_once}
+        self.loops = {
+            "lead": scheduler.lead,
+            "plan": scheduler.run_once,
+            "push": scheduler.push,
+            "reap": reaper.run_once,
+        }
         self.timers = {"reap": world.time.elapsed}
 
 

@@ -31,7 +31,8 @@ SKEWS = (0, 0, 90, -40)
 BOUNDARIES: Mapping[str, str] = {
     f"{call}.{moment}": loop
     for loop, calls in {
-        "plan": ("store.due_jobs", "store.plan", "queue.push"),
+        "plan": ("store.due_jobs", "store.plan"),
+        "push": ("queue.push",),
         "claim": ("store.ready", "store.claim"),
         "results": ("store.finish",),
         "beat": ("store.beat", "store.running", "store.release"),
@@ -129,7 +130,9 @@ class World:
     # What nodes do.
 
     def plan(self, which: int) -> None:
-        self.schedulers[which % len(self.schedulers)].run("plan")
+        scheduler = self.schedulers[which % len(self.schedulers)]
+        for loop in ("lead", "plan", "push"):
+            scheduler.run(loop)
 
     def work(self, which: int) -> None:
         """A worker pops, claims, and lets the requests leave."""
@@ -169,6 +172,8 @@ class World:
         """A node's pass goes on until it stands at this boundary, if it comes by there."""
         nodes = [node for node in self._clockworks if BOUNDARIES[boundary] in node.loops]
         node = nodes[which % len(nodes)]
+        if BOUNDARIES[boundary] == "push":
+            node.run("plan")
         one = node.begin(BOUNDARIES[boundary])
         node.step(one)
         while not one.done and one.at != boundary and node.may_step(one):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from datetime import timedelta
 
 from attrs import frozen
@@ -13,6 +14,8 @@ from cronhook_core.ports.engine_hooks import EngineHooks
 from cronhook_core.ports.lock import Lease, Lock
 
 LOCK_NAME = "scheduler"
+ANSWER_WITHIN = 0.5
+"""Seconds after which a lock that was asked and says nothing counts as one that cannot be reached."""
 
 
 @frozen(kw_only=True)
@@ -34,20 +37,30 @@ class Leadership:
     """Takes, renews and gives back the leader's lease.
 
     The holder trusts itself only until its own monotonic time before the last granted request, plus the lease's life
-    less a margin. `keep` is called by the planning loop itself, so that a loop that hangs loses its leadership.
+    less a margin. `keep` is called beside planning, so that a lock that does not answer holds up no plan. ``unfit``
+    says why this node must not lead now, or None: a node whose planning hangs gives the lease back.
     """
 
     def __init__(
-        self, lock: Lock, *, clock: Clock, hooks: EngineHooks, dependency: Dependency, times: LeaseTimes
+        self,
+        lock: Lock,
+        *,
+        clock: Clock,
+        hooks: EngineHooks,
+        dependency: Dependency,
+        times: LeaseTimes,
+        unfit: Callable[[], str | None] = lambda: None,
     ) -> None:
         self._lock = lock
         self._clock = clock
         self._hooks = hooks
         self._dependency = dependency
         self._times = times
+        self._unfit = unfit
         self._lease: Lease | None = None
         self._trusted_until = 0.0
         self._next_request = 0.0
+        self._asked_at: float | None = None
 
     @property
     def leads(self) -> bool:
@@ -55,8 +68,9 @@ class Leadership:
 
     @property
     def lock_away(self) -> bool:
-        """The lock cannot be reached: nobody can know who leads."""
-        return not self._dependency.available
+        """The lock cannot be reached, or says nothing: nobody can know who leads."""
+        silent = self._asked_at is not None and self._clock.monotonic() - self._asked_at > ANSWER_WITHIN
+        return silent or not self._dependency.available
 
     @property
     def next_request_in(self) -> float:
@@ -67,8 +81,13 @@ class Leadership:
         """Renew the lease or try to take it, when that is due; whether this node leads."""
         if self._lease is not None and not self.leads:
             self._lost("its lease ran out")
+        if (reason := self._unfit()) is not None:
+            await self.resign(reason)
+            self._next_request = self._clock.monotonic() + self._times.renew_every
+            return False
         if self._clock.monotonic() < self._next_request:
             return self.leads
+        self._asked_at = self._clock.monotonic()
         try:
             await (self._take() if self._lease is None else self._renew(self._lease))
         except LockUnavailable:
@@ -76,6 +95,8 @@ class Leadership:
             self._next_request = self._clock.monotonic() + self._dependency.pause
         else:
             self._dependency.answered()
+        finally:
+            self._asked_at = None
         return self.leads
 
     async def resign(self, reason: str) -> None:
@@ -84,7 +105,6 @@ class Leadership:
         if lease is None:
             return
         self._hooks.leadership_changed(False, reason)
-        self._next_request = self._clock.monotonic() + self._times.renew_every
         try:
             await self._lock.release(lease, self._clock.now())
         except LockUnavailable:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Sequence
 from datetime import datetime, timedelta
 
 from attrs import field, frozen
@@ -15,6 +16,7 @@ from cronhook_core.engine.background import BackgroundLoop
 from cronhook_core.engine.leadership import Leadership, LeaseTimes
 from cronhook_core.engine.planner import plan_jobs
 from cronhook_core.engine.pruner import Pruner
+from cronhook_core.engine.queue_feed import QueueFeed
 from cronhook_core.engine.reaper import Reaper
 from cronhook_core.engine.zone_rules import ZoneRules
 from cronhook_core.errors import QueueUnavailable, StoreUnavailable
@@ -71,12 +73,20 @@ class Scheduler:
         self._dependencies = dependencies
         self._options = options or SchedulerOptions()
         self._leadership = Leadership(
-            lock, clock=clock, hooks=hooks, dependency=dependencies.lock, times=self._options.lease
+            lock,
+            clock=clock,
+            hooks=hooks,
+            dependency=dependencies.lock,
+            times=self._options.lease,
+            unfit=self._unfit_to_lead,
         )
+        self._feed = QueueFeed(queue, clock=clock, dependency=dependencies.queue)
         self._pushed_through: datetime | None = None
         self._next_pass = 0.0
-        self._led = False
-        self._planning = BackgroundLoop("planning", self.run_once, clock=clock, hooks=hooks, wait=self._leadership.wait)
+        self._busy_since: float | None = None
+        self._planning = BackgroundLoop("planning", self.run_once, clock=clock, hooks=hooks)
+        self._leading = BackgroundLoop("leadership", self.lead, clock=clock, hooks=hooks, wait=self._leadership.wait)
+        self._pushing = BackgroundLoop("pushing", self.push, clock=clock, hooks=hooks)
         self._listening = BackgroundLoop("announcements", self._listen, clock=clock, hooks=hooks)
         reaper = Reaper(store, clock=clock, hooks=hooks, leads=lambda: self.leads)
         pruner = Pruner(store, clock=clock, leads=lambda: self.leads, retention=self._options.retention)
@@ -99,36 +109,66 @@ class Scheduler:
         return self._leadership.leads
 
     def start(self) -> None:
-        for loop in (self._planning, self._listening, *self._upkeep):
+        for loop in (self._leading, self._planning, self._pushing, self._listening, *self._upkeep):
             loop.start()
 
     async def stop(self, *, at_once: bool = False) -> None:
-        await (self._planning.abort() if at_once else self._planning.stop())
-        if not at_once:
+        others = (self._listening, *self._upkeep)
+        if at_once:
+            others = (self._planning, self._leading, self._pushing, *others)
+        else:
+            await self._planning.stop()
+            await self._leading.stop()
             await self._leadership.resign("it stops")
-        await asyncio.gather(self._listening.abort(), *(loop.abort() for loop in self._upkeep))
+            await self._pushing.stop()
+            await self._feed.run_once()
+        await asyncio.gather(*(loop.abort() for loop in others))
+
+    async def lead(self) -> float:
+        """Keep or seek the lead; the seconds until it has to be called again."""
+        planned = self._plans
+        await self._leadership.keep()
+        if self._plans and not planned:
+            self._look_again()
+        return self._leadership.next_request_in
+
+    async def push(self) -> float:
+        """Tell workers what was planned; the seconds until it has to be called again, unless more is planned."""
+        return await self._feed.run_once()
 
     async def run_once(self) -> float:
-        """Keep or seek the lead and plan what is due; the seconds until it has to be called again."""
+        """Plan what is due, if that is for this node to do; the seconds until it has to be called again."""
+        self._busy_since = self._clock.monotonic()
         try:
-            await self._keep_and_plan()
+            await self._plan()
         except StoreUnavailable:
             self._dependencies.database.failed()
-            await self._leadership.resign("the database is away")
+            self._leading.wake()
             return self._dependencies.database.pause
-        return min(self._leadership.next_request_in, max(0.0, self._next_pass - self._clock.monotonic()))
+        finally:
+            self._busy_since = None
+        return max(0.0, self._next_pass - self._clock.monotonic())
 
-    async def _keep_and_plan(self) -> None:
+    @property
+    def _plans(self) -> bool:
+        """It leads, or nobody can know who does."""
+        return self._leadership.leads or self._leadership.lock_away
+
+    def _unfit_to_lead(self) -> str | None:
+        if not self._dependencies.database.available:
+            return "the database is away"
+        longest = self._options.lease.ttl.total_seconds()
+        if self._busy_since is not None and self._clock.monotonic() - self._busy_since > longest:
+            return "its planning hangs"
+        return None
+
+    async def _plan(self) -> None:
         if not self._dependencies.database.available:
             await self._store.ping()
-        led, leads = self._led, await self._leadership.keep()
-        self._led = leads
-        if leads and not led:
-            self._next_pass = 0.0
-        if self._clock.monotonic() < self._next_pass:
-            return
+            self._dependencies.database.answered()
+            self._leading.wake()
         now = self._clock.now()
-        if leads or self._leadership.lock_away:
+        if self._plans:
             await self._plan_due(now)
             await self._sleep_until_due(now)
         else:
@@ -138,9 +178,8 @@ class Scheduler:
 
     async def _plan_due(self, now: datetime) -> None:
         await self._push_retries(now)
-        while await self._plan_batch(now, now) == self._options.batch:
-            if not (await self._leadership.keep() or self._leadership.lock_away):
-                return
+        while self._plans and await self._plan_batch(now, now) == self._options.batch:
+            self._busy_since = self._clock.monotonic()
 
     async def _plan_overdue(self, now: datetime) -> None:
         overdue = now - self._options.overdue_after
@@ -155,7 +194,7 @@ class Scheduler:
         plans = plan_jobs(due, now)
         queued = set(await self._store.plan(plans, now))
         self._announce_plans(plans, queued, now)
-        await self._push([QueueMessage.of(p.execution) for p in plans if p.execution and p.execution.id in queued], now)
+        self._offer([QueueMessage.of(p.execution) for p in plans if p.execution and p.execution.id in queued])
         return len(due)
 
     def _announce_plans(self, plans: list[JobPlan], queued: set[str], now: datetime) -> None:
@@ -170,17 +209,12 @@ class Scheduler:
         since = self._pushed_through or now - timedelta(seconds=LONGEST_SLEEP)
         ready = await self._store.ready(now, self._options.retries_pushed_at_once, after=since)
         self._pushed_through = now
-        await self._push(list(ready), now)
+        self._offer(ready)
 
-    async def _push(self, messages: list[QueueMessage], now: datetime) -> None:
-        if not messages:
-            return
-        try:
-            await self._queue.push(messages, now)
-        except QueueUnavailable:  # workers find in the store what no message tells them
-            self._dependencies.queue.failed()
-        else:
-            self._dependencies.queue.answered()
+    def _offer(self, messages: Sequence[QueueMessage]) -> None:
+        if messages:
+            self._feed.put(messages)
+            self._pushing.wake()
 
     async def _sleep_until_due(self, now: datetime) -> None:
         due_at = await self._store.next_due(now)
@@ -189,7 +223,7 @@ class Scheduler:
         self._next_pass = self._clock.monotonic() + min(LONGEST_SLEEP, max(shortest, ahead))
 
     def _look_again(self) -> None:
-        """Instants have moved: what was slept for may not be the earliest any more."""
+        """What was slept for may not be the earliest any more, or not be for another node to plan."""
         self._next_pass = 0.0
         self._planning.wake()
 

@@ -1,8 +1,11 @@
-"""Schedulers that follow: how they take over, and how they notice that the queue is back."""
+"""Schedulers that lead and follow: how others take over, and what holds nobody up."""
 
 import asyncio
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager
 from datetime import datetime, timedelta
 from random import Random
+from typing import Any
 
 import pytest
 
@@ -16,8 +19,11 @@ from cronhook_core.engine.availability import Dependencies
 from cronhook_core.engine.leadership import LOCK_NAME
 from cronhook_core.engine.scheduler import Scheduler
 from cronhook_core.errors import QueueUnavailable
-from cronhook_core.ports.lock import Lease
+from cronhook_core.ports.job_store import JobStore
+from cronhook_core.ports.lock import Lease, Lock
+from cronhook_core.ports.queue import Queue
 from cronhook_core.testing.builders import NOW
+from cronhook_core.testing.interposed import interposed
 from cronhook_core.testing.job_store.scene import Scene
 from cronhook_core.testing.manual_clock import ManualClock
 from cronhook_core.testing.recording_hooks import RecordingHooks
@@ -76,3 +82,76 @@ async def test_a_follower_tells_once_that_the_queue_went_and_once_that_it_is_bac
     await clock.advance(10)
     assert hooks.named("dependency_changed") == [("queue", False), ("queue", True)]
     await asyncio.gather(follower.stop(), clock.advance(10))
+
+
+class Hanging:
+    """What a server does that stands still: it takes every call and answers none, until it goes on."""
+
+    def __init__(self) -> None:
+        self.goes_on = asyncio.Event()
+        self.goes_on.set()
+
+    async def __call__(self, method: str, call: Callable[[], Awaitable[Any]]) -> Any:
+        await self.goes_on.wait()
+        return await call()
+
+
+@asynccontextmanager
+async def scheduling(
+    clock: ManualClock, hooks: RecordingHooks, *, store: JobStore, queue: Queue, lock: Lock
+) -> AsyncIterator[Scheduler]:
+    dependencies = Dependencies(hooks, Random(1))
+    scheduler = Scheduler(store, queue, lock, clock=clock, hooks=hooks, dependencies=dependencies)
+    scheduler.start()
+    yield scheduler
+    await scheduler.stop(at_once=True)
+
+
+async def due_every_second(scene: Scene, seconds: int) -> None:
+    for second in range(1, seconds + 1):
+        await scene.job(schedule=OneTimeSchedule(NOW + timedelta(seconds=second)))
+
+
+def planned_late(hooks: RecordingHooks) -> list[float]:
+    """By how many seconds everything was planned late."""
+    return [
+        (planned_at - plan.execution.scheduled_for).total_seconds()  # type: ignore[attr-defined, operator]
+        for plan, planned_at in hooks.named("execution_planned")
+    ]
+
+
+@pytest.mark.parametrize("what", ["lock", "queue"])
+async def test_what_does_not_answer_holds_up_no_plan(clock: ManualClock, what: str) -> None:
+    hooks, hanging, database = RecordingHooks(), Hanging(), MemoryDatabase()
+    store, queue, lock = MemoryJobStore(database), MemoryQueue(clock), MemoryLock(clock)
+    await due_every_second(Scene(store, MemoryAccountStore(database)), 20)
+    hung_queue = interposed(queue, Queue, hanging) if what == "queue" else queue
+    hung_lock = interposed(lock, Lock, hanging) if what == "lock" else lock
+    async with scheduling(clock, hooks, store=store, queue=hung_queue, lock=hung_lock):
+        await clock.advance(0.5)
+        hanging.goes_on.clear()
+        await clock.advance(20)
+    late = planned_late(hooks)
+    assert len(late) == 20
+    assert max(late) == 0
+
+
+async def test_a_node_whose_planning_hangs_gives_the_lead_back(clock: ManualClock) -> None:
+    hooks, others_hooks, hanging, database = RecordingHooks(), RecordingHooks(), Hanging(), MemoryDatabase()
+    store, queue, lock = MemoryJobStore(database), MemoryQueue(clock), MemoryLock(clock)
+    await due_every_second(Scene(store, MemoryAccountStore(database)), 10)
+    stuck = interposed(store, JobStore, hanging)
+    async with scheduling(clock, hooks, store=stuck, queue=queue, lock=lock) as leader:
+        await clock.advance(0.5)
+        assert leader.leads
+        async with scheduling(clock, others_hooks, store=store, queue=queue, lock=lock) as follower:
+            await clock.advance(0.4)
+            hanging.goes_on.clear()
+            await clock.advance(9.5)
+            assert follower.leads
+            assert hooks.named("leadership_changed")[-1] == (False, "its planning hangs")
+            assert max(planned_late(others_hooks)) <= 2
+            hanging.goes_on.set()
+            await clock.advance(5)
+            assert not leader.leads
+    assert len(planned_late(hooks)) + len(planned_late(others_hooks)) == 10
