@@ -7,13 +7,14 @@ import re
 import subprocess
 import threading
 import urllib.request
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 from typing import Any, Self
 
 import httpx
 import psycopg
 
+from tests.faults.history import Act, Cron, Once
 from tests.faults.processes import COMMAND, CronhookProcess
 from tests.services import free_port, wait_until
 
@@ -41,13 +42,17 @@ class Installation:
             **({} if redis_url is None else {"CRONHOOK_REDIS_URL": redis_url}),
             **settings,
         }
-        self._processes: list[CronhookProcess] = []
+        self.processes: list[CronhookProcess] = []
         self._client = httpx.Client(base_url=f"http://127.0.0.1:{self.port}", timeout=10)
 
-    def start(self, role: str, **settings: str) -> CronhookProcess:
+    def start(
+        self, role: str, *, failpoints: str | None = None, command: Sequence[str] | None = None, **settings: str
+    ) -> CronhookProcess:
         """A process of this role, which has said that it is there."""
-        process = CronhookProcess(role, settings={**self.settings, **settings}).start()
-        self._processes.append(process)
+        process = CronhookProcess(
+            role, settings={**self.settings, **settings}, failpoints=failpoints, command=command
+        ).start()
+        self.processes.append(process)
         process.wait_for_line('"started"')
         return process
 
@@ -59,13 +64,21 @@ class Installation:
     def open(self, *roles: str) -> list[CronhookProcess]:
         """The API, with a key for `create`, and processes of these roles; all have said that they are there."""
         processes = [CronhookProcess(role, settings=self.settings).start() for role in ("api", *roles)]
-        self._processes.extend(processes)
-        command = [*COMMAND, "keys", "create", "--workspace", "default", "-o", "json"]
-        made = subprocess.run(command, env=self.settings, capture_output=True, text=True, check=True, timeout=30)
-        self._client.headers["x-api-key"] = json.loads(made.stdout)["key"]
+        self.processes.extend(processes)
+        self.make_key()
         for process in processes:
             process.wait_for_line('"started"')
         return processes
+
+    def make_key(self) -> None:
+        """A key for `request`, in the database as it is."""
+        command = [*COMMAND, "keys", "create", "--workspace", "default", "-o", "json"]
+        made = subprocess.run(command, env=self.settings, capture_output=True, text=True, check=True, timeout=30)
+        self._client.headers["x-api-key"] = json.loads(made.stdout)["key"]
+
+    def request(self, method: str, path: str, body: object = None) -> httpx.Response:
+        """`httpx.HTTPError` while the API is away."""
+        return self._client.request(method, path, json=body)
 
     def create(self, *, run_at: datetime | None = None, **fields: Any) -> dict[str, Any]:
         """A stored job; `httpx.HTTPError` while the API or its database is away."""
@@ -94,7 +107,7 @@ class Installation:
         wait_until(lambda: self.rows(left) == [(0,)], seconds, "all jobs have ended")
 
     def close(self) -> None:
-        for process in self._processes:
+        for process in self.processes:
             process.close()
         self._client.close()
 
@@ -124,14 +137,29 @@ def leader(schedulers: list[CronhookProcess]) -> CronhookProcess:
     return found
 
 
+def creation(job: Mapping[str, Any], asked_at: datetime) -> Act:
+    """What a user did who was just answered with this job."""
+    once = job["run_at"] is not None
+    return Act(
+        kind="create",
+        job_id=job["id"],
+        asked_at=asked_at,
+        answered_at=ahead(),
+        schedule=Once(datetime.fromisoformat(job["run_at"])) if once else Cron(job["cron"], job["timezone"]),
+        retries=len(job["retry_delays_seconds"]),
+    )
+
+
 class Load:
     """Stores one-time jobs in the background, ``per_second``, each due ``ahead_seconds`` after it is stored.
 
-    Requests that the API refuses are given up: `stored` are the ids of what was answered 201.
+    Requests that the API refuses are given up: `stored` are the ids of what was answered 201, `acts` the same for the
+    oracle.
     """
 
     def __init__(self, installation: Installation, url: str, *, per_second: float, ahead_seconds: float = 1.0) -> None:
         self.stored: list[str] = []
+        self.acts: list[Act] = []
         self._installation = installation
         self._url = url
         self._pause = 1 / per_second
@@ -149,8 +177,11 @@ class Load:
 
     def _run(self) -> None:
         while not self._ended.wait(self._pause):
+            asked_at = ahead()
+            run_at = asked_at + timedelta(seconds=self._ahead)
             try:
-                job = self._installation.create(run_at=ahead(seconds=self._ahead), callback_url=self._url)
+                job = self._installation.create(run_at=run_at, callback_url=self._url)
             except httpx.HTTPError:
                 continue
             self.stored.append(job["id"])
+            self.acts.append(creation(job, asked_at))

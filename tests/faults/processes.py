@@ -14,6 +14,8 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, Self
 
+import psutil
+
 from tests.services import wait_until
 from tests.watchdog import WATCHDOG
 
@@ -129,6 +131,10 @@ class CronhookProcess:
         if found is None:
             raise RuntimeError(f"it ended without writing {pattern!r}:\n{self.log()[-2000:]}")
         return found
+
+    def resident_bytes(self) -> int:
+        """The memory that it holds now."""
+        return int(psutil.Process(self.pid).memory_info().rss)
 
     def wait_until_alive(self, url: str, seconds: float = 20.0) -> None:
         """Returns when ``/livez`` at this base URL is answered; RuntimeError when the process ended."""

@@ -10,7 +10,7 @@ import os
 import sys
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from random import Random
+from typing import Any
 
 from attrs import evolve
 
@@ -18,7 +18,6 @@ from cronhook_core.ports.webhook_sender import WebhookSender
 from cronhook_core.testing.failpoints import Failpoints, read_failpoints
 from cronhook_server import composition
 from cronhook_server.composition import Backends
-from cronhook_server.settings import Settings
 
 VARIABLE = "CRONHOOK_FAILPOINTS"
 
@@ -32,8 +31,8 @@ def enable(failpoints: Failpoints) -> None:
     _check_not_taken(originals)
 
     @asynccontextmanager
-    async def open_backends(settings: Settings, random: Random) -> AsyncIterator[Backends]:
-        async with originals[0](settings, random) as backends:
+    async def open_backends(*arguments: Any, **named: Any) -> AsyncIterator[Backends]:
+        async with originals[0](*arguments, **named) as backends:
             yield evolve(
                 backends,
                 store=failpoints.wrap("store", backends.store),
@@ -44,8 +43,8 @@ def enable(failpoints: Failpoints) -> None:
             )
 
     @asynccontextmanager
-    async def open_sender(settings: Settings) -> AsyncIterator[WebhookSender]:
-        async with originals[1](settings) as sender:
+    async def open_sender(*arguments: Any, **named: Any) -> AsyncIterator[WebhookSender]:
+        async with originals[1](*arguments, **named) as sender:
             yield failpoints.wrap("sender", sender)
 
     vars(composition).update(open_backends=open_backends, open_sender=open_sender)

@@ -32,8 +32,7 @@ LEFT = """
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    for number in (signal.SIGINT, signal.SIGTERM):  # a shell may have started it with the first one ignored
-        signal.signal(number, signal.default_int_handler)
+    _hear_signals()
     options = _options().parse_args(arguments)
     seed = random.randrange(10**6) if options.seed is None else options.seed
     say(f"seed {seed}, {options.minutes:g} minutes; again: nox -s soak -- --minutes {options.minutes:g} --seed {seed}")
@@ -44,11 +43,18 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return 130
 
 
+def _hear_signals() -> None:
+    """A shell that starts a command in the background has it ignore these, and all that the command starts as well."""
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, signal.default_int_handler)
+    signal.signal(signal.SIGQUIT, signal.SIG_DFL)
+
+
 def _options() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="soak", description=__doc__)
     parser.add_argument("--minutes", type=float, default=10.0, help="how long faults and load last")
     parser.add_argument("--seed", type=int, help="of the faults and of the load; a random one by default")
-    parser.add_argument("--per-second", type=float, default=36.0, help="jobs stored in a second")
+    parser.add_argument("--per-second", type=float, default=38.0, help="jobs stored in a second")
     parser.add_argument("--cron-jobs", type=int, default=300, help="jobs that run every minute or two")
     parser.add_argument("--records", type=Path, default=Path("soak-records"), help="where records of a failure go")
     parser.add_argument("--keep", action="store_true", help="keep the records of a success, too")

@@ -44,7 +44,7 @@ class Users:
     What falls behind while the API is away is made up for. `acts` and `answers` are what came of it.
     """
 
-    THREADS = 6
+    THREADS = 20
 
     def __init__(self, fleet: Fleet, *, seed: int, per_second: float, cron_jobs: int) -> None:
         self.acts: list[Act] = []

@@ -1,0 +1,140 @@
+"""A worker dies, or stands still, at every moment of its work: nothing is lost, and no attempt is sent twice."""
+
+from __future__ import annotations
+
+import signal
+from collections import Counter
+
+import pytest
+
+from tests.faults.installation import Installation, Load, ahead, creation
+from tests.faults.processes import CronhookProcess
+from tests.faults.scripted_receiver import ScriptedReceiver
+from tests.faults.verdict import hard, verdict, worker_ids
+from tests.services import wait_until
+
+RETRIED_WITHIN = 12.0
+
+
+POINTS = (
+    *("store.ready.after", "store.claim.before", "store.claim.after", "sender.send.before", "sender.send.after"),
+    *("store.finish.before", "store.finish.after"),
+)
+LOST = """
+    SELECT lost.execution_id, lost.attempt_no + 1 FROM job_logs AS lost
+    WHERE lost.worker_id = ANY(%s) AND lost.outcome = 'lost'
+"""
+
+
+def test_one_worker_after_the_other_dies_between_claim_and_result(
+    installation: Installation, scripted_receiver: ScriptedReceiver
+) -> None:
+    """What each held when it died is sent again, soon; and nothing else is."""
+    installation.open("scheduler")
+    faults, retried_until = [], {}
+    with Load(installation, scripted_receiver.url("/between/0.2/1/ok"), per_second=4) as load:
+        for point in POINTS:
+            dying = installation.start("worker", failpoints=f"{point}=kill@1")
+            assert dying.wait() == -signal.SIGKILL
+            assert [event["point"] for event in dying.events("failpoint")] == [point]
+            faults.append(hard("kill -9", held_by(installation, dying), dying, began=ahead()))
+            retried_until.update(dict.fromkeys(worker_ids(dying), ahead(seconds=RETRIED_WITHIN)))
+        installation.start("worker")
+    assert verdict(installation, scripted_receiver, load.acts, faults=faults) == []
+    assert installation.rows("SELECT DISTINCT status, retries_used FROM executions") == [("succeeded", 0)]
+    arrived = {(a.execution_id, a.attempt_no): a.received_at for a in scripted_receiver.arrivals}
+    for worker_id, until in retried_until.items():
+        lost = installation.rows(LOST, [worker_id])
+        assert [key for key in lost if arrived[key] > until] == []
+
+
+def held_by(installation: Installation, worker: CronhookProcess) -> int:
+    query = "SELECT count(*) FROM executions WHERE status = 'running' AND worker_id = ANY(%s)"
+    ((count,),) = installation.rows(query, list(worker_ids(worker)))
+    return int(count)
+
+
+def test_an_idle_worker_dies_and_nothing_is_late(
+    installation: Installation, scripted_receiver: ScriptedReceiver
+) -> None:
+    _, _, dying, _ = installation.open("scheduler", "worker", "worker")
+    died_at = ahead()
+    dying.kill()
+    job = installation.create(run_at=ahead(seconds=0.5), callback_url=scripted_receiver.url("/ok"))
+    (arrival,) = scripted_receiver.wait_for(1)
+    assert (arrival.received_at - arrival.scheduled_for).total_seconds() <= 2.0
+    fault = hard("kill -9", 0, dying, began=died_at)
+    assert verdict(installation, scripted_receiver, [creation(job, died_at)], faults=[fault]) == []
+
+
+@pytest.mark.full
+@pytest.mark.parametrize(
+    "point", ["sender.send.before", "sender.send.after", "store.claim.before", "store.claim.after"]
+)
+def test_a_worker_stands_still_beyond_its_life(
+    installation: Installation, scripted_receiver: ScriptedReceiver, point: str
+) -> None:
+    """After the claim, or with the answer in hand: when it goes on, another has long done its work."""
+    installation.open("scheduler")
+    standing = installation.start("worker", failpoints=f"{point}=stop@1")
+    asked_at = ahead()
+    job = installation.create(run_at=ahead(seconds=0.5), callback_url=scripted_receiver.url("/slow/0.2"))
+    standing.wait_for_line('"failpoint"')
+    installation.start("worker")
+    installation.wait_until_done()
+    standing.resume()
+    standing.wait_for_line('"worker_registered"', after=standing.log().index('"failpoint"'))
+    fault = hard("SIGSTOP", 1, standing, began=asked_at)
+    assert verdict(installation, scripted_receiver, [creation(job, asked_at)], faults=[fault]) == []
+    seen = Counter((arrival.execution_id, arrival.attempt_no) for arrival in scripted_receiver.arrivals)
+    assert set(seen.values()) == {1}
+    assert len(worker_ids(standing)) == 2
+
+
+@pytest.mark.full
+def test_an_execution_that_kills_its_worker_ends_and_its_neighbours_do_not_suffer(
+    installation: Installation, scripted_receiver: ScriptedReceiver
+) -> None:
+    _, _, worker = installation.open("scheduler", "worker")
+    asked_at = due = ahead(seconds=2)
+    neighbours = [installation.create(run_at=due, callback_url=scripted_receiver.url("/slow/2")) for _ in range(10)]
+    poison = installation.create(run_at=due, callback_url=scripted_receiver.url("/slow/2"))
+    for attempt in (1, 2, 3):
+        wait_until(
+            lambda attempt=attempt: any(  # type: ignore[misc]
+                a.job_id == poison["id"] and a.attempt_no == attempt for a in scripted_receiver.arrivals
+            ),
+            30,
+            f"attempt {attempt} of the poison",
+        )
+        worker.kill()
+        installation.again(worker)
+    installation.wait_until_done()
+    rows = installation.rows("SELECT status, reason, losses FROM executions WHERE job_id = %s", poison["id"])
+    assert rows == [("failed", "lost", 3)]
+    others = installation.rows("SELECT DISTINCT status FROM executions WHERE job_id <> %s", poison["id"])
+    assert others == [("succeeded",)]
+    ((worst,),) = installation.rows("SELECT max(losses) FROM executions WHERE job_id <> %s", poison["id"])
+    assert worst <= 2
+    fault = hard("kill -9", 11 * 3, worker, began=asked_at)
+    acts = [creation(job, asked_at) for job in (*neighbours, poison)]
+    assert verdict(installation, scripted_receiver, acts, faults=[fault]) == []
+
+
+@pytest.mark.full
+def test_five_thousand_jobs_at_one_instant_are_all_sent_within_bounds(
+    installation: Installation, scripted_receiver: ScriptedReceiver
+) -> None:
+    count = 5000
+    _, scheduler, worker = installation.open("scheduler", "worker")
+    due = ahead(seconds=count / 60)
+    acts = []
+    for number in range(count):
+        asked_at = ahead()
+        url = scripted_receiver.url("/between/0.05/0.5/ok", f"127.0.0.{1 + number % 2}")
+        acts.append(creation(installation.create(run_at=due, callback_url=url), asked_at))
+    scripted_receiver.wait_for(count, 180)
+    for process in (scheduler, worker):
+        assert process.resident_bytes() < 300_000_000
+    assert verdict(installation, scripted_receiver, acts, within=120) == []
+    assert len(scripted_receiver.arrivals) == count

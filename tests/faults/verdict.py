@@ -1,0 +1,61 @@
+"""The oracle's word on an installation, once all that was under way has ended."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from datetime import UTC, datetime, timedelta
+
+from tests.faults.history import Act, Bounds, Fault, FaultLog, History, Text, Violation
+from tests.faults.installation import Installation
+from tests.faults.oracle import CHECKS, judge
+from tests.faults.processes import CronhookProcess
+from tests.faults.records import gone_acts, in_order, read_postgres
+from tests.faults.scripted_receiver import ScriptedReceiver
+
+LONG = timedelta(minutes=2)
+
+
+def worker_ids(*workers: CronhookProcess) -> frozenset[str]:
+    """All ids under which these were ever registered."""
+    return frozenset(event["worker_id"] for worker in workers for event in worker.events("worker_registered"))
+
+
+def hard(kind: str, sends: int, *workers: CronhookProcess, began: datetime) -> Fault:
+    """Something that may repeat so many deliveries, and that these workers did not survive, or not in trust."""
+    return Fault(
+        kind=kind,
+        target="worker",
+        began=began,
+        ended=datetime.now(UTC),
+        hard=True,
+        sends_in_flight=sends,
+        workers=worker_ids(*workers),
+        lateness=LONG,
+    )
+
+
+def verdict(
+    installation: Installation,
+    receiver: ScriptedReceiver,
+    acts: Sequence[Act],
+    *,
+    faults: Iterable[Fault] = (),
+    lateness: timedelta = LONG,
+    within: float = 60.0,
+    but: Iterable[str] = (),
+) -> list[Violation]:
+    """All that is wrong after the end of everything; `but` some invariants that the fault cannot keep."""
+    installation.wait_until_done(within)
+    database = read_postgres(installation.postgres_url)
+    history = History(
+        acts=in_order(acts, gone_acts(database)),
+        database=database,
+        arrivals=receiver.arrivals,
+        fault_log=FaultLog(
+            faults=list(faults),
+            texts=[Text(f"process {number}", p.log()) for number, p in enumerate(installation.processes)],
+        ),
+        taken_at=datetime.now(UTC),
+    )
+    bounds = Bounds(lateness=lateness, planning=timedelta(seconds=30))
+    return judge(history, bounds, only=[name for name in CHECKS if name not in {"I18", *but}])
