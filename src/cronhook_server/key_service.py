@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Collection, Sequence
 from datetime import datetime, timedelta
 from random import Random
@@ -14,6 +15,12 @@ from cronhook_core.ports.account_store import AccountStore
 from cronhook_core.ports.clock import Clock
 
 MAX_NAME_LENGTH = 200
+_UNSHOWN = r"\x00-\x1f\x7f-\x9f\u2028-\u202e\u2066-\u2069"
+_BLANK = r" \xa0\u1680\u2000-\u200a\u202f\u205f\u3000"
+NAME_PATTERN = f"^[^{_UNSHOWN}]*[^{_UNSHOWN}{_BLANK}][^{_UNSHOWN}]*$"
+"""Names are shown in terminals: nothing that controls one, or turns its text around, and not blanks alone."""
+_NAME = re.compile(NAME_PATTERN)
+_LONE_SURROGATE = re.compile(r"[\ud800-\udfff]")
 _KEY_BITS = 256
 
 
@@ -106,5 +113,5 @@ def _check_scopes(scopes: Collection[Scope]) -> None:
 
 
 def _check_name(name: str) -> None:
-    if not 1 <= len(name) <= MAX_NAME_LENGTH or not name.isprintable() or not name.strip():
+    if len(name) > MAX_NAME_LENGTH or not _NAME.fullmatch(name) or _LONE_SURROGATE.search(name):
         raise InvalidRequest(f"a name has 1 to {MAX_NAME_LENGTH} printable characters", pointer="/name")

@@ -144,9 +144,8 @@ def _expect(value: Any, kind: type[T], name: str) -> T:
 
 
 def _integer(value: Any) -> int:
-    if type(value) is float and value.is_integer():
-        raise ValueError("must be an integer: write it without a point or exponent")
-    return _expect(value, int, "an integer")
+    """Also one written as ``10.0``: JSON has one kind of numbers."""
+    return _expect(int(value) if type(value) is float and value.is_integer() else value, int, "an integer")
 
 
 def _number(value: Any) -> float:

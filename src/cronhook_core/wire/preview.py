@@ -20,7 +20,7 @@ _LOOKED_AHEAD = timedelta(days=366)
 
 @frozen(kw_only=True)
 class PreviewWrite:
-    """``after`` None: from now on."""
+    """``after`` goes with ``cron``; None: from now on."""
 
     cron: str | None = None
     run_at: datetime | None = None
@@ -31,6 +31,8 @@ class PreviewWrite:
     def schedule(self) -> Schedule:
         if not 1 <= self.count <= MAX_COUNT:
             raise InvalidRequest(f"is between 1 and {MAX_COUNT}", pointer="/count")
+        if self.run_at is not None and self.after is not None:
+            raise InvalidRequest("goes with cron only: run_at is one instant, whatever it is after", pointer="/after")
         return read_schedule(self.cron, self.run_at, self.timezone)
 
 

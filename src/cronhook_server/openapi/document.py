@@ -10,13 +10,22 @@ from typing import Any
 import attrs
 
 from cronhook_core.wire import v1
-from cronhook_core.wire.converter import to_json
-from cronhook_core.wire.problem import KINDS, RETRY_AFTER_SECONDS, problem
-from cronhook_server.openapi.operations import OPERATIONS, Operation
-from cronhook_server.openapi.schemas import Schema, reference, schemas_of
-from cronhook_server.problems import MEDIA_TYPE
+from cronhook_server.auth import HEADER
+from cronhook_server.openapi.bounds import JSON_VALUE, Schema, id_of
+from cronhook_server.openapi.examples import BODIES
+from cronhook_server.openapi.operations import EXAMPLE_IDS, IDEMPOTENCY_KEY, NOTHING, OPERATIONS, Operation
+from cronhook_server.openapi.responses import HEADERS, responses_of
+from cronhook_server.openapi.schemas import partial, reference_to, schemas_of
 
-_REQUEST_ID = "req_0123456789abcdef01234567"
+_TAGS = {
+    "jobs": "What is to be called, and when.",
+    "executions": "One occurrence of a job each.",
+    "schedules": "Cron lines, before anything is stored.",
+    "keys": "Who may call this API.",
+    "workspace": "Limits, usage, and the secret that signs webhooks.",
+    "probes": "For operators; they need no key.",
+}
+_PREFIXES = {"job_id": "job", "execution_id": "exe", "key_id": "key"}
 
 
 @cache
@@ -26,88 +35,58 @@ def document() -> dict[str, Any]:
         paths.setdefault(operation.path, {})[operation.method] = _operation(operation)
     return {
         "openapi": "3.1.0",
-        "info": {"title": "cronhook", "version": version("cronhook"), "summary": "Scheduled webhooks that you own."},
+        "info": {
+            "title": "cronhook",
+            "version": version("cronhook"),
+            "summary": "Scheduled webhooks that you own.",
+            "license": {"name": "MIT", "identifier": "MIT"},
+        },
+        "servers": [{"url": "/"}],
+        "tags": [{"name": name, "description": text} for name, text in _TAGS.items()],
         "paths": paths,
         "components": {
             "schemas": _schemas(),
-            "securitySchemes": {"key": {"type": "apiKey", "in": "header", "name": "x-api-key"}},
+            "headers": HEADERS,
+            "securitySchemes": {"key": {"type": "apiKey", "in": "header", "name": HEADER}},
         },
     }
 
 
 def _schemas() -> dict[str, Schema]:
-    bodies = {operation.body for operation in OPERATIONS} | {operation.model for operation in OPERATIONS}
-    models = [model for model in bodies if isinstance(model, type) and attrs.has(model)]
-    schemas = schemas_of(*sorted(models, key=lambda model: model.__name__), v1.Problem)
-    patch = schemas["JobWrite"] | {"required": []}
-    schemas["JobPatch"] = patch
-    return schemas
+    read = {operation.model for operation in OPERATIONS if operation.model and attrs.has(operation.model)}
+    written = {v1.JobWrite, v1.PreviewWrite, v1.KeyWrite, v1.KeyRotate, v1.SecretRotate}
+    schemas = schemas_of(*read, *written, v1.Problem)
+    schemas["JobPatch"] = partial(schemas["JobWrite"], "JobPatch")
+    schemas["JsonValue"] = JSON_VALUE
+    schemas[NOTHING] = {"type": "object", "properties": {}, "additionalProperties": False}
+    return dict(sorted(schemas.items()))
 
 
 def _operation(operation: Operation) -> dict[str, Any]:
     described: dict[str, Any] = {
         "operationId": operation.name,
+        "tags": [operation.tag],
         "summary": operation.summary,
         "parameters": _parameters(operation),
-        "responses": _responses(operation),
+        "responses": responses_of(operation),
         "security": [{"key": []}] if operation.scope else [],
     }
     if operation.scope:
         described["description"] = f"Needs a key with the scope `{operation.scope}`."
     if operation.body is not None:
-        schema = reference(operation.body)
-        if operation.method == "patch":
-            schema = {"$ref": "#/components/schemas/JobPatch"}
-        described["requestBody"] = {
-            "required": operation.body_required,
-            "content": {"application/json": {"schema": schema}},
-        }
+        examples = {name: {"value": value} for name, value in BODIES[operation.body].items()}
+        content = {"schema": reference_to(operation.body), "examples": examples}
+        described["requestBody"] = {"required": operation.body_required, "content": {"application/json": content}}
     return described
 
 
 def _parameters(operation: Operation) -> list[dict[str, Any]]:
-    in_path = [
-        {"name": name, "in": "path", "required": True, "schema": {"type": "string"}}
-        for name in re.findall(r"{(\w+)}", operation.path)
-    ]
+    in_path = [_path_parameter(name) for name in re.findall(r"{(\w+)}", operation.path)]
     in_query = [{"name": name, "in": "query", "required": False, "schema": schema} for name, schema in operation.query]
-    key = {"type": "string", "minLength": 1, "maxLength": 255, "pattern": "^[!-~]+$"}
-    header = [{"name": "idempotency-key", "in": "header", "required": False, "schema": key}]
-    return [*in_path, *in_query, *(header if operation.idempotent else [])]
+    return [*in_path, *in_query, *([IDEMPOTENCY_KEY] if operation.idempotent else [])]
 
 
-def _responses(operation: Operation) -> dict[str, Any]:
-    answered: dict[str, Any] = {"description": operation.summary}
-    if operation.model is not None:
-        schema = reference(operation.model) if attrs.has(operation.model) else {"type": "string"}
-        answered["content"] = {operation.content_type: {"schema": schema}}
-    responses = {str(status): answered for status in (operation.status, *operation.also)}
-    for status in sorted(_problem_statuses(operation)):
-        responses.setdefault(str(status), _problem(status, operation.path))
-    return responses
-
-
-def _problem_statuses(operation: Operation) -> set[int]:
-    if operation.scope is None:
-        return {500}
-    return {400, 401, 403, 429, 500, 503, *operation.problems}
-
-
-def _problem(status: int, path: str) -> dict[str, Any]:
-    codes = [code for code, kind in KINDS.items() if kind.status == status]
-    described: dict[str, Any] = {
-        "description": "; ".join(f"`{code}`: {KINDS[code].title}" for code in codes),
-        "content": {
-            MEDIA_TYPE: {
-                "schema": reference(v1.Problem),
-                "examples": {code: {"value": _example(code, path)} for code in codes},
-            }
-        },
-    }
-    if any(code in RETRY_AFTER_SECONDS for code in codes):
-        described["headers"] = {"retry-after": {"schema": {"type": "integer"}, "description": "Seconds."}}
-    return described
-
-
-def _example(code: str, path: str) -> Any:
-    return to_json(problem(code, f"{KINDS[code].title}.", instance=path, request_id=_REQUEST_ID))
+def _path_parameter(name: str) -> dict[str, Any]:
+    prefix = _PREFIXES[name]
+    schema = {"type": "string", **id_of(prefix)}
+    return {"name": name, "in": "path", "required": True, "schema": schema, "example": EXAMPLE_IDS[prefix]}

@@ -10,15 +10,21 @@ from attrs import frozen
 from cronhook_core.domain.execution import ExecutionStatus
 from cronhook_core.domain.job import JobStatus
 from cronhook_core.wire import v1
+from cronhook_server.openapi.bounds import TEXT, Schema
+from cronhook_server.reading import MAX_QUERY_TEXT
 from cronhook_server.routes.logs import MAX_OFFSET, LogStatus, Order
-from cronhook_server.routes.paging import DEFAULT_LIMIT, MAX_LIMIT
-
-Schema = dict[str, Any]
+from cronhook_server.routes.paging import DEFAULT_LIMIT, MAX_LIMIT, write_cursor
 
 
 @frozen(kw_only=True)
 class Operation:
-    """``model`` None: no body is answered. ``body_required`` False: none, or an empty object, is as good."""
+    """What one method of one path takes and answers.
+
+    ``model`` None: no body is answered. ``body`` is the name of a schema, None where no body is read; ``body_required``
+    False: none, or an empty object, is as good. ``codes`` are those of `KINDS` beside the ones of every route;
+    ``also`` are statuses that are answered with the ``model`` as well. ``makes`` is the path parameter that names what
+    the answer is about, where that is new; ``location``: the answer says where it is found.
+    """
 
     name: str
     method: str
@@ -28,29 +34,56 @@ class Operation:
     status: int = 200
     model: type[Any] | None = None
     content_type: str = "application/json"
-    body: type[Any] | None = None
+    body: str | None = None
     body_required: bool = True
     query: tuple[tuple[str, Schema], ...] = ()
-    problems: tuple[int, ...] = ()
+    codes: tuple[str, ...] = ()
     also: tuple[int, ...] = ()
     idempotent: bool = False
+    makes: str | None = None
+    location: bool = False
+
+    @property
+    def tag(self) -> str:
+        return self.path.split("/")[2] if self.scope else "probes"
 
 
-def _words(words: type[StrEnum]) -> Schema:
-    return {"type": "string", "enum": [word.value for word in words]}
+NOTHING = "Nothing"
+"""The schema of the body of an action: none, or an object without fields."""
+
+EXAMPLE_IDS = {
+    "job": "job_01kb00000000000000000000ab",
+    "exe": "exe_01kb00000000000000000000cd",
+    "key": "key_01kb00000000000000000000ef",
+    "wsp": "wsp_01kb00000000000000000000gh",
+}
 
 
-_TEXT: Schema = {"type": "string", "minLength": 1, "maxLength": 256}
+def _words(words: type[StrEnum], default: StrEnum | None = None) -> Schema:
+    found: Schema = {"type": "string", "enum": [word.value for word in words]}
+    return found if default is None else found | {"default": default.value}
+
+
+def _cursor(kind: str, name: str) -> tuple[str, Schema]:
+    described = "The `next_cursor` of the page before."
+    example = write_cursor(EXAMPLE_IDS[kind])
+    return "cursor", {"type": "string", "format": f"{name}-cursor", "description": described, "examples": [example]}
+
+
+_TEXT: Schema = {"type": "string", "minLength": 1, "maxLength": MAX_QUERY_TEXT, **TEXT}
 _LIMIT = ("limit", {"type": "integer", "minimum": 1, "maximum": MAX_LIMIT, "default": DEFAULT_LIMIT})
 _OFFSET = ("offset", {"type": "integer", "minimum": 0, "maximum": MAX_OFFSET, "default": 0})
-_CURSOR = ("cursor", _TEXT)
-_BODY = (408, 413, 415)
+_BODY = ("request_timeout", "payload_too_large", "unsupported_media_type")
+_SCHEDULE = ("invalid_cron", "invalid_timezone", "invalid_run_at")
+_DEFINITION = (*_SCHEDULE, "invalid_callback_url", "invalid_headers", "quota_exceeded", *_BODY)
+_REPEATED = ("idempotency_in_progress", "idempotency_mismatch")
 _JOB, _EXECUTION, _KEY = "/v1/jobs/{job_id}", "/v1/executions/{execution_id}", "/v1/keys/{key_id}"
 _SECRET = "/v1/workspace/signing-secret"  # noqa: S105 - a path
 
 
 def _read(name: str, path: str, summary: str, model: type[Any], *, scope: str = "read", **more: Any) -> Operation:
-    return Operation(name=name, method="get", path=path, summary=summary, scope=scope, model=model, **more)
+    codes = ("not_found",) if "{" in path else ()
+    return Operation(name=name, method="get", path=path, summary=summary, scope=scope, model=model, codes=codes, **more)
 
 
 def _act(name: str, path: str, summary: str, model: type[Any], *, status: int = 200) -> Operation:
@@ -62,9 +95,17 @@ def _act(name: str, path: str, summary: str, model: type[Any], *, status: int = 
         scope="write",
         model=model,
         status=status,
+        body=NOTHING,
+        body_required=False,
         idempotent=True,
-        problems=(404, 409, 422, *_BODY),
+        makes="execution_id" if status == 202 else None,
+        location=status == 202,
+        codes=("not_found", "conflict", *_REPEATED, *_BODY),
     )
+
+
+def _probe(name: str, path: str, summary: str, also: tuple[int, ...] = ()) -> Operation:
+    return Operation(name=name, method="get", path=path, summary=summary, scope=None, model=v1.Health, also=also)
 
 
 OPERATIONS: tuple[Operation, ...] = (
@@ -76,18 +117,20 @@ OPERATIONS: tuple[Operation, ...] = (
         scope="write",
         status=201,
         model=v1.JobRead,
-        body=v1.JobWrite,
+        body="JobWrite",
         idempotent=True,
-        problems=(409, 422, *_BODY),
+        makes="job_id",
+        location=True,
+        codes=(*_DEFINITION, *_REPEATED),
     ),
     _read(
         "list_jobs",
         "/v1/jobs",
         "List jobs, newest first",
         v1.JobPage,
-        query=(("status", _words(JobStatus)), ("tag", _TEXT), ("q", _TEXT), _LIMIT, _CURSOR),
+        query=(("status", _words(JobStatus)), ("tag", _TEXT), ("q", _TEXT), _LIMIT, _cursor("job", "job")),
     ),
-    _read("get_job", _JOB, "Read a job", v1.JobRead, problems=(404,)),
+    _read("get_job", _JOB, "Read a job", v1.JobRead),
     Operation(
         name="update_job",
         method="patch",
@@ -95,8 +138,8 @@ OPERATIONS: tuple[Operation, ...] = (
         summary="Change fields of a job",
         scope="write",
         model=v1.JobRead,
-        body=v1.JobWrite,
-        problems=(404, 409, *_BODY),
+        body="JobPatch",
+        codes=("not_found", "conflict", *_DEFINITION),
     ),
     Operation(
         name="delete_job",
@@ -105,7 +148,7 @@ OPERATIONS: tuple[Operation, ...] = (
         summary="Delete a job",
         scope="write",
         status=204,
-        problems=(404, 409),
+        codes=("not_found", "conflict"),
     ),
     _act("pause_job", f"{_JOB}/pause", "Pause a job", v1.JobRead),
     _act("resume_job", f"{_JOB}/resume", "Resume a job, from now on", v1.JobRead),
@@ -115,18 +158,16 @@ OPERATIONS: tuple[Operation, ...] = (
         f"{_JOB}/logs",
         "List attempts of a job",
         v1.LogPage,
-        query=(("status", _words(LogStatus)), ("order", _words(Order)), _OFFSET, _LIMIT),
-        problems=(404,),
+        query=(("status", _words(LogStatus)), ("order", _words(Order, Order.DESC)), _OFFSET, _LIMIT),
     ),
     _read(
         "list_executions",
         f"{_JOB}/executions",
         "List executions of a job, newest first",
         v1.ExecutionPage,
-        query=(("status", _words(ExecutionStatus)), _LIMIT, _CURSOR),
-        problems=(404,),
+        query=(("status", _words(ExecutionStatus)), _LIMIT, _cursor("exe", "execution")),
     ),
-    _read("get_execution", _EXECUTION, "Read an execution with its attempts", v1.ExecutionDetail, problems=(404,)),
+    _read("get_execution", _EXECUTION, "Read an execution with its attempts", v1.ExecutionDetail),
     _act("cancel_execution", f"{_EXECUTION}/cancel", "Cancel a queued execution", v1.ExecutionRead),
     _act("replay_execution", f"{_EXECUTION}/replay", "Run an ended one's job again", v1.ExecutionRead, status=202),
     Operation(
@@ -136,8 +177,8 @@ OPERATIONS: tuple[Operation, ...] = (
         summary="Show what a schedule would do",
         scope="read",
         model=v1.PreviewRead,
-        body=v1.PreviewWrite,
-        problems=_BODY,
+        body="PreviewWrite",
+        codes=(*_SCHEDULE, *_BODY),
     ),
     Operation(
         name="create_key",
@@ -147,8 +188,9 @@ OPERATIONS: tuple[Operation, ...] = (
         scope="admin",
         status=201,
         model=v1.KeyMade,
-        body=v1.KeyWrite,
-        problems=_BODY,
+        makes="key_id",
+        body="KeyWrite",
+        codes=_BODY,
     ),
     _read("list_keys", "/v1/keys", "List API keys", v1.KeyList, scope="admin"),
     Operation(
@@ -158,7 +200,7 @@ OPERATIONS: tuple[Operation, ...] = (
         summary="Revoke an API key",
         scope="admin",
         status=204,
-        problems=(404,),
+        codes=("not_found",),
     ),
     Operation(
         name="rotate_key",
@@ -168,11 +210,12 @@ OPERATIONS: tuple[Operation, ...] = (
         scope="admin",
         status=201,
         model=v1.KeyMade,
-        body=v1.KeyRotate,
+        makes="key_id",
+        body="KeyRotate",
         body_required=False,
-        problems=(404, 409, *_BODY),
+        codes=("not_found", "conflict", *_BODY),
     ),
-    _read("get_workspace", "/v1/workspace", "Read the workspace", v1.WorkspaceRead, problems=(404,)),
+    _read("get_workspace", "/v1/workspace", "Read the workspace", v1.WorkspaceRead),
     _read("get_signing_secret", _SECRET, "Read the signing secret", v1.SigningSecretRead, scope="admin"),
     Operation(
         name="rotate_signing_secret",
@@ -181,31 +224,13 @@ OPERATIONS: tuple[Operation, ...] = (
         summary="Replace the signing secret",
         scope="admin",
         model=v1.SigningSecretRead,
-        body=v1.SecretRotate,
+        body="SecretRotate",
         body_required=False,
-        problems=(404, *_BODY),
+        codes=_BODY,
     ),
-    Operation(
-        name="health",
-        method="get",
-        path="/health",
-        summary="Whether all dependencies answer",
-        scope=None,
-        model=v1.Health,
-        also=(500,),
-    ),
-    Operation(
-        name="live", method="get", path="/livez", summary="Whether the process answers", scope=None, model=v1.Health
-    ),
-    Operation(
-        name="ready",
-        method="get",
-        path="/readyz",
-        summary="Whether requests can be served",
-        scope=None,
-        model=v1.Health,
-        also=(503,),
-    ),
+    _probe("health", "/health", "Whether all dependencies answer", (500,)),
+    _probe("live", "/livez", "Whether the process answers"),
+    _probe("ready", "/readyz", "Whether requests can be served", (503,)),
     Operation(
         name="metrics",
         method="get",
@@ -216,3 +241,13 @@ OPERATIONS: tuple[Operation, ...] = (
         content_type="text/plain",
     ),
 )
+
+IDEMPOTENCY_KEY: Schema = {
+    "name": "idempotency-key",
+    "in": "header",
+    "required": False,
+    "description": "Of the same key on the same path within 24 hours, the first request takes effect; "
+    "the others get its answer again.",
+    "schema": {"type": "string", "minLength": 1, "maxLength": 255, "pattern": "^[!-~]+$"},
+    "example": "0f6f0b0e-9d0e-4a57-9d2c-order-4711",
+}

@@ -10,7 +10,8 @@ from typing import Any, Union, get_args, get_origin, get_type_hints
 
 import attrs
 
-Schema = dict[str, Any]
+from cronhook_core.wire.converter import to_json
+from cronhook_server.openapi.bounds import BOUNDS, RULES, Schema
 
 _PLAIN: dict[Any, Schema] = {
     str: {"type": "string"},
@@ -32,23 +33,46 @@ def schemas_of(*models: type[Any]) -> dict[str, Schema]:
 
 
 def reference(model: type[Any]) -> Schema:
-    return {"$ref": f"#/components/schemas/{model.__name__}"}
+    return reference_to(model.__name__)
+
+
+def reference_to(name: str) -> Schema:
+    return {"$ref": f"#/components/schemas/{name}"}
+
+
+def partial(schema: Schema, name: str) -> Schema:
+    """The schema of an object of which every field may be left out and then stays as it is."""
+    fields = {field: _without_default(described) for field, described in schema["properties"].items()}
+    return schema | {"properties": fields, "required": []} | RULES.get(name, {})
 
 
 def _add(model: type[Any], found: dict[str, Schema]) -> None:
-    if model.__name__ in found:
+    name = model.__name__
+    if name in found:
         return
     hints = get_type_hints(model)
     schema: Schema = {}
-    found[model.__name__] = schema
-    reads = not model.__name__.endswith(("Write", "Rotate"))
+    found[name] = schema
+    reads = not name.endswith(("Write", "Rotate"))
     attributes = attrs.fields(model)
     schema |= {
         "type": "object",
-        "properties": {attribute.name: _schema(hints[attribute.name], found) for attribute in attributes},
+        "properties": {
+            attribute.name: _field(name, attribute, hints[attribute.name], found) for attribute in attributes
+        },
         "required": [attribute.name for attribute in attributes if reads or attribute.default is attrs.NOTHING],
         "additionalProperties": False,
+        **({} if reads else RULES.get(name, {})),
     }
+
+
+def _field(model: str, attribute: attrs.Attribute[Any], hint: Any, found: dict[str, Schema]) -> Schema:
+    schema = _bounded(_schema(hint, found), BOUNDS.get((model, attribute.name), {}))
+    default = attribute.default
+    if model.endswith(("Write", "Rotate")) and default is not attrs.NOTHING and default is not None:
+        value = default.factory() if isinstance(default, attrs.Factory) else default  # type: ignore[arg-type]
+        schema |= {"default": to_json(value)}
+    return schema
 
 
 def _schema(hint: Any, found: dict[str, Schema]) -> Schema:
@@ -67,3 +91,20 @@ def _schema(hint: Any, found: dict[str, Schema]) -> Schema:
     if isinstance(hint, type) and issubclass(hint, StrEnum):
         return {"type": "string", "enum": [word.value for word in hint]}
     raise TypeError(f"no schema says {hint}")
+
+
+def _bounded(schema: Schema, bounds: Schema) -> Schema:
+    """The schema within bounds, which hold for what is not null, and for items and values where they name these."""
+    if "anyOf" in schema and bounds:
+        parts = [part if part == {"type": "null"} else _bounded(part, bounds) for part in schema["anyOf"]]
+        return {"anyOf": parts}
+    nested = {
+        key: _bounded(schema[key], bounds[key])
+        for key in ("items", "additionalProperties")
+        if key in schema and key in bounds
+    }
+    return schema | bounds | nested
+
+
+def _without_default(schema: Schema) -> Schema:
+    return {key: value for key, value in schema.items() if key != "default"}

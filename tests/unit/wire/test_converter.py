@@ -79,7 +79,7 @@ def test_there_and_back() -> None:
         ({"text": "", "numbers": {"1": 2}}, "/numbers", "must be an array, not an object"),
         ({"text": "", "numbers": [1, "2"]}, "/numbers/1", "must be an integer, not text"),
         ({"text": "", "numbers": [True]}, "/numbers/0", "must be an integer, not true or false"),
-        ({"text": "", "numbers": [1.0]}, "/numbers/0", "without a point"),
+        ({"text": "", "numbers": [1.5]}, "/numbers/0", "must be an integer, not a number"),
         ({"text": "", "words": []}, "/words", "must be an object, not an array"),
         ({"text": "", "words": {"a/b~": 1}}, "/words/a~1b~0", "must be text, not a number"),
         ({"text": "", "inner": {}}, "/inner/number", "is required"),
@@ -92,6 +92,10 @@ def test_refuses(value: object, pointer: str, reason: str) -> None:
     found = problems_of(value)
     assert list(found) == [pointer]
     assert reason in found[pointer]
+
+
+def test_an_integer_is_one_however_it_is_written() -> None:
+    assert read_request({"text": "", "numbers": [1.0, 2e1, 3]}, Outer).numbers == (1, 20, 3)
 
 
 def test_tells_all_problems_at_once() -> None:

@@ -6,7 +6,7 @@ import pytest
 from cronhook_core.domain.execution import ExecutionStatus
 from cronhook_core.domain.job import Job, JobDefinition, JobStatus
 from cronhook_core.domain.schedule import CronSchedule, OneTimeSchedule
-from cronhook_core.errors import InvalidCron, InvalidHeaders, InvalidRequest, InvalidTimezone
+from cronhook_core.errors import Conflict, InvalidCron, InvalidHeaders, InvalidRequest, InvalidTimezone
 from cronhook_core.wire.converter import read_request, to_json
 from cronhook_core.wire.job_patch import patched
 from cronhook_core.wire.v1 import JobRead, JobWrite
@@ -194,6 +194,14 @@ class TestPatched:
         with pytest.raises(InvalidRequest):
             self.patch(**changes)
 
+    def test_a_job_that_runs_once_has_no_zone_of_its_own(self) -> None:
+        once = self.patch(run_at="2030-01-02T00:00:00Z")
+        with pytest.raises(Conflict):
+            patched(once, {"timezone": "UTC"}, default_timeout=TEN_SECONDS)
+        assert patched(once, {"timezone": None}, default_timeout=TEN_SECONDS) == once
+        with pytest.raises(InvalidRequest):
+            patched(once, {"cron": None}, default_timeout=TEN_SECONDS)
+
     @pytest.mark.parametrize("changes", [None, [], "x", 1])
     def test_refuses_what_is_no_object(self, changes: object) -> None:
         with pytest.raises(InvalidRequest, match="must be an object"):
@@ -202,3 +210,10 @@ class TestPatched:
     def test_the_payload_stays_byte_for_byte(self) -> None:
         assert self.patch(name="new").payload is self.before.payload
         assert self.patch(payload=None).payload == b"null"
+
+
+@pytest.mark.parametrize("seconds", [0.999_999_9, 60.000_000_1])
+def test_a_timeout_just_beyond_a_bound_is_not_rounded_onto_it(seconds: float) -> None:
+    with pytest.raises(InvalidRequest):
+        definition(timeout_seconds=seconds)
+    assert definition(timeout_seconds=round(seconds)).timeout == timedelta(seconds=round(seconds))

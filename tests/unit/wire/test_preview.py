@@ -42,3 +42,10 @@ def test_what_could_not_be_stored_has_no_preview() -> None:
 def test_the_count_is_bounded(count: int) -> None:
     with pytest.raises(InvalidRequest, match="between 1 and 100"):
         PreviewWrite(cron="* * * * *", count=count).schedule()
+
+
+def test_after_goes_with_a_cron_line() -> None:
+    asked = PreviewWrite(run_at=datetime(2030, 1, 1, tzinfo=UTC), after=datetime(2029, 1, 1, tzinfo=UTC))
+    with pytest.raises(InvalidRequest) as refused:
+        asked.schedule()
+    assert refused.value.pointer == "/after"

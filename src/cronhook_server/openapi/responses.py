@@ -1,0 +1,95 @@
+"""What an operation answers, status by status."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import attrs
+
+from cronhook_core.wire import v1
+from cronhook_core.wire.converter import to_json
+from cronhook_core.wire.problem import KINDS, RETRY_AFTER_SECONDS, problem
+from cronhook_server.openapi.bounds import Schema
+from cronhook_server.openapi.examples import REQUEST_ID, example_of
+from cronhook_server.openapi.operations import OPERATIONS, Operation
+from cronhook_server.openapi.schemas import reference
+from cronhook_server.problems import MEDIA_TYPE
+
+_EVERYWHERE = ("method_not_allowed", "internal")
+_WITH_KEY = ("invalid_request", "unauthenticated", "forbidden", "rate_limited", "unavailable")
+
+HEADERS: dict[str, Schema] = {
+    "x-request-id": {
+        "description": "Names this request in the server's log.",
+        "required": True,
+        "schema": {"type": "string", "pattern": "^req_[0-9a-f]{24}$"},
+    },
+    "location": {
+        "description": "The path of what was made.",
+        "required": True,
+        "schema": {"type": "string", "format": "uri-reference"},
+    },
+    "retry-after": {
+        "description": "Seconds after which another try makes sense.",
+        "required": True,
+        "schema": {"type": "integer", "minimum": 1},
+    },
+    "allow": {"description": "The methods of this path.", "required": True, "schema": {"type": "string"}},
+    "www-authenticate": {"description": "What is asked for.", "required": True, "schema": {"type": "string"}},
+}
+_OF_STATUS = {401: "www-authenticate", 405: "allow"}
+
+
+def responses_of(operation: Operation) -> dict[str, Any]:
+    told = {status: _answer(operation, status) for status in (operation.status, *operation.also)}
+    codes = (*_EVERYWHERE, *(_WITH_KEY if operation.scope else ()), *operation.codes)
+    for status in sorted({KINDS[code].status for code in codes} - told.keys()):
+        told[status] = _problem([code for code in KINDS if code in codes and KINDS[code].status == status], operation)
+    return {str(status): told[status] for status in sorted(told)}
+
+
+def _answer(operation: Operation, status: int) -> Schema:
+    described: Schema = {"description": operation.summary, "headers": _headers("x-request-id")}
+    if operation.location:
+        described["headers"] |= _headers("location")
+    if operation.model is None:
+        return described
+    schema = reference(operation.model) if attrs.has(operation.model) else {"type": "string"}
+    content = {"schema": schema, "example": example_of(operation.model, status)}
+    described["content"] = {operation.content_type: content}
+    return described | ({"links": _links(operation.makes)} if operation.makes else {})
+
+
+def _links(made: str) -> dict[str, Schema]:
+    """What can be done with what was made: its id names it in other paths."""
+    return {
+        operation.name: {"operationId": operation.name, "parameters": {made: "$response.body#/id"}}
+        for operation in OPERATIONS
+        if f"{{{made}}}" in operation.path
+    }
+
+
+def _problem(codes: list[str], operation: Operation) -> Schema:
+    status = KINDS[codes[0]].status
+    also = _OF_STATUS.get(status) or ("retry-after" if RETRY_AFTER_SECONDS.keys() & set(codes) else "")
+    return {
+        "description": "; ".join(f"`{code}`: {KINDS[code].title}" for code in codes),
+        "headers": _headers("x-request-id", *([also] if also else [])),
+        "content": {
+            MEDIA_TYPE: {
+                "schema": reference(v1.Problem),
+                "examples": {code: {"value": _example(code, operation.path)} for code in codes},
+            }
+        },
+    }
+
+
+def _headers(*names: str) -> dict[str, Schema]:
+    return {name: {"$ref": f"#/components/headers/{name}"} for name in names}
+
+
+def _example(code: str, path: str) -> Any:
+    pointers = {"invalid_request": "/name", "invalid_headers": "/headers/host"}
+    word = code.removeprefix("invalid_")
+    errors = [(pointers.get(code, f"/{word}"), KINDS[code].title)] if code.startswith("invalid_") else []
+    return to_json(problem(code, f"{KINDS[code].title}.", instance=path, request_id=REQUEST_ID, errors=errors))
