@@ -19,11 +19,14 @@ _ADVISORY_LOCK = 0x63726F6E686F6F6B
 """The number under which installations of cronhook change one Postgres database's schema one after the other."""
 
 
-def engine_for(database_url: str) -> Engine:
-    """An engine that keeps no connection open, for commands that run once."""
+def engine_for(database_url: str, *, connect_within: int | None = None) -> Engine:
+    """An engine that keeps no connection open, for commands that run once.
+
+    ``connect_within``: whole seconds for connecting to Postgres; None: what the URL says, or the driver.
+    """
     if is_sqlite(database_url):
         return sqlite_engine(sqlite_path(database_url))
-    return _postgres_engine(postgres_url(database_url))
+    return _postgres_engine(postgres_url(database_url), connect_within)
 
 
 def sqlite_engine(path: str, *, begin: str = "BEGIN IMMEDIATE", pool: type[Pool] = NullPool) -> Engine:
@@ -82,7 +85,8 @@ def lock_schema(connection: Connection) -> None:
         connection.exec_driver_sql(f"SELECT pg_advisory_xact_lock({_ADVISORY_LOCK})")
 
 
-def _postgres_engine(url: str) -> Engine:
+def _postgres_engine(url: str, connect_within: int | None) -> Engine:
     import psycopg  # not installed where only SQLite is used
 
-    return create_engine("postgresql+psycopg://", creator=lambda: psycopg.connect(url), poolclass=NullPool)
+    options: Any = {} if connect_within is None else {"connect_timeout": connect_within}
+    return create_engine("postgresql+psycopg://", creator=lambda: psycopg.connect(url, **options), poolclass=NullPool)

@@ -30,7 +30,7 @@ def upgrade(database_url: str) -> None:
 def upgrade_within(connection: Connection) -> None:
     """As `upgrade`, within the connection's transaction, which the caller commits."""
     lock_schema(connection)
-    if not _is_newer(current_revision(connection)):
+    if not is_newer(current_revision(connection)):
         config = _config()
         config.attributes["connection"] = connection
         command.upgrade(config, "head")
@@ -58,12 +58,13 @@ def check_schema(connection: Connection) -> str | None:
     found, wanted = current_revision(connection), head_revision()
     if found == wanted:
         return None
-    if _is_newer(found):
+    if is_newer(found):
         return found
     raise SchemaMismatch(found, wanted)
 
 
-def _is_newer(revision: str | None) -> bool:
+def is_newer(revision: str | None) -> bool:
+    """Whether a later version of cronhook made it."""
     return revision is not None and all(revision != known.revision for known in _scripts().walk_revisions())
 
 
