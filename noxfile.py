@@ -66,6 +66,13 @@ def soak(session: nox.Session) -> None:
 
 
 @nox.session
+def prometheus(session: nox.Session) -> None:
+    """A real Prometheus, of Debian's package, scrapes real processes; promtool checks what is shipped for it."""
+    install_as_users_do(session, "tests")
+    session.run("pytest", "--debian", *(session.posargs or [existing(session, "tests/integration/prometheus")]))
+
+
+@nox.session
 def mutants(session: nox.Session) -> None:
     """The core broken in known ways, each of which the model must notice; names of some may follow."""
     install_as_users_do(session, "tests")
