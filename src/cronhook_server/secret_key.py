@@ -13,12 +13,17 @@ from cronhook_core.errors import ConfigurationError
 VARIABLE = "CRONHOOK_SECRET_KEY"
 
 
+def key_file_of(database: Path) -> Path:
+    """Where the key of a SQLite file is kept."""
+    return database.with_name(f"{database.name}.key")
+
+
 def secret_key_beside(database: Path) -> str:
     """The key kept in ``<database>.key``; makes it, readable by its owner alone, where there is none.
 
     Processes that make it at the same time all get the same one. Raises `ConfigurationError` where it cannot be read.
     """
-    path = database.with_name(f"{database.name}.key")
+    path = key_file_of(database)
     try:
         if not path.exists():
             _make(path)

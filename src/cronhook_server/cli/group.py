@@ -35,6 +35,7 @@ COMMANDS = {
     "openapi": _Entry(_USE, "Print the OpenAPI document of the API."),
     "preview": _Entry(_LOOK, "Show when a cron line would run."),
     "lint": _Entry(_LOOK, "Say what the lines of a crontab mean, and what will surprise."),
+    "doctor": _Entry(_OPERATE, "Check the installation, and say what to do."),
     "settings": _Entry(_OPERATE, "Show the settings in force."),
     "migrate": _Entry(_OPERATE, "Bring the database to this version's schema."),
     "backup": _Entry(_OPERATE, "Copy the SQLite file while everybody works on."),
