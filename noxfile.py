@@ -73,6 +73,13 @@ def prometheus(session: nox.Session) -> None:
 
 
 @nox.session
+def pooler(session: nox.Session) -> None:
+    """The suites of the stores, and daemons, through a real PgBouncer of Debian's package."""
+    install_as_users_do(session, "tests")
+    session.run("pytest", "--debian", *(session.posargs or [existing(session, "tests/pooler")]))
+
+
+@nox.session
 def mutants(session: nox.Session) -> None:
     """The core broken in known ways, each of which the model must notice; names of some may follow."""
     install_as_users_do(session, "tests")

@@ -57,6 +57,7 @@ class ServerProcess(ABC):
     """What the life of every server process has in common."""
 
     account: str | None = None  # the user it runs as; None: the user of the tests
+    environment: Mapping[str, str] | None = None  # None: that of the tests
 
     def __init__(self) -> None:
         self.folder = WATCHDOG.make_folder()
@@ -91,6 +92,7 @@ class ServerProcess(ABC):
             self._process = subprocess.Popen(
                 self._command(),
                 cwd=self.folder,
+                env=self.environment,
                 stdin=subprocess.DEVNULL,
                 stdout=log,
                 stderr=log,
