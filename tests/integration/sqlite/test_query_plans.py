@@ -8,14 +8,14 @@ from typing import Any
 import pytest
 from sqlalchemy import Connection, event
 
-from cronhook_core.backends.sql import engine_reads, reads
+from cronhook_core.backends.sql import engine_reads, reads, writes
 from cronhook_core.backends.sqlite import SqliteDatabase, upkeep
 from cronhook_core.backends.sqlite.claiming import claim
 from cronhook_core.backends.sqlite.planning import plan
 from cronhook_core.backends.sqlite.results import finish
 from cronhook_core.domain.claim import ClaimRef
 from cronhook_core.domain.execution import Trigger
-from cronhook_core.ports.job_catalog import JobFilter
+from cronhook_core.ports.job_catalog import CancelQueued, JobFilter
 from cronhook_core.testing.builders import NOW, make_execution, make_job, make_plan, succeeded
 
 Work = Callable[[Connection], Any]
@@ -66,6 +66,10 @@ INDEXED: dict[str, tuple[Work, set[str]]] = {
         {"ix_job_logs_job_id_started_at"},
     ),
     "attempts_of": (lambda c: reads.attempts_of(c, "wsp_0", EXECUTION.id), {"sqlite_autoindex_job_logs_1"}),
+    "cancel_queued": (
+        lambda c: writes.cancel_queued(c, JOB.id, CancelQueued(reason="deleted", manual_too=True), NOW),
+        {"ix_executions_job_id_queued"},
+    ),
     "prunable": (
         lambda c: upkeep.prunable(c, NOW, 10),
         {"ix_executions_finished_at", "ix_executions_job_id_id"},
