@@ -39,6 +39,7 @@ class WorkerLife:
         self._is_idle = is_idle
         self._buried = False
         self._trusted_until = 0.0
+        self._registering: str | None = None
         self.worker_id: str | None = None
 
     @property
@@ -56,14 +57,14 @@ class WorkerLife:
         return BEAT_INTERVAL.total_seconds()
 
     async def end(self) -> None:
-        """Forget the worker's registration, if the store can be reached."""
-        if self.worker_id is None:
-            return
+        """Forget the worker's registration, if the store can be reached, also one whose answer never came."""
+        ids = [worker_id for worker_id in (self.worker_id, self._registering) if worker_id is not None]
+        self.worker_id = self._registering = None
         try:
-            await self._registry.retire_worker(self.worker_id)
+            for worker_id in ids:
+                await self._registry.retire_worker(worker_id)
         except StoreUnavailable:
             self._database.failed()
-        self.worker_id = None
 
     async def _live(self) -> None:
         if self.worker_id is None or (self._buried and self._is_idle()):
@@ -74,9 +75,9 @@ class WorkerLife:
     async def _register(self) -> None:
         now = self._clock.now()
         began = self._clock.monotonic()
-        worker_id = new_id("wrk", now, self._random)
+        worker_id = self._registering = self._registering or new_id("wrk", now, self._random)
         await self._registry.register_worker(worker_id, now)
-        self.worker_id = worker_id
+        self.worker_id, self._registering = worker_id, None
         self._buried = False
         self._trust(began)
         self._hooks.worker_registered(worker_id, now)

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from bisect import bisect_left
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from datetime import datetime, timedelta
 
 import attrs
 
-from tests.faults.history import Arrival, Bounds, Fault, FaultLog, History, Row, Text
+from tests.faults.history import Bounds, Fault, FaultLog, History, Row, Text
 from tests.faults.records import gone_acts, in_order, read_postgres
 from tests.faults.soak.fleet import Fleet
 from tests.faults.soak.injector import Happened
@@ -21,6 +21,7 @@ BOUNDS = Bounds(planning=timedelta(seconds=25), memory_bytes=400_000_000)
 QUIET_LATENESS = BOUNDS.lateness.total_seconds()
 FORETASTE = timedelta(seconds=3)
 AFTERMATH = timedelta(seconds=6)
+REGISTERING_TAKES = timedelta(seconds=2)
 WRITES_TAKE = timedelta(seconds=1)
 """Within this time of its end, a result may have waited to be written."""
 
@@ -36,12 +37,13 @@ def history_of(fleet: Fleet, users: Users, watch: Watch, happened: Sequence[Happ
     arrivals = fleet.receiver.arrivals
     logs = [Text(name, process.log()) for name, process in fleet.processes.items()]
     registrations = {name: registered(fleet, name) for name in WORKERS}
+    silent = unannounced(database.workers, registrations.values())
     return History(
         acts=in_order(users.acts, gone_acts(database)),
         database=database,
         arrivals=arrivals,
         fault_log=FaultLog(
-            faults=faults_of(happened, database.attempts, arrivals, registrations),
+            faults=faults_of(happened, database.attempts, registrations, silent),
             texts=[*logs, Text(POSTGRES, fleet.postgres.log())],
             answers=users.answers,
             probes=watch.probes,
@@ -58,6 +60,12 @@ def registered(fleet: Fleet, name: str) -> list[Registration]:
     return [Registration(datetime.fromisoformat(event["timestamp"]), event["worker_id"]) for event in events]
 
 
+def unannounced(workers: Iterable[Row], registrations: Iterable[Sequence[Registration]]) -> list[Registration]:
+    """Registrations whose worker could not say so any more."""
+    announced = {registration.worker_id for known in registrations for registration in known}
+    return [Registration(row["registered_at"], row["id"]) for row in workers if row["id"] not in announced]
+
+
 def ids_between(registrations: Sequence[Registration], began: datetime, ended: datetime) -> frozenset[str]:
     """The id that was in force at the beginning, and all that came until the end."""
     later = bisect_left(registrations, began, key=lambda registration: registration.at)
@@ -67,8 +75,8 @@ def ids_between(registrations: Sequence[Registration], began: datetime, ended: d
 def faults_of(
     happened: Sequence[Happened],
     attempts: Sequence[Row],
-    arrivals: Sequence[Arrival],
     registrations: Mapping[str, Sequence[Registration]],
+    silent: Sequence[Registration] = (),
 ) -> list[Fault]:
     """Each with what was in flight when it hit, and the lateness that it and those beside it may cause."""
     return [
@@ -79,7 +87,9 @@ def faults_of(
             ended=fault.ended,
             hard=is_hard(fault, happened),
             sends_in_flight=len(list(_in_flight(fault, attempts, _ids_hit(fault, registrations)))),
-            workers=_ids_hit(fault, registrations) if is_hard(fault, happened) else frozenset(),
+            workers=_ids_hit(fault, registrations) | _cut_short(fault, silent)
+            if is_hard(fault, happened)
+            else frozenset(),
             lateness=_lateness(fault, happened),
             aftermath=AFTERMATH,
             foretaste=FORETASTE,
@@ -108,6 +118,12 @@ def _worker_hit(fault: Happened) -> str | None:
 def _ids_hit(fault: Happened, registrations: Mapping[str, Sequence[Registration]]) -> frozenset[str]:
     name = _worker_hit(fault)
     return frozenset() if name is None else ids_between(registrations[name], fault.began, fault.hit)
+
+
+def _cut_short(fault: Happened, silent: Sequence[Registration]) -> frozenset[str]:
+    """Registrations that this fault of a worker may have cut short."""
+    ids = (r.worker_id for r in silent if fault.began - REGISTERING_TAKES <= r.at <= fault.hit)
+    return frozenset(ids) if _worker_hit(fault) else frozenset()
 
 
 def _in_flight(fault: Happened, attempts: Sequence[Row], workers: frozenset[str]) -> Iterator[Row]:
