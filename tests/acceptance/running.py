@@ -20,7 +20,7 @@ from tests.services import free_port, wait_until
 from tests.watchdog import WATCHDOG
 
 COMMAND = Path(sys.executable).with_name("cronhook")
-START_SECONDS = 20.0
+START_SECONDS = 60.0
 STOP_SECONDS = 30.0
 
 
