@@ -18,6 +18,10 @@ def command() -> None:
 
     Any number may run on one database, behind a balancer. SIGTERM lets requests under way end; a second one ends at
     once.
+
+    \b
+    Example:
+      CRONHOOK_HOST=0.0.0.0 cronhook api
     """
     settings = Settings.read(os.environ)
     configure_logging(settings.log_format)

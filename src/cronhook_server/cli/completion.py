@@ -13,8 +13,8 @@ def command(shell: str) -> None:
 
     \b
     Examples:
-      cronhook completion bash > ~/.local/share/bash-completion/completions/cronhook
-      cronhook completion zsh > ~/.zfunc/_cronhook      # with fpath+=~/.zfunc before compinit
+      source <(cronhook completion bash)              # in ~/.bashrc
+      cronhook completion zsh > ~/.zfunc/_cronhook    # with fpath+=~/.zfunc
       cronhook completion fish > ~/.config/fish/completions/cronhook.fish
     """
     from cronhook_server.cli.group import cli

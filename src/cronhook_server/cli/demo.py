@@ -20,6 +20,10 @@ def command() -> None:
     """Watch a one-time job fail and be retried, a cron job, their signatures and their log, in ten seconds.
 
     Everything is real and happens on this machine, in a temporary folder that is removed at the end.
+
+    \b
+    Example:
+      cronhook demo
     """
     try:
         run(_play())

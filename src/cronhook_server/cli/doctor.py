@@ -44,7 +44,7 @@ def command(output: OutputFormat) -> None:
     \b
     Examples:
       cronhook doctor
-      cronhook doctor -o json | jq -r '.checks[] | select(.status != "ok") | .advice'
+      cronhook doctor -o json | jq '.checks[] | select(.status != "ok")'
     """
     checks = list(_checks())
     if output is OutputFormat.TABLE:

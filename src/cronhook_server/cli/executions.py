@@ -11,6 +11,7 @@ from cronhook_core.wire.converter import to_json
 from cronhook_server.cli.api_client import with_client
 from cronhook_server.cli.exit_codes import ExitCode
 from cronhook_server.cli.listing import how_many, page_size, print_list
+from cronhook_server.cli.ordered_group import HELP_NAMES, OrderedGroup
 from cronhook_server.cli.output import OutputFormat, output_option, print_one, print_table, print_text
 from cronhook_server.cli.showing import EXECUTIONS, LOGS, execution_row, log_row, present
 from cronhook_server.cli.waiting import wait_for_end, wait_for_option, wait_option
@@ -22,7 +23,7 @@ if TYPE_CHECKING:
 _STATUSES = ["queued", "running", "succeeded", "failed", "cancelled", "skipped"]
 
 
-@click.group("executions", context_settings={"help_option_names": ["-h", "--help"]})
+@click.group("executions", cls=OrderedGroup, context_settings=HELP_NAMES)
 def command() -> None:
     """Look at occurrences of jobs; cancel and replay them.
 
@@ -48,7 +49,8 @@ def list_executions(
 
     \b
     Example:
-      cronhook executions list JOB_ID --status failed -o jsonl | jq -r .id | xargs -n1 cronhook executions replay
+      cronhook executions list JOB_ID --status failed -o jsonl | jq -r .id |
+          xargs -n1 cronhook executions replay
     """
     pages = client.executions.list(job_id, status=status, limit=page_size(limit, everything))
     print_list(pages, EXECUTIONS, execution_row, output, limit=limit, everything=everything)

@@ -2,12 +2,23 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from importlib import import_module
 from typing import Any, NamedTuple, cast
 
 import rich_click as click
 
+from cronhook_server.cli.ordered_group import HELP_NAMES
+
 _LISTING = "cronhook_server.listing"
+_LOOK_OF_HELP = {
+    "commands_before_options": True,
+    "max_width": 100,
+    "padding_helptext_first_line": (0, 0, 1, 0),
+    "style_helptext": "",
+    "text_paragraph_linebreaks": "\n\n",
+}
 _RUN, _USE, _LOOK, _OPERATE = "Run", "Jobs, through the API", "Cron lines, without a server", "Operate"
 
 
@@ -65,17 +76,30 @@ class LazyGroup(click.RichGroup):
         ctx.meta[_LISTING] = True
         return super().shell_complete(ctx, incomplete)
 
+    def make_context(
+        self, info_name: str | None, args: list[str], parent: click.Context | None = None, **extra: Any
+    ) -> click.RichContext:
+        with _broken_pipe_told_apart():
+            return cast("click.RichContext", super().make_context(info_name, args, parent, **extra))
+
     def invoke(self, ctx: click.Context) -> Any:
-        try:
+        with _broken_pipe_told_apart():
             return super().invoke(ctx)
-        except BrokenPipeError:
-            from cronhook_server.cli.failure import PipeClosed
-
-            raise PipeClosed from None
 
 
-@click.group(cls=LazyGroup, context_settings={"help_option_names": ["-h", "--help"]})
-@click.rich_config({"commands_before_options": True})
+@contextmanager
+def _broken_pipe_told_apart() -> Iterator[None]:
+    """The library below would end the process with the code of any mistake."""
+    try:
+        yield
+    except BrokenPipeError:
+        from cronhook_server.cli.failure import PipeClosed
+
+        raise PipeClosed from None
+
+
+@click.group(cls=LazyGroup, context_settings=HELP_NAMES)
+@click.rich_config(_LOOK_OF_HELP)
 @click.version_option(package_name="cronhook", prog_name="cronhook")
 def cli() -> None:
     """Scheduled webhooks that you own.

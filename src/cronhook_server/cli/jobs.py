@@ -17,6 +17,7 @@ from cronhook_server.cli.executions import print_ended
 from cronhook_server.cli.job_fields import CLEARED, cleared, fields_of, job_options
 from cronhook_server.cli.listing import how_many, page_size, print_list
 from cronhook_server.cli.logs import command as logs_command
+from cronhook_server.cli.ordered_group import HELP_NAMES, OrderedGroup
 from cronhook_server.cli.output import OutputFormat, output_option, print_one
 from cronhook_server.cli.preview import print_preview
 from cronhook_server.cli.showing import JOBS, job_row
@@ -30,13 +31,13 @@ _idempotency_option = click.option(
 )
 
 
-@click.group("jobs", context_settings={"help_option_names": ["-h", "--help"]})
+@click.group("jobs", cls=OrderedGroup, context_settings=HELP_NAMES)
 def command() -> None:
     """Create, list, change, pause, run and delete jobs.
 
     \b
     Examples:
-      cronhook jobs create --name report --cron '30 2 * * *' -z Europe/Berlin --url https://app.example/hook
+      cronhook jobs create --name report --cron @daily --url https://app.example/
       cronhook jobs list --status active
       cronhook jobs run JOB_ID --wait
     """
@@ -52,9 +53,12 @@ def create(client: Cronhook, /, output: OutputFormat, idempotency_key: str | Non
 
     \b
     Examples:
-      cronhook jobs create --name report --cron '30 2 * * 1-5' -z Europe/Berlin --url https://app.example/hook
-      cronhook jobs create --name reminder --in 10m --url https://app.example/hook --payload '{"user": 7}'
-      jq '.users' data.json | cronhook jobs create --name sync --cron @hourly --url https://app.example/hook --payload -
+      cronhook jobs create --name report --url https://app.example/report \\
+          --cron '30 2 * * 1-5' --timezone Europe/Berlin
+      cronhook jobs create --name reminder --url https://app.example/remind \\
+          --in 10m --payload '{"user": 7}' --retry-delays 10s,1m
+      jq .users data.json | cronhook jobs create --name sync \\
+          --url https://app.example/sync --cron @hourly --payload -
     """
     fields = fields_of(**options)
     if ("cron" in fields) == ("run_at" in fields):
@@ -83,7 +87,7 @@ def list_jobs(
     \b
     Examples:
       cronhook jobs list --status paused
-      cronhook jobs list --all -o jsonl | jq -r 'select(.last_run_status == "failed") | .id'
+      cronhook jobs list --all -o jsonl | jq 'select(.last_run_status == "failed")'
     """
     pages = client.jobs.list(status=status, tag=tag, q=search, limit=page_size(limit, everything))
     print_list(pages, JOBS, job_row, output, limit=limit, everything=everything)
@@ -117,7 +121,7 @@ def update(client: Cronhook, /, job_id: str, clear: tuple[str, ...], output: Out
     \b
     Examples:
       cronhook jobs update JOB_ID --cron '0 3 * * *' -z Europe/Berlin
-      cronhook jobs update JOB_ID --header 'authorization: Bearer NEW' --clear tags
+      cronhook jobs update JOB_ID --header 'x-token: NEW' --clear tags
     """
     given = fields_of(**options)
     taken = cleared(clear)
@@ -138,7 +142,8 @@ def pause(client: Cronhook, job_id: str, idempotency_key: str | None, output: Ou
 
     \b
     Example:
-      cronhook jobs list --tag nightly -o jsonl | jq -r .id | xargs -n1 cronhook jobs pause
+      cronhook jobs list --tag nightly -o jsonl | jq -r .id |
+          xargs -n1 cronhook jobs pause
     """
     print_job(to_json(client.jobs.pause(job_id, idempotency_key=idempotency_key)), output)
 

@@ -16,6 +16,7 @@ from cronhook_core.wire.account import KeyMade, KeyRead
 from cronhook_core.wire.converter import to_json
 from cronhook_server.cli.api_client import client_options, open_client
 from cronhook_server.cli.arguments import DURATION, INSTANT
+from cronhook_server.cli.ordered_group import HELP_NAMES, OrderedGroup
 from cronhook_server.cli.output import OutputFormat, output_option, print_json, print_one, print_rows
 from cronhook_server.cli.showing import KEYS, key_row, present
 
@@ -41,7 +42,7 @@ def _scopes(_: click.Context, __: click.Parameter, written: str) -> tuple[Scope,
         raise click.BadParameter(f"scopes are {', '.join(Scope)}, separated by commas") from None
 
 
-@click.group("keys", context_settings={"help_option_names": ["-h", "--help"]})
+@click.group("keys", cls=OrderedGroup, context_settings=HELP_NAMES)
 def command() -> None:
     """Make, list, rotate and revoke API keys.
 
@@ -76,7 +77,7 @@ def create(
     \b
     Examples:
       cronhook keys create --workspace default
-      export CRONHOOK_API_KEY=$(cronhook keys create -w default -o json | jq -r .key)
+      export CRONHOOK_API_KEY=$(cronhook keys create -w app -o json | jq -r .key)
     """
     if _through_api(workspace, api_key):
         with open_client(base_url, api_key) as client:

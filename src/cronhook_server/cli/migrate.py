@@ -26,6 +26,10 @@ def command(new_secret_key: bool) -> None:
 
     With another secret key all API keys and signing secrets are others, and secret headers that are stored can no
     longer be read: make new keys, give receivers their new secrets, and write those headers again.
+
+    \b
+    Example:
+      CRONHOOK_DATABASE_URL=postgresql://cronhook@db/cronhook cronhook migrate
     """
     settings = Settings.read(os.environ)
     revision = migrate(settings)

@@ -18,6 +18,10 @@ def command() -> None:
 
     Any number may run on one database: one leads, another takes over when it stops or dies. SIGTERM hands the lead over
     at once. Serves /livez and /metrics on CRONHOOK_METRICS_PORT.
+
+    \b
+    Example:
+      CRONHOOK_METRICS_PORT=9101 cronhook scheduler
     """
     settings = Settings.read(os.environ)
     configure_logging(settings.log_format)

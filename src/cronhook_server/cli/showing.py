@@ -15,11 +15,11 @@ JOBS = (
     Column(header="ID", key="id"),
     Column(header="NAME", key="name", least=12),
     Column(header="STATUS", key="status", rank=1),
-    Column(header="SCHEDULE", key="schedule", least=14),
+    Column(header="SCHEDULE", key="schedule", least=14, rank=2),
     Column(header="NEXT RUN", key="next_run"),
-    Column(header="LAST RUN", key="last_run", rank=3),
-    Column(header="RESULT", key="last_run_status", rank=2),
-    Column(header="URL", key="callback_url", least=24, rank=4),
+    Column(header="LAST RUN", key="last_run", rank=4),
+    Column(header="RESULT", key="last_run_status", rank=3),
+    Column(header="URL", key="callback_url", least=24, rank=5),
 )
 EXECUTIONS = (
     Column(header="ID", key="id"),

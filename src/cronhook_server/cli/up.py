@@ -27,6 +27,11 @@ def command() -> None:
     """Run API, scheduler and worker in one process.
 
     Without settings everything is kept in cronhook.db in this folder, with its secret key beside it.
+
+    \b
+    Examples:
+      cronhook up
+      CRONHOOK_PORT=9000 CRONHOOK_ALLOWED_TARGETS=127.0.0.1/32 cronhook up
     """
     settings = Settings.read(os.environ)
     configure_logging(settings.log_format)

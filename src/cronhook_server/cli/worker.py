@@ -18,6 +18,10 @@ def command() -> None:
 
     Any number may run on one database. SIGTERM lets sends under way end within CRONHOOK_DRAIN_TIMEOUT_SECONDS; a second
     one ends at once. Serves /livez and /metrics on CRONHOOK_METRICS_PORT.
+
+    \b
+    Example:
+      CRONHOOK_WORKER_CONCURRENCY=200 CRONHOOK_METRICS_PORT=9102 cronhook worker
     """
     settings = Settings.read(os.environ)
     configure_logging(settings.log_format)

@@ -9,13 +9,14 @@ import rich_click as click
 from cronhook_core.wire.converter import to_json
 from cronhook_server.cli.api_client import with_client
 from cronhook_server.cli.arguments import DURATION
+from cronhook_server.cli.ordered_group import HELP_NAMES, OrderedGroup
 from cronhook_server.cli.output import OutputFormat, output_option, print_one
 
 if TYPE_CHECKING:
     from cronhook_client import Cronhook
 
 
-@click.group("workspace", context_settings={"help_option_names": ["-h", "--help"]})
+@click.group("workspace", cls=OrderedGroup, context_settings=HELP_NAMES)
 def command() -> None:
     """Show the workspace of the API key, its limits and its signing secret.
 
