@@ -79,6 +79,12 @@ def pooler(session: nox.Session) -> None:
     session.run("pytest", "--debian", *(session.posargs or [existing(session, "tests/pooler")]))
 
 
+def api(session: nox.Session) -> None:
+    """The API against its document on both stores; the number of requests on each may follow (default 20000)."""
+    install_as_users_do(session, "tests")
+    session.run("python", "-m", "tests.openapi", *session.posargs)
+
+
 @nox.session
 def mutants(session: nox.Session) -> None:
     """The core broken in known ways, each of which the model must notice; names of some may follow."""

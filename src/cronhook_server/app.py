@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
-from litestar import Litestar
+from typing import Any
+
+from litestar import Litestar, Request, Response
 from litestar.datastructures import State
+from litestar.routes import HTTPRoute
 
 from cronhook_core.errors import AlreadyAnswered
 from cronhook_server.answering import AnyResponse, respond
@@ -39,6 +42,7 @@ def create_app(services: Services, *, log_requests: bool = True) -> AsgiApp:
         ],
         state=State({"services": services}),
         request_class=ApiRequest,
+        before_request=_methods_of_path,
         exception_handlers={**exception_handlers(), AlreadyAnswered: _repeat},
         request_max_body_size=None,  # bodies are counted where they are read
         logging_config=None,
@@ -46,6 +50,17 @@ def create_app(services: Services, *, log_requests: bool = True) -> AsgiApp:
     )
     asgi: AsgiApp = app  # type: ignore[assignment]  # Litestar has its own types for ASGI's
     return RequestScope(asgi, services.requests, log_requests=log_requests)
+
+
+async def _methods_of_path(request: Request[Any, Any, Any]) -> Response[None] | None:
+    """The answer to OPTIONS; Litestar's own forgets the methods of all handlers of a path but the first."""
+    if request.method != "OPTIONS":
+        return None
+    template = request.scope["path_template"]
+    route = next(
+        route for route in request.app.routes if isinstance(route, HTTPRoute) and route.path_format == template
+    )
+    return Response(None, status_code=204, headers={"allow": ", ".join(sorted(route.methods))})
 
 
 def _repeat(_: object, earlier: AlreadyAnswered) -> AnyResponse:

@@ -12,12 +12,14 @@ from cronhook_server.api_request import ApiRequest
 from cronhook_server.auth import requires
 from cronhook_server.reading import Query, grace_of, read_json_body, read_optional_json, refuse_idempotency
 
+_ADMIN = (requires(Scope.ADMIN),)
+"""On each route, for OPTIONS asks for no key."""
+
 
 class KeyRoutes(Controller):
     path = "/v1/keys"
-    guards = (requires(Scope.ADMIN),)
 
-    @post()
+    @post(guards=_ADMIN)
     async def create(self, request: ApiRequest) -> AnyResponse:
         Query(request)
         refuse_idempotency(request)
@@ -28,18 +30,18 @@ class KeyRoutes(Controller):
         )
         return respond_with(KeyMade.showing(key, text), status=201)
 
-    @get()
+    @get(guards=_ADMIN)
     async def list_all(self, request: ApiRequest) -> AnyResponse:
         Query(request)
         keys = await request.services.keys.list(request.caller.workspace_id)
         return respond_with(KeyList(data=tuple(map(KeyRead.of, keys))))
 
-    @delete("/{key_id:str}", status_code=204)
+    @delete("/{key_id:str}", guards=_ADMIN, status_code=204)
     async def revoke(self, request: ApiRequest) -> None:
         Query(request)
         await request.services.keys.revoke(request.caller.workspace_id, request.path_id("key"))
 
-    @post("/{key_id:str}/rotate")
+    @post("/{key_id:str}/rotate", guards=_ADMIN)
     async def rotate(self, request: ApiRequest) -> AnyResponse:
         Query(request)
         key_id = request.path_id("key")

@@ -114,6 +114,22 @@ async def test_other_methods(api: Api, method: str, path: str, allowed: str) -> 
     assert refused.headers["allow"] == allowed
 
 
+@pytest.mark.parametrize(
+    ("path", "allowed"),
+    [
+        ("/v1/jobs", "GET, OPTIONS, POST"),
+        ("/v1/jobs/job_01arz3ndektsv4rrffq69g5fav", "DELETE, GET, OPTIONS, PATCH"),
+        ("/v1/keys", "GET, OPTIONS, POST"),
+        ("/health", "GET, OPTIONS"),
+    ],
+)
+async def test_options_names_all_methods_and_asks_for_no_key(api: Api, path: str, allowed: str) -> None:
+    async with api.sending({}) as http:
+        told = await http.options(path)
+    assert (told.status_code, told.headers["allow"], told.content) == (204, allowed, b"")
+    assert told.headers["x-request-id"]
+
+
 @pytest.mark.parametrize("path", ["/", "/v1", "/v2/jobs", "/v1/jobs/a/b/c", "/v1/job", "/%2e%2e/etc/passwd", "/%00"])
 async def test_other_paths(api: Api, path: str) -> None:
     refused = await api.http.get(path)

@@ -1,0 +1,119 @@
+"""Schemathesis against a running server, as often as it takes for so many requests.
+
+Every operation of the document, all phases, valid and invalid data. Requests are counted by the server itself.
+"""
+
+import json
+import os
+import subprocess
+import sys
+from collections import Counter
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import attrs
+import httpx
+from prometheus_client.parser import text_string_to_metric_families
+
+from tests.acceptance.running import Up
+from tests.receiver import Receiver
+
+ROOT = Path(__file__).parents[2]
+COMMAND = Path(sys.executable).with_name("st")
+CONFIGURATION = Path(__file__).with_name("schemathesis.toml")
+CHECKS = (
+    "not_a_server_error",
+    "status_code_conformance",
+    "content_type_conformance",
+    "response_schema_conformance",
+    "response_headers_conformance",
+    "negative_data_rejection",
+    "positive_data_acceptance",
+    "unsupported_method",
+    "allow_header_conformance",
+    "ignored_auth",
+    "use_after_free",
+)
+SETTINGS = {
+    "max_jobs_per_workspace": 10**9,
+    "auth_failures_per_minute": 10**6,
+    "secret_key": "a secret of at least thirty-two characters",
+}
+"""Limits that the run would meet before it has seen anything else."""
+
+Answers = Counter[tuple[str, str, int]]
+
+
+@attrs.frozen
+class Round:
+    """One run of schemathesis: its exit code, and all that it said."""
+
+    exit_code: int
+    output: str
+
+
+class Fuzzing:
+    """Runs against one server, which `answers` asks what it has answered so far: by method, route and status."""
+
+    def __init__(self, up: Up, receiver: Receiver) -> None:
+        self._up = up
+        self._receiver = receiver
+        (key,) = up.get("/v1/keys")["data"]
+        self._key_id: str = key["id"]
+
+    def until(self, requests: int, *, examples: int, seed: int) -> Iterator[Round]:
+        """Rounds with ever other seeds until the server has answered so many requests.
+
+        The first one is complete. The later ones leave out the phases that would only repeat themselves.
+        """
+        yield self.round("examples,coverage,fuzzing,stateful", examples=examples, seed=seed)
+        while self.answers().total() < requests:
+            seed += 1
+            yield self.round("fuzzing,stateful", examples=examples, seed=seed)
+
+    def round(self, phases: str, *, examples: int, seed: int) -> Round:
+        options = ["--mode", "all", "--phases", phases, "--checks", ",".join(CHECKS), "--no-color"]
+        amounts = ["--max-examples", str(examples), "--seed", str(seed), "--continue-on-failure"]
+        target = [f"{self._up.url}/openapi.json", "--header", f"x-api-key: {self._up.key}"]
+        ran = subprocess.run(
+            [COMMAND, "--config-file", CONFIGURATION, "run", *target, *options, *amounts],
+            cwd=self._up.folder,
+            env=os.environ | self._environment(),
+            capture_output=True,
+            text=True,
+        )
+        return Round(ran.returncode, ran.stdout + ran.stderr)
+
+    def answers(self) -> Answers:
+        text = httpx.get(f"{self._up.url}/metrics", timeout=30).text
+        families = {family.name: family for family in text_string_to_metric_families(text)}
+        return Counter(
+            {
+                (sample.labels["method"], sample.labels["route"], int(sample.labels["status"])): int(sample.value)
+                for sample in families["cronhook_http_requests"].samples
+                if sample.name == "cronhook_http_requests_total"
+            }
+        )
+
+    def never(self, statuses: range) -> list[str]:
+        """The operations of the document that were never answered with one of these."""
+        answers = self.answers()
+        return [
+            f"{method.upper()} {path}"
+            for path, operations in self.document()["paths"].items()
+            for method in operations
+            if not any(answers[method.upper(), path, status] for status in statuses)
+        ]
+
+    def document(self) -> dict[str, Any]:
+        told: dict[str, Any] = json.loads(httpx.get(f"{self._up.url}/openapi.json").content)
+        return told
+
+    def _environment(self) -> dict[str, str]:
+        return {
+            "CRONHOOK_TEST_RECEIVER": self._receiver.url(""),
+            "CRONHOOK_TEST_KEY_ID": self._key_id,
+            "PYTHONPATH": os.pathsep.join([str(ROOT), *filter(None, [os.environ.get("PYTHONPATH")])]),
+            "SCHEMATHESIS_HOOKS": "tests.openapi.formats",
+        }
