@@ -12,7 +12,7 @@ from cronhook_core.domain.retry_policy import Decision, RetryPolicy
 from cronhook_core.domain.webhook import WebhookResult
 
 
-@frozen(kw_only=True)
+@frozen(kw_only=True, cache_hash=True)
 class ClaimRef:
     """Names one claim: the fence is ``attempt_no``."""
 

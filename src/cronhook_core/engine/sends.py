@@ -68,9 +68,9 @@ class Sends:
         ref = claim.ref
         self._held[ref] = claim
         self._unsent.add(ref)
-        task = asyncio.create_task(self._send(claim))
+        task = asyncio.create_task(self._send(ref, claim))
         self._tasks[ref] = task
-        task.add_done_callback(lambda _: self._leave(claim))
+        task.add_done_callback(lambda _: self._leave(ref, claim))
 
     def settle(self, claim: Claim) -> None:
         """The store has dealt with the claim."""
@@ -95,12 +95,12 @@ class Sends:
         await asyncio.gather(*tasks, return_exceptions=True)
         return CutOff(unsent=unsent, sent=[ref for ref in sent if ref in self._held])
 
-    async def _send(self, claim: Claim) -> None:
+    async def _send(self, ref: ClaimRef, claim: Claim) -> None:
         secrets = await self._secrets(claim)
         if secrets is None or not self._may_start():
-            self._held.pop(claim.ref)
+            self._held.pop(ref)
             return
-        self._unsent.discard(claim.ref)
+        self._unsent.discard(ref)
         self._hooks.attempt_started(claim, self._clock.now())
         self._reported(claim, await self._delivery.attempt(claim, secrets))
 
@@ -113,7 +113,7 @@ class Sends:
             self._hooks.pass_failed("signing secrets", error)
             return None
 
-    def _leave(self, claim: Claim) -> None:
-        del self._tasks[claim.ref]
-        self._unsent.discard(claim.ref)
+    def _leave(self, ref: ClaimRef, claim: Claim) -> None:
+        del self._tasks[ref]
+        self._unsent.discard(ref)
         self._ended(claim)

@@ -12,10 +12,10 @@ from __future__ import annotations
 
 
 def locked_jobs(job_ids: str) -> str:
-    """The CTE ``job``, from a query of ids ``job_id``. Not ``FOR UPDATE``: that would hold up those who only insert rows.
+    """The CTE ``job``, from a query of ``job_id``. Not ``FOR UPDATE``: that would hold up those who only insert rows.
 
-    Each id is probed for by itself: for a whole array of ids that lie close together, as those of a herd do, Postgres 17
-    and later walk through all of the index between them.
+    Each id is probed for by itself: for a whole array of ids that lie close together, as those of a herd do, Postgres
+    17 and later walk through all of the index between them.
     """
     return f"""
 job AS MATERIALIZED (
