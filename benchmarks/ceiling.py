@@ -1,4 +1,7 @@
-"""What the same client reaches on the same loop with nothing around it: a process that only POSTs."""
+"""What the same client reaches on the same loop with nothing around it: a process that only POSTs.
+
+As many requests are under way at once as a worker with the default settings has for one host.
+"""
 
 import asyncio
 import json
@@ -10,9 +13,10 @@ import aiohttp
 from attrs import frozen
 
 from benchmarks.receiver import Receiver
+from cronhook_core.engine.worker import WorkerOptions
 from cronhook_server.process import run
 
-AT_ONCE = 100
+AT_ONCE = WorkerOptions().concurrency // 2
 BODY = b'{"hello":"world"}'
 HEADERS = {
     "content-type": "application/json",

@@ -36,6 +36,12 @@ def run_herd(sizes: Sizes) -> list[Row]:
     return rows
 
 
+def herd_of_one_worker(number: int, count: int, receiver: Receiver) -> Row:
+    """One herd on Postgres and Redis, on servers and daemons of its own."""
+    with on_postgres(with_redis=True) as installation, seeding(installation.database_url) as seeder:
+        return _run("postgres + redis", number, count, installation, seeder, receiver)
+
+
 def _run(name: str, number: int, count: int, installation: Installation, seeder: Seeder, receiver: Receiver) -> Row:
     ceiling = measure_ceiling(receiver, max(count, 5_000))
     due = SystemClock().now() + LEAD

@@ -3,7 +3,8 @@
 import os
 import subprocess
 import sys
-from collections.abc import Iterator, Mapping, Sequence
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 
@@ -15,6 +16,9 @@ from tests.watchdog import WATCHDOG
 
 COMMAND = str(Path(sys.executable).with_name("cronhook"))
 STOP_SECONDS = 20.0
+IDLE_LOOK_SECONDS = 0.5
+IDLE_LOOKS = 40
+IDLE_SHARE = 0.1
 SECRET_KEY = "a secret key of benchmarks, and of nothing else"
 
 
@@ -51,6 +55,12 @@ class Installation:
     workers: Sequence[psutil.Process]
     scheduler: psutil.Process
     postgres: psutil.Process | None
+    start: Callable[[str], psutil.Process]
+    """Starts one more daemon, by the name of its command."""
+
+    def wait_until_idle(self) -> None:
+        databases = [self.postgres] if self.postgres else []
+        wait_until_idle([*self.workers, self.scheduler, *databases])
 
     def worker_cpu(self) -> float:
         """Seconds of CPU time spent by all workers since they began."""
@@ -61,27 +71,33 @@ class Installation:
 
 
 @contextmanager
-def on_postgres(*, with_redis: bool, workers: int = 1) -> Iterator[Installation]:
-    """One scheduler and so many workers on a Postgres of their own; its settings are the defaults, fsync off."""
+def on_postgres(*, with_redis: bool, workers: int = 1, **more: object) -> Iterator[Installation]:
+    """One scheduler and so many workers on a Postgres of their own; its settings are the defaults, fsync off.
+
+    ``more`` are further settings of cronhook.
+    """
     with ExitStack() as stack:
         postgres = stack.enter_context(PostgresServer(settings={"shared_buffers": "256MB"}))
         values = {"database_url": postgres.url}
         if with_redis:
             values["redis_url"] = stack.enter_context(ValkeyServer()).url
-        settings = environment(**values)
+        settings = environment(**values, **more)
         subprocess.run([COMMAND, "migrate"], env=settings, check=True, capture_output=True)
         folder = WATCHDOG.make_folder()
 
         def start(name: str) -> psutil.Process:
             return stack.enter_context(running([COMMAND, name], settings, folder))
 
-        yield Installation(
+        installation = Installation(
             database_url=postgres.url,
             settings=settings,
             workers=[start("worker") for _ in range(workers)],
             scheduler=start("scheduler"),
             postgres=_process(postgres),
+            start=start,
         )
+        installation.wait_until_idle()
+        yield installation
 
 
 @contextmanager
@@ -91,20 +107,40 @@ def on_sqlite() -> Iterator[Installation]:
     database = folder / "jobs.db"
     settings = environment(database_url=f"sqlite:///{database}")
     subprocess.run([COMMAND, "migrate"], env=settings, check=True, capture_output=True)
-    with running([sys.executable, "-m", "benchmarks.embedded_engine", str(database)], settings, folder) as process:
-        yield Installation(
+    with ExitStack() as stack:
+
+        def start(module: str) -> psutil.Process:
+            return stack.enter_context(running([sys.executable, "-m", module, str(database)], settings, folder))
+
+        process = start("benchmarks.embedded_engine")
+        installation = Installation(
             database_url=settings["CRONHOOK_DATABASE_URL"],
             settings=settings,
             workers=[process],
             scheduler=process,
             postgres=None,
+            start=start,
         )
+        installation.wait_until_idle()
+        yield installation
+
+
+def wait_until_idle(processes: Sequence[psutil.Process]) -> None:
+    """Daemons that still load their modules would be measured with everything else."""
+    for _ in range(IDLE_LOOKS):
+        spent = sum(map(cpu_seconds, processes))
+        time.sleep(IDLE_LOOK_SECONDS)
+        if sum(map(cpu_seconds, processes)) - spent < IDLE_SHARE * IDLE_LOOK_SECONDS:
+            return
 
 
 def cpu_seconds(process: psutil.Process) -> float:
     """Of the process and all its children, those that have ended included."""
-    family = [process, *process.children(recursive=True)]
-    return sum(sum(member.cpu_times()[:4]) for member in family)
+    try:
+        family = [process, *process.children(recursive=True)]
+        return sum(sum(member.cpu_times()[:4]) for member in family)
+    except psutil.NoSuchProcess:
+        return 0.0
 
 
 def _process(server: ServerProcess) -> psutil.Process:

@@ -86,6 +86,7 @@ async def serve(delay: float, hosts: Sequence[str]) -> None:
     print(port, flush=True)
     answers: dict[bytes, Callable[[], object]] = {
         b"count": lambda: len(arrivals),
+        b"different": lambda: len({field(head, b"webhook-id") for _, head in arrivals}),
         b"report": lambda: [(at, head.decode("latin-1")) for at, head in arrivals],
         b"clear": arrivals.clear,
     }
@@ -108,10 +109,14 @@ class Receiver:
     def clear(self) -> None:
         self._ask("clear")
 
-    def wait_for(self, count: int) -> Arrivals:
-        """All arrivals, when there are so many or nothing more came for a while."""
+    def count(self) -> int:
+        return int(self._ask("count"))
+
+    def wait_for(self, count: int, *, different: bool = False) -> Arrivals:
+        """All arrivals, when there are so many (``different`` ones, if need be) or nothing more came for a while."""
         seen, changed = -1, time.monotonic()
-        while (now := self._ask("count")) < count and time.monotonic() - changed < STALLED_SECONDS:
+        question = "different" if different else "count"
+        while (now := self._ask(question)) < count and time.monotonic() - changed < STALLED_SECONDS:
             if now != seen:
                 seen, changed = now, time.monotonic()
             time.sleep(POLL_SECONDS)

@@ -15,7 +15,7 @@ def progress(line: str) -> None:
 
 def print_table(title: str, rows: Sequence[Row]) -> None:
     columns = list(dict.fromkeys(name for row in rows for name in row))
-    lines = [columns, *([_cell(row.get(name, "")) for name in columns] for row in rows)]
+    lines = [columns, *([cell(row.get(name, "")) for name in columns] for row in rows)]
     widths = [max(len(line[index]) for line in lines) for index in range(len(columns))]
     print(f"\n{title}")
     for line in lines:
@@ -35,7 +35,7 @@ def over_runs(runs: Sequence[Row]) -> list[Row]:
     values = {name: [float(run[name]) for run in runs] for name in figures}
     words = {name: value for name, value in runs[0].items() if isinstance(value, str)}
     middle: Row = words | {"run": "median"} | {name: median(found) for name, found in values.items()}
-    span: Row = words | {"run": "min to max"} | {n: f"{_cell(min(v))} to {_cell(max(v))}" for n, v in values.items()}
+    span: Row = words | {"run": "min to max"} | {n: f"{cell(min(v))} to {cell(max(v))}" for n, v in values.items()}
     return [*runs, middle, span]
 
 
@@ -44,7 +44,7 @@ def percentile(ordered: Sequence[float], share: float) -> float:
     return ordered[min(len(ordered) - 1, int(len(ordered) * share))] if ordered else float("nan")
 
 
-def _cell(value: str | float) -> str:
+def cell(value: str | float) -> str:
     if isinstance(value, str):
         return value
     return f"{value:,.0f}" if abs(value) >= 100 or value == int(value) else f"{value:.2f}"

@@ -6,40 +6,68 @@ from datetime import datetime, timedelta
 from random import Random
 
 from attrs import frozen
-from sqlalchemy import Engine, insert, select, text
+from sqlalchemy import Engine, Text, cast, func, insert, literal, select, text, true
 
 from cronhook_core.backends.clocks import SystemClock
 from cronhook_core.backends.sql.account_rows import workspace_values
 from cronhook_core.backends.sql.engines import engine_for
 from cronhook_core.backends.sql.rows import job_values
-from cronhook_core.backends.sql.tables import jobs, workspaces
+from cronhook_core.backends.sql.tables import RUNNING, executions, jobs
+from cronhook_core.backends.sql.tables import workspaces as stored
 from cronhook_core.domain.ids import new_id
 from cronhook_core.domain.job import Job, JobDefinition, JobStatus
 from cronhook_core.domain.schedule import CronSchedule, OneTimeSchedule, Schedule
 from cronhook_core.domain.workspace import Workspace
 
 AT_ONCE = 5_000
+HOSTS = 50
+"""So many jobs in a row are one workspace's: where the hosts take turns too, each of these calls all of them."""
 LEAD = timedelta(seconds=4)
 PAYLOAD = b'{"hello":"world"}'
 _RANDOM = Random(1)
 _CLOCK = SystemClock()
 
 
+FAR_AHEAD = timedelta(days=365)
+
+
 @frozen
 class Seeder:
-    """Writes jobs of one workspace."""
+    """Writes jobs, in turns for each of the workspaces."""
 
     _engine: Engine
-    _workspace_id: str
+    _workspace_ids: Sequence[str]
 
     def one_time(self, count: int, url: Callable[[int], str], due: Callable[[int], datetime]) -> None:
         """``count`` jobs; ``url`` and ``due`` say where and when number n goes."""
-        self._store(count, lambda number: self._job(OneTimeSchedule(due(number)), url(number), due(number)))
+        self._store(count, lambda n: self._job(n, OneTimeSchedule(due(n)), url(n), due(n)))
 
     def cron(self, count: int, url: str, lines: Sequence[str], due: datetime) -> None:
         """``count`` jobs that take turns in ``lines`` and are all due."""
         schedules = [CronSchedule(line) for line in lines]
-        self._store(count, lambda number: self._job(schedules[number % len(schedules)], url, due))
+        self._store(count, lambda n: self._job(n, schedules[n % len(schedules)], url, due))
+
+    def far_ahead(self, count: int, url: str) -> None:
+        """``count`` one-time jobs a year ahead, copied by the database itself: a million in less than a minute."""
+        due = _CLOCK.now() + FAR_AHEAD
+        pattern = self._job(0, OneTimeSchedule(due), url, due)
+        copied = [column for column in jobs.c if column is not jobs.c.id]
+        numbers = func.generate_series(1, count - 1).table_valued("number", name="numbers").render_derived()
+        copies = select(literal("job_0").concat(func.lpad(cast(numbers.c.number, Text), 25, "0")), *copied)
+        with self._engine.begin() as connection:
+            connection.execute(insert(jobs).values(job_values(pattern)))
+            if count > 1:
+                columns = ["id", *(column.name for column in copied)]
+                connection.execute(
+                    insert(jobs).from_select(
+                        columns, copies.select_from(jobs.join(numbers, true())).where(jobs.c.id == pattern.id)
+                    )
+                )
+
+    def running(self) -> int:
+        """How many executions are claimed at this moment."""
+        with self._engine.begin() as connection:
+            return connection.execute(select(func.count()).select_from(executions).where(RUNNING)).scalar_one()
 
     def analyze(self) -> None:
         """As autovacuum does after a while."""
@@ -52,11 +80,11 @@ class Seeder:
             with self._engine.begin() as connection:
                 connection.execute(insert(jobs), rows)
 
-    def _job(self, schedule: Schedule, url: str, next_run: datetime) -> Job:
+    def _job(self, number: int, schedule: Schedule, url: str, next_run: datetime) -> Job:
         now = _CLOCK.now()
         return Job(
             id=new_id("job", now, _RANDOM),
-            workspace_id=self._workspace_id,
+            workspace_id=self._workspace_ids[number // HOSTS % len(self._workspace_ids)],
             definition=JobDefinition(name="benchmark", schedule=schedule, callback_url=url, payload=PAYLOAD),
             host=url.split("/")[2].split(":")[0],
             status=JobStatus.ACTIVE,
@@ -67,14 +95,19 @@ class Seeder:
 
 
 @contextmanager
-def seeding(database_url: str) -> Iterator[Seeder]:
+def seeding(database_url: str, *, workspaces: int = 1) -> Iterator[Seeder]:
     engine = engine_for(database_url)
-    workspace = Workspace(id=new_id("wsp", _CLOCK.now(), _RANDOM), name="benchmark", created_at=_CLOCK.now())
     try:
-        with engine.begin() as connection:
-            known = connection.execute(select(workspaces.c.id).where(workspaces.c.name == workspace.name)).scalar()
-            if known is None:
-                connection.execute(insert(workspaces).values(workspace_values(workspace)))
-        yield Seeder(engine, known or workspace.id)
+        yield Seeder(engine, [_workspace(engine, f"benchmark-{number}") for number in range(workspaces)])
     finally:
         engine.dispose()
+
+
+def _workspace(engine: Engine, name: str) -> str:
+    """The id of the workspace, which is made where it is missing."""
+    workspace = Workspace(id=new_id("wsp", _CLOCK.now(), _RANDOM), name=name, created_at=_CLOCK.now())
+    with engine.begin() as connection:
+        known = connection.execute(select(stored.c.id).where(stored.c.name == name)).scalar()
+        if known is None:
+            connection.execute(insert(stored).values(workspace_values(workspace)))
+    return known or workspace.id
