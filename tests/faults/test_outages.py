@@ -6,25 +6,19 @@ import statistics
 import time
 from collections import Counter
 from collections.abc import Callable
+from datetime import timedelta
+from typing import Literal
 
 import httpx
 import pytest
 
-from tests.faults.installation import Installation, Load, ahead, metrics
+from tests.faults.installation import Installation, Load, ahead, creation, metrics
 from tests.faults.processes import CronhookProcess
 from tests.faults.scripted_receiver import ScriptedReceiver
+from tests.faults.verdict import verdict
 from tests.services import PostgresServer, ValkeyServer, wait_until
 
 ROLES = ("scheduler", "scheduler", "worker", "worker")
-
-
-def assert_all_once(installation: Installation, load: Load, receiver: ScriptedReceiver) -> None:
-    """What was stored has one execution each, and one arrival each. What was stored without an answer may be there."""
-    installation.wait_until_done(60)
-    jobs = Counter(job for (job,) in installation.rows("SELECT job_id FROM executions"))
-    assert set(jobs.values()) == {1}
-    assert set(load.stored) <= set(jobs)
-    assert Counter(arrival.job_id for arrival in receiver.arrivals) == jobs
 
 
 def assert_nothing_unforeseen(processes: list[CronhookProcess]) -> None:
@@ -52,16 +46,16 @@ def test_redis_gone_under_load_costs_little(
 ) -> None:
     processes = installation.open(*ROLES)
     scheduler = processes[1]
-    away = PER_SECOND * (60 if full else seconds)
+    lasts = 60 if full else seconds
     with Load(installation, scripted_receiver.url("/between/0.2/1/ok"), per_second=PER_SECOND) as load:
         scripted_receiver.wait_for(40)
         (own_valkey.kill if how == "killed" else own_valkey.suspend)()
         wait_until(lambda: metrics(scheduler)["cronhook_redis_up"] == 0, 5, "the scheduler has noticed")
-        scripted_receiver.wait_for(len(scripted_receiver.arrivals) + away, 100)
+        stay_so(lasts, scripted_receiver)
         (own_valkey.start if how == "killed" else own_valkey.resume)()
         wait_until(lambda: metrics(scheduler)["cronhook_redis_up"] == 1, 10, "the scheduler has noticed again")
         scripted_receiver.wait_for(len(scripted_receiver.arrivals) + 40)
-    assert_all_once(installation, load, scripted_receiver)
+    assert verdict(installation, scripted_receiver, load.acts, lateness=timedelta(seconds=1.5)) == []
     late = statistics.quantiles(lateness(scripted_receiver), n=100)
     worst = max(lateness(scripted_receiver))
     print(f"lateness: median {late[49]:.3f} s, 99th percentile {late[98]:.3f} s, worst {worst:.3f} s")
@@ -69,6 +63,13 @@ def test_redis_gone_under_load_costs_little(
     assert_nothing_unforeseen(processes)
     away = [event["name"] for event in scheduler.events("dependency_away")]
     assert Counter(away) == Counter(event["name"] for event in scheduler.events("dependency_back"))
+
+
+def stay_so(seconds: float, receiver: ScriptedReceiver) -> None:
+    """Let a fault last, with deliveries until its end: on a busy machine the load is what it can be."""
+    until = time.monotonic() + seconds
+    wait_until(lambda: time.monotonic() >= until, seconds + 10, "the fault has lasted long enough")
+    receiver.wait_for(len(receiver.arrivals) + PER_SECOND // 4, 30)
 
 
 def restarted_under_load(
@@ -80,20 +81,23 @@ def restarted_under_load(
         receiver.wait_for(40)
         restart()
         back_at = time.monotonic()
-        healthy_in = arrival_of_a_new_job(installation, receiver, back_at)
+        healthy_in = arrival_of_a_new_job(installation, receiver, load, back_at)
         receiver.wait_for(len(receiver.arrivals) + 40)
     return processes, load, healthy_in
 
 
-def arrival_of_a_new_job(installation: Installation, receiver: ScriptedReceiver, since: float) -> float:
+def arrival_of_a_new_job(installation: Installation, receiver: ScriptedReceiver, load: Load, since: float) -> float:
     job_id = ""
 
     def stored() -> bool:
         nonlocal job_id
+        asked_at = ahead()
         try:
-            job_id = installation.create(run_at=ahead(), callback_url=receiver.url("/ok"))["id"]
+            job = installation.create(run_at=asked_at, callback_url=receiver.url("/ok"))
         except httpx.HTTPError:
             return False
+        load.acts.append(creation(job, asked_at))
+        job_id = job["id"]
         return True
 
     wait_until(stored, 20, "a job can be stored")
@@ -101,12 +105,17 @@ def arrival_of_a_new_job(installation: Installation, receiver: ScriptedReceiver,
     return time.monotonic() - since
 
 
-@pytest.mark.full
+@pytest.mark.parametrize("mode", [pytest.param("fast", marks=pytest.mark.full), "immediate"])
 def test_postgres_restarted_under_load_repeats_nothing(
-    installation: Installation, own_postgres: PostgresServer, scripted_receiver: ScriptedReceiver
+    installation: Installation,
+    own_postgres: PostgresServer,
+    scripted_receiver: ScriptedReceiver,
+    mode: Literal["fast", "immediate"],
 ) -> None:
-    processes, load, healthy_in = restarted_under_load(installation, scripted_receiver, own_postgres.restart)
+    processes, load, healthy_in = restarted_under_load(
+        installation, scripted_receiver, lambda: own_postgres.restart(mode)
+    )
     print(f"healthy {healthy_in:.3f} s after Postgres was back")
     assert healthy_in <= 5
-    assert_all_once(installation, load, scripted_receiver)
+    assert verdict(installation, scripted_receiver, load.acts) == []
     assert_nothing_unforeseen(processes)

@@ -8,11 +8,12 @@ from importlib import metadata
 
 import psycopg
 import pytest
+import redis
 
 from tests.faults.installation import Installation, ahead
 from tests.faults.processes import CronhookProcess, is_alive
 from tests.faults.scripted_receiver import ScriptedReceiver
-from tests.services import PostgresServer, free_port, wait_until
+from tests.services import PostgresServer, ValkeyServer, free_port, wait_until
 
 
 def test_an_older_schema_is_refused_and_the_command_named(installation: Installation) -> None:
@@ -42,6 +43,18 @@ def test_a_database_that_is_away_is_waited_for(installation: Installation, own_p
         own_postgres.start()
         waiting.wait_for_line('"started"')
         assert len(waiting.events("dependency_away")) == len(waiting.events("dependency_back")) == 1
+
+
+def test_a_redis_that_may_delete_the_lease_is_warned_of(installation: Installation, own_valkey: ValkeyServer) -> None:
+    with redis.Redis.from_url(own_valkey.url) as client:
+        client.config_set("maxmemory-policy", "volatile-lru")
+        try:
+            evicting = [installation.start(role) for role in ("api", "scheduler", "worker")]
+        finally:
+            client.config_set("maxmemory-policy", "noeviction")
+    for process in evicting:
+        assert ["noeviction" in event["reason"] for event in process.events("attention")] == [True]
+    assert installation.start("scheduler").events("attention") == []
 
 
 @pytest.mark.full

@@ -11,6 +11,8 @@ from cronhook_core.ports.engine_hooks import EngineHooks
 
 ERROR_PAUSE = 1.0
 """Seconds that a loop waits after a pass that failed in an unforeseen way."""
+ABORT_WITHIN = 1.0
+"""Seconds that a cancelled pass has to clean up: a driver may ask a server that hangs to cancel its statement."""
 
 
 class BackgroundLoop:
@@ -57,11 +59,13 @@ class BackgroundLoop:
             await asyncio.wait([self._task])
 
     async def abort(self) -> None:
-        """Stop without letting the pass under way end."""
+        """Stop without letting the pass under way end; at the latest after a second it is not even let clean up."""
         self._stopping = True
         if self._task is not None:
             self._task.cancel()
-            await asyncio.wait([self._task])
+            await asyncio.wait([self._task], timeout=ABORT_WITHIN)
+            self._task.cancel()
+            await asyncio.wait([self._task], timeout=ABORT_WITHIN)
 
     async def _run(self) -> None:
         while not self._stopping:
