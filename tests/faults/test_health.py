@@ -1,0 +1,87 @@
+"""What probes and metrics say of the API while Redis or the database is away, and that they say it soon."""
+
+from __future__ import annotations
+
+import time
+
+import httpx
+import psutil
+
+from tests.faults.installation import Installation, metrics
+from tests.services import PostgresServer, ValkeyServer, wait_until
+
+SOON = 8.0
+"""Seconds; a probe is given three by the server itself."""
+
+
+def asked(installation: Installation, path: str) -> httpx.Response:
+    """The answer, which must come soon."""
+    began = time.monotonic()
+    answer = installation.request("GET", path)
+    assert time.monotonic() - began < SOON
+    return answer
+
+
+def states(answer: httpx.Response) -> dict[str, str]:
+    return {check["name"]: check["status"] for check in answer.json()["checks"]}
+
+
+def assert_well(installation: Installation) -> None:
+    def well() -> bool:
+        health = asked(installation, "/health")
+        return (health.status_code, states(health)) == (200, {"database": "ok", "redis": "ok"})
+
+    wait_until(well, 30, "all is well")
+    assert asked(installation, "/readyz").json()["status"] == "ok"
+    assert asked(installation, "/v1/jobs").status_code == 200
+
+
+def test_redis_is_away(installation: Installation, own_valkey: ValkeyServer) -> None:
+    (api,) = installation.open()
+    assert_well(installation)
+    own_valkey.kill()
+    health, ready = asked(installation, "/health"), asked(installation, "/readyz")
+    assert (health.status_code, health.json()["status"]) == (500, "failing")
+    assert states(health) == {"database": "ok", "redis": "failing"}
+    assert (ready.status_code, ready.json()["status"]) == (200, "degraded")
+    assert asked(installation, "/livez").status_code == 200
+    assert asked(installation, "/v1/jobs").status_code == 200
+    wait_until(lambda: metrics(api)["cronhook_redis_up"] == 0, SOON, "the metrics say so")
+    own_valkey.start()
+    assert_well(installation)
+    wait_until(lambda: metrics(api)["cronhook_redis_up"] == 1, SOON, "the metrics say so")
+
+
+def test_the_database_is_away(installation: Installation, own_postgres: PostgresServer) -> None:
+    (api,) = installation.open()
+    assert_well(installation)
+    own_postgres.stop()
+    health, ready = asked(installation, "/health"), asked(installation, "/readyz")
+    assert (health.status_code, states(health)) == (500, {"database": "failing", "redis": "ok"})
+    assert (ready.status_code, ready.json()["status"]) == (503, "failing")
+    assert asked(installation, "/livez").status_code == 200
+    refused = asked(installation, "/v1/jobs")
+    assert (refused.status_code, refused.json()["code"]) == (503, "unavailable")
+    assert int(refused.headers["retry-after"]) >= 1
+    wait_until(lambda: metrics(api)["cronhook_database_up"] == 0, SOON, "the metrics say so")
+    for inside in ("127.0.0.1", str(own_postgres.port), "psycopg"):
+        assert inside not in health.text + ready.text + refused.text
+    own_postgres.start()
+    assert_well(installation)
+
+
+def test_a_database_that_says_nothing_hangs_nobody(installation: Installation, own_postgres: PostgresServer) -> None:
+    installation.open()
+    assert_well(installation)
+    postmaster = psutil.Process(own_postgres.pid)
+    processes = [postmaster, *postmaster.children(recursive=True)]
+    for process in processes:
+        process.suspend()
+    try:
+        assert asked(installation, "/health").status_code == 500
+        assert asked(installation, "/readyz").status_code == 503
+        assert asked(installation, "/livez").status_code == 200
+    finally:
+        for process in processes:
+            process.resume()
+    assert_well(installation)
