@@ -15,7 +15,10 @@ BATCH = 1000
 
 
 class Pruner:
-    """On the leader: deletes final executions that ended longer than ``retention`` ago, a bounded batch a pass."""
+    """On the leader: deletes final executions that ended longer than ``retention`` ago, a bounded batch a pass.
+
+    What else has expired goes with them.
+    """
 
     def __init__(self, store: JobStore, *, clock: Clock, leads: Callable[[], bool], retention: timedelta) -> None:
         self._store = store
@@ -28,7 +31,8 @@ class Pruner:
         if not self._leads():
             return INTERVAL
         try:
-            pruned = await self._store.prune(self._clock.now() - self._retention, BATCH)
+            now = self._clock.now()
+            pruned = await self._store.prune(now - self._retention, BATCH, now=now)
         except StoreUnavailable:
             return INTERVAL
         return PAUSE_BETWEEN_BATCHES if pruned == BATCH else INTERVAL

@@ -19,9 +19,9 @@ class JobStore(JobCatalog, PlanningStore, ClaimStore, WorkerRegistry, Protocol):
     async def ping(self) -> None:
         """Return when the store answers, within 2 s; ``StoreUnavailable`` otherwise."""
 
-    async def prune(self, before: datetime, limit: int) -> int:
+    async def prune(self, before: datetime, limit: int, *, now: datetime) -> int:
         """Delete up to ``limit`` final executions that ended before ``before``, with their attempts; return how many.
 
-        Never a job's newest execution. Idempotency records that had expired, and workers that were buried, before
-        ``before`` go as well.
+        Never a job's newest execution. Workers that were buried before ``before`` go as well, and idempotency records
+        that have expired at ``now``.
         """

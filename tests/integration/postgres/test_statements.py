@@ -233,5 +233,5 @@ async def test_pruning_goes_on_behind_what_can_never_go(scene: Scene, url: str, 
     await fill(url)
     for n in range(3):
         await scene.store.finish([succeeded(await scene.running(job), LATER + n * MINUTE)], LATER)
-    pruned = [await store.prune(LATER + timedelta(days=400), 100) for _ in range(4)]
+    pruned = [await store.prune(LATER + timedelta(days=400), 100, now=LATER) for _ in range(4)]
     assert sorted(pruned) == [0, 0, 0, 2]

@@ -75,7 +75,7 @@ INDEXED: dict[str, tuple[Work, set[str]]] = {
         {"ix_executions_finished_at", "ix_executions_job_id_id"},
     ),
     "prune": (
-        lambda c: upkeep.prune(c, [EXECUTION.id], NOW),
+        lambda c: upkeep.prune(c, [EXECUTION.id], NOW, NOW),
         {"sqlite_autoindex_job_logs_1", "sqlite_autoindex_executions_1"},
     ),
 }

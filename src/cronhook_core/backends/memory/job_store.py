@@ -20,13 +20,13 @@ class MemoryJobStore(MemoryJobCatalog, MemoryPlanningStore, MemoryClaimStore, Me
     async def ping(self) -> None:
         """Memory always answers."""
 
-    async def prune(self, before: datetime, limit: int) -> int:
+    async def prune(self, before: datetime, limit: int, *, now: datetime) -> int:
         old = takewhile(lambda execution: _ended_before(execution, before), self._db.executions.ended())
         pruned = list(islice((execution for execution in old if not self._is_newest(execution)), limit))
         for execution in pruned:
             self._db.executions.remove(execution.id)
             self._db.attempts.remove_of(execution.id)
-        self._db.answers.forget_expired(before)
+        self._db.answers.forget_expired(now)
         self._forget_workers(before)
         return len(pruned)
 

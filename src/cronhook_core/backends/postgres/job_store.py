@@ -126,8 +126,8 @@ class PostgresJobStore(SqlJobCatalog):
     async def ping(self) -> None:
         await self._database.execute("SELECT 1", answer_within=PING_WITHIN)
 
-    async def prune(self, before: datetime, limit: int) -> int:
-        return await self._pruning.prune(before, limit)
+    async def prune(self, before: datetime, limit: int, *, now: datetime) -> int:
+        return await self._pruning.prune(before, limit, now)
 
     async def _hand_back(self, statement: str, refs: Sequence[ClaimRef], now: datetime) -> Sequence[Verdict]:
         if not refs:

@@ -75,8 +75,8 @@ class Pruning:
         self._database = database
         self._place = _BEGINNING
 
-    async def prune(self, before: datetime, limit: int) -> int:
-        await self._database.execute(FORGET, [before, before - KEPT_FOR])
+    async def prune(self, before: datetime, limit: int, now: datetime) -> int:
+        await self._database.execute(FORGET, [before, now - KEPT_FOR])
         pruned = 0
         for _ in range(SLICES):
             pruned += await self._slice(before, limit - pruned)

@@ -105,6 +105,6 @@ class SqliteJobStore(SqlJobCatalog):
         except TimeoutError:
             raise StoreUnavailable(f"the SQLite file did not answer within {PING_SECONDS:g} s") from None
 
-    async def prune(self, before: datetime, limit: int) -> int:
+    async def prune(self, before: datetime, limit: int, *, now: datetime) -> int:
         old = await self._database.read(upkeep.prunable, before, limit)
-        return await self._database.write(upkeep.prune, old, before)
+        return await self._database.write(upkeep.prune, old, before, now)

@@ -47,9 +47,8 @@ def prunable(connection: Connection, before: datetime, limit: int) -> list[str]:
     return list(connection.execute(query.order_by(executions.c.finished_at).limit(limit)).scalars())
 
 
-def prune(connection: Connection, execution_ids: Sequence[str], before: datetime) -> int:
+def prune(connection: Connection, execution_ids: Sequence[str], before: datetime, now: datetime) -> int:
     connection.execute(_REMOVE_ATTEMPTS, keys(execution_ids))
-    # What is younger than `before` may be younger than a day, whatever the retention is.
-    connection.execute(delete(idempotency_records).where(idempotency_records.c.created_at < before - KEPT_FOR))
+    connection.execute(delete(idempotency_records).where(idempotency_records.c.created_at < now - KEPT_FOR))
     connection.execute(delete(workers).where(workers.c.buried_at < before))
     return connection.execute(_REMOVE_EXECUTIONS, keys(execution_ids)).rowcount

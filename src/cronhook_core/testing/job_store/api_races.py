@@ -83,7 +83,7 @@ class ApiRaces(JobStoreSuite):
         claims = [await scene.running(job) for _ in range(30)]
         await scene.store.finish([succeeded(claim) for claim in claims], LATER)
         await scene.queued(job, at=LATER)
-        pruned = await asyncio.gather(*(store.prune(LATER + MINUTE, 100) for store in stores))
+        pruned = await asyncio.gather(*(store.prune(LATER + MINUTE, 100, now=LATER + MINUTE) for store in stores))
         assert sum(pruned) == 30
         assert len(await scene.store.list_executions(job.workspace_id, job.id, limit=100)) == 1
 

@@ -36,7 +36,7 @@ class Upkeep(JobStoreSuite):
         old = [await self._ended(scene, job, LATER + n * MINUTE) for n in range(3)]
         kept = await self._ended(scene, job, LATER + 3 * MINUTE)
         newest = await scene.queued(job, at=LONG_AFTER)
-        assert await scene.store.prune(LATER + 3 * MINUTE, 10) == 3
+        assert await scene.store.prune(LATER + 3 * MINUTE, 10, now=LONG_AFTER) == 3
         assert await self._left(scene, job) == [newest.id, kept.execution_id]
         page, total = await scene.store.list_attempts(job.workspace_id, job.id, offset=0, limit=10)
         assert ([attempt.execution_id for attempt in page], total) == ([kept.execution_id], 1)
@@ -48,24 +48,24 @@ class Upkeep(JobStoreSuite):
         job = await scene.job()
         await self._ended(scene, job, LATER)
         await scene.queued(job, at=LONG_AFTER)
-        assert await scene.store.prune(LATER, 10) == 0
-        assert await scene.store.prune(LATER + MICROSECOND, 10) == 1
+        assert await scene.store.prune(LATER, 10, now=LONG_AFTER) == 0
+        assert await scene.store.prune(LATER + MICROSECOND, 10, now=LONG_AFTER) == 1
 
     async def test_a_jobs_newest_execution_stays(self, scene: Scene) -> None:
         jobs = await scene.jobs(2)
         claims = [await self._ended(scene, job, LATER) for job in jobs for _ in range(2)]
-        assert await scene.store.prune(LONG_AFTER, 10) == 2
+        assert await scene.store.prune(LONG_AFTER, 10, now=LONG_AFTER) == 2
         for job in jobs:
             [left] = await self._left(scene, job)
             assert left == max(c.execution_id for c in claims if c.job_id == job.id)
             assert len((await scene.store.list_attempts(job.workspace_id, job.id, offset=0, limit=10))[0]) == 1
-        assert await scene.store.prune(LONG_AFTER, 10) == 0
+        assert await scene.store.prune(LONG_AFTER, 10, now=LONG_AFTER) == 0
 
     async def test_no_more_than_the_limit_at_once(self, scene: Scene) -> None:
         job = await scene.job()
         for n in range(6):
             await self._ended(scene, job, LATER + n * MINUTE)
-        pruned = [await scene.store.prune(LONG_AFTER, 2) for _ in range(4)]
+        pruned = [await scene.store.prune(LONG_AFTER, 2, now=LONG_AFTER) for _ in range(4)]
         assert pruned == [2, 2, 1, 0]
 
     async def test_what_did_not_end_stays_however_old(self, scene: Scene) -> None:
@@ -74,7 +74,7 @@ class Upkeep(JobStoreSuite):
         waiting = await scene.running(job)
         await scene.store.finish([retry(waiting)], LATER)
         await scene.queued(job, at=LONG_AFTER)
-        assert await scene.store.prune(LONG_AFTER, 10) == 0
+        assert await scene.store.prune(LONG_AFTER, 10, now=LONG_AFTER) == 0
         assert set(await self._left(scene, job)) >= {queued.id, running.execution_id, waiting.execution_id}
 
     async def test_every_way_to_end_counts(self, scene: Scene) -> None:
@@ -85,23 +85,24 @@ class Upkeep(JobStoreSuite):
         await scene.planned(job)
         await scene.pause(job)
         await scene.queued(job, at=LONG_AFTER)
-        assert await scene.store.prune(LONG_AFTER, 10) == 3
+        assert await scene.store.prune(LONG_AFTER, 10, now=LONG_AFTER) == 3
 
     async def test_those_of_deleted_jobs_go_but_the_newest(self, scene: Scene) -> None:
         job = await scene.job()
         for n in range(3):
             await self._ended(scene, job, LATER + n * MINUTE)
         await scene.delete(job)
-        assert await scene.store.prune(LONG_AFTER, 10) == 2
+        assert await scene.store.prune(LONG_AFTER, 10, now=LONG_AFTER) == 2
 
-    async def test_expired_idempotency_records_go(self, scene: Scene) -> None:
+    async def test_idempotency_records_go_when_they_expire_whatever_the_retention_is(self, scene: Scene) -> None:
         job = await scene.job()
         request = make_idempotent_request()
         await scene.store.add_execution(make_execution(job), now=NOW, idempotency=request)
-        await scene.store.prune(NOW + KEPT_FOR - MINUTE, 10)
+        await scene.store.prune(NOW, 10, now=NOW + KEPT_FOR - MINUTE)
         with pytest.raises(AlreadyAnswered):
-            await scene.store.add_execution(make_execution(job), now=NOW, idempotency=request)
-        await scene.store.prune(NOW + KEPT_FOR + MINUTE, 10)
+            await scene.store.refuse_repeat(job.workspace_id, request, now=NOW)
+        await scene.store.prune(NOW, 10, now=NOW + KEPT_FOR + MINUTE)
+        await scene.store.refuse_repeat(job.workspace_id, request, now=NOW)
         execution = make_execution(job)
         await scene.store.add_execution(execution, now=NOW, idempotency=request)
         assert await scene.now_of(execution) == execution
@@ -110,7 +111,7 @@ class Upkeep(JobStoreSuite):
         worker_id, alive = await scene.worker(), await scene.worker()
         claim = await scene.running(await scene.job(), worker_id=worker_id)
         await scene.bury(worker_id)
-        await scene.store.prune(LONG_AFTER, 10)
+        await scene.store.prune(LONG_AFTER, 10, now=LONG_AFTER)
         assert [beat.worker_id for beat in await scene.store.worker_beats()] == [alive]
         assert not await scene.store.beat(worker_id, LONG_AFTER)
         [lost] = await scene.store.lose_abandoned(LONG_AFTER, 10)
@@ -121,17 +122,17 @@ class Upkeep(JobStoreSuite):
     async def test_workers_buried_lately_are_not_forgotten(self, scene: Scene) -> None:
         worker_id = await scene.worker()
         await scene.bury(worker_id)
-        await scene.store.prune(LATER, 10)
+        await scene.store.prune(LATER, 10, now=LONG_AFTER)
         await scene.store.register_worker(worker_id, LATER)
         assert not await scene.store.beat(worker_id, LATER)
 
     async def test_pruning_an_empty_store_is_harmless(self, store: JobStore) -> None:
-        assert await store.prune(LONG_AFTER, 10) == 0
+        assert await store.prune(LONG_AFTER, 10, now=LONG_AFTER) == 0
 
     async def test_a_job_that_never_ran_is_left_alone(self, scene: Scene) -> None:
         job = make_job((await scene.workspace()).id)
         await scene.store.create_job(job, max_jobs=None, now=NOW)
-        await scene.store.prune(LONG_AFTER, 10)
+        await scene.store.prune(LONG_AFTER, 10, now=LONG_AFTER)
         assert await scene.job_now(job) == job
 
     async def _ended(self, scene: Scene, job: Job, at: datetime) -> Claim:
