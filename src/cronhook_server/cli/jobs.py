@@ -87,7 +87,7 @@ def list_jobs(
     \b
     Examples:
       cronhook jobs list --status paused
-      cronhook jobs list --all -o jsonl | jq 'select(.last_run_status == "failed")'
+      cronhook jobs list --all -o jsonl | jq 'select(.status == "paused")'
     """
     pages = client.jobs.list(status=status, tag=tag, q=search, limit=page_size(limit, everything))
     print_list(pages, JOBS, job_row, output, limit=limit, everything=everything)

@@ -27,12 +27,13 @@ T = TypeVar("T")
 class RunningServer:
     """API, scheduler and worker on a SQLite file in `folder`; receivers on 127.0.0.1 may be called."""
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, *, secret_key: str = SECRET_KEY) -> None:
+        self._secret_key = secret_key
         self._settings = Settings.read(
             {
                 "CRONHOOK_DATABASE_URL": f"sqlite:///{folder / 'cronhook.db'}",
                 "CRONHOOK_ALLOWED_TARGETS": "127.0.0.1/32",
-                "CRONHOOK_SECRET_KEY": SECRET_KEY,
+                "CRONHOOK_SECRET_KEY": secret_key,
                 "CRONHOOK_MAX_JOBS_PER_WORKSPACE": "10",
             }
         )
@@ -73,7 +74,9 @@ class RunningServer:
         random = SystemRandom()
         with closing(listen("127.0.0.1", 0)) as listening:
             async with open_backends(self._settings, random) as backends, open_sender(self._settings) as sender:
-                assembly = Assembly(backends, self._settings, secret_key=SECRET_KEY, hooks=NoHooks(), random=random)
+                assembly = Assembly(
+                    backends, self._settings, secret_key=self._secret_key, hooks=NoHooks(), random=random
+                )
                 self._keys: KeyService = assembly.keys()
                 self.url = address_of(listening)
                 scheduler, worker = assembly.scheduler(), assembly.worker(sender)
