@@ -74,7 +74,7 @@ class Arrival:
     """One POST at the receiver. `received_at` is when its first byte came, `answered_at` when its answer began.
 
     `fate` is what became of the connection: answered, closed (by the sender, before the answer), reset (by the
-    receiver), silent (no answer was meant to come), unknown.
+    receiver), silent (no answer was meant to come), unknown. `timestamp` is what the signature covers.
     """
 
     execution_id: str
@@ -85,6 +85,7 @@ class Arrival:
     status: int | None = None
     answered_at: datetime | None = None
     fate: str = "answered"
+    timestamp: int = 0
 
     @property
     def is_delivery(self) -> bool:

@@ -115,7 +115,7 @@ class CronhookProcess:
         events = [json.loads(line) for line in lines]
         return [event for event in events if name is None or event.get("event") == name]
 
-    def wait_for_line(self, pattern: str, seconds: float = 20.0, *, after: int = 0) -> re.Match[str]:
+    def wait_for_line(self, pattern: str, seconds: float = 60.0, *, after: int = 0) -> re.Match[str]:
         """The first match in the log from position `after` on, once it is there.
 
         TimeoutError, with the end of the log, when it has not come by then; RuntimeError when the process ended

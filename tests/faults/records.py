@@ -120,4 +120,5 @@ def _arrival(line: dict[str, Any], answers: dict[str, dict[str, Any]], fates: di
         status=answer["status"] if answer else None,
         answered_at=datetime.fromisoformat(answer["answered_at"]) if answer else None,
         fate=fates.get(number, "unknown"),
+        timestamp=line.get("timestamp", 0),
     )

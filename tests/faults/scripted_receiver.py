@@ -38,7 +38,7 @@ class ScriptedReceiver(ServerProcess):
         """What has been written down by now, over all its lives."""
         return read_receiver_log(self._arrivals) if self._arrivals.exists() else []
 
-    def wait_for(self, count: int, timeout: float = 30.0) -> list[Arrival]:
+    def wait_for(self, count: int, timeout: float = 120.0) -> list[Arrival]:
         """All arrivals, once there are so many."""
         wait_until(lambda: self.count >= count, timeout, f"{count} arrivals")
         return self.arrivals

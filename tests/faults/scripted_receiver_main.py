@@ -98,6 +98,7 @@ class ReceiverProcess:
                 "job_id": headers.get("cronhook-job-id", ""),
                 "scheduled_for": headers.get("cronhook-scheduled-for", ""),
                 "path": request.path,
+                "timestamp": int(headers.get("webhook-timestamp", "0")),
                 "received_at": request.received_at.isoformat(),
             }
         )

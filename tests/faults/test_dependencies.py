@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import statistics
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -16,12 +15,13 @@ from tests.faults.chaos_proxy import ChaosBoard, Mode
 from tests.faults.history import Fault
 from tests.faults.installation import Installation, Load, ahead, leader, metrics
 from tests.faults.scripted_receiver import ScriptedReceiver
-from tests.faults.verdict import verdict
+from tests.faults.verdict import LONG, verdict
 from tests.services import PostgresServer, ValkeyServer, wait_until
 
 ROLES = ("scheduler", "scheduler", "worker", "worker")
 PATH = "/between/0.2/1/ok"
-RATE = 30
+RATE = 15
+SECOND = timedelta(seconds=1)
 
 
 @pytest.fixture
@@ -48,7 +48,7 @@ def flushed(server: ValkeyServer) -> Iterator[None]:
 
 
 @contextmanager
-def full(server: ValkeyServer) -> Iterator[None]:
+def filled(server: ValkeyServer) -> Iterator[None]:
     with redis.Redis.from_url(server.url) as client:
         client.config_set("maxmemory", "1")
         with pytest.raises(redis.ResponseError, match="OOM"):
@@ -77,7 +77,7 @@ def silent(server: ValkeyServer) -> Iterator[None]:
 
 STATES: dict[str, Callable[[ValkeyServer], object]] = {
     "flushed every 2 s": flushed,
-    "full": full,
+    "full": filled,
     "restored from an older snapshot": restored,
     "silent": silent,
 }
@@ -87,7 +87,7 @@ STATES: dict[str, Callable[[ValkeyServer], object]] = {
     "state", ["silent", *(pytest.param(name, marks=pytest.mark.full) for name in STATES if name != "silent")]
 )
 def test_redis_in_a_bad_state_costs_little(
-    installation: Installation, own_valkey: ValkeyServer, scripted_receiver: ScriptedReceiver, state: str
+    installation: Installation, own_valkey: ValkeyServer, scripted_receiver: ScriptedReceiver, state: str, full: bool
 ) -> None:
     installation.open(*ROLES)
     with Load(installation, scripted_receiver.url(PATH), per_second=RATE) as load:
@@ -95,13 +95,16 @@ def test_redis_in_a_bad_state_costs_little(
         with STATES[state](own_valkey):  # type: ignore[attr-defined]
             scripted_receiver.wait_for(RATE * 8)
         scripted_receiver.wait_for(RATE * 10)
-    assert verdict(installation, scripted_receiver, load.acts, lateness=timedelta(seconds=2.5)) == []
-    assert lateness_at_99_percent(scripted_receiver) <= 2.5
+    assert verdict(installation, scripted_receiver, load.acts, lateness=bound(full)) == []
 
 
 @pytest.mark.full
 def test_redis_that_answers_after_two_seconds_costs_little(
-    installation: Installation, own_valkey: ValkeyServer, scripted_receiver: ScriptedReceiver, board: ChaosBoard
+    installation: Installation,
+    own_valkey: ValkeyServer,
+    scripted_receiver: ScriptedReceiver,
+    board: ChaosBoard,
+    full: bool,
 ) -> None:
     proxy = board.proxy("all", "redis", url=own_valkey.url)
     installation.settings["CRONHOOK_REDIS_URL"] = proxy.url_for(own_valkey.url)
@@ -113,7 +116,7 @@ def test_redis_that_answers_after_two_seconds_costs_little(
         assert proxy.hits[Mode.DELAY] > 0
         proxy.set(Mode.PASS)
         scripted_receiver.wait_for(RATE * 12)
-    assert verdict(installation, scripted_receiver, load.acts, lateness=timedelta(seconds=2.5)) == []
+    assert verdict(installation, scripted_receiver, load.acts, lateness=bound(full)) == []
 
 
 @pytest.mark.parametrize("role", ["scheduler", pytest.param("worker", marks=pytest.mark.full)])
@@ -123,6 +126,7 @@ def test_one_process_is_cut_off_from_redis_only(
     scripted_receiver: ScriptedReceiver,
     board: ChaosBoard,
     role: str,
+    full: bool,
 ) -> None:
     proxy = board.proxy(role, "redis", url=own_valkey.url)
     cut_off = installation.start(role, CRONHOOK_REDIS_URL=proxy.url_for(own_valkey.url))
@@ -134,8 +138,8 @@ def test_one_process_is_cut_off_from_redis_only(
         cut_off.wait_for_line('"dependency_away"')
         scripted_receiver.wait_for(RATE * 6)
         proxy.set(Mode.PASS)
-        wait_until(lambda: metrics(cut_off)["cronhook_redis_up"] == 1, 10, "it has Redis again")
-    assert verdict(installation, scripted_receiver, load.acts, lateness=timedelta(seconds=2.5)) == []
+        wait_until(lambda: metrics(cut_off)["cronhook_redis_up"] == 1, 60, "it has Redis again")
+    assert verdict(installation, scripted_receiver, load.acts, lateness=bound(full)) == []
 
 
 def test_a_leader_that_is_cut_off_from_postgres_steps_down(
@@ -149,13 +153,13 @@ def test_a_leader_that_is_cut_off_from_postgres_steps_down(
         scripted_receiver.wait_for(RATE)
         proxy.set(Mode.REFUSE)
         proxy.cut()
-        wait_until(lambda: metrics(following)["cronhook_leader"] == 1, 10, "another leads")
+        wait_until(lambda: metrics(following)["cronhook_leader"] == 1, 60, "another leads")
         assert metrics(leading)["cronhook_leader"] == 0
         assert [event["reason"] for event in leading.events("leadership")][-1] == "the database is away"
         scripted_receiver.wait_for(len(scripted_receiver.arrivals) + RATE)
         proxy.set(Mode.PASS)
-        wait_until(lambda: metrics(leading)["cronhook_database_up"] == 1, 10, "it has Postgres again")
-    assert verdict(installation, scripted_receiver, load.acts, lateness=timedelta(seconds=5)) == []
+        wait_until(lambda: metrics(leading)["cronhook_database_up"] == 1, 60, "it has Postgres again")
+    assert verdict(installation, scripted_receiver, load.acts) == []
 
 
 def crash(server: PostgresServer) -> None:
@@ -275,14 +279,14 @@ def test_postgres_refuses_and_all_wait_and_recover(
     with Load(installation, scripted_receiver.url(PATH), per_second=RATE) as load:
         scripted_receiver.wait_for(RATE)
         with state(installation.postgres_url):  # type: ignore[attr-defined]
-            wait_until(lambda: refused(installation), 20, "a write is refused")
+            wait_until(lambda: refused(installation), 60, "a write is refused")
             for process in processes[1:]:
                 process.wait_for_line('"dependency_away".*"database"')
         back_at = ahead()
         stored = len(load.stored)
-        wait_until(lambda: len(load.stored) > stored, 10, "jobs are stored again")
+        wait_until(lambda: len(load.stored) > stored, 60, "jobs are stored again")
         scripted_receiver.wait_for(len(scripted_receiver.arrivals) + RATE)
-    assert first_after(scripted_receiver, back_at) <= 10
+    assert first_after(scripted_receiver, back_at) <= 30
     assert verdict(installation, scripted_receiver, load.acts) == []
     assert all(process.running for process in processes)
 
@@ -298,6 +302,6 @@ def first_after(receiver: ScriptedReceiver, moment: datetime) -> float:
     return min((a.received_at - moment).total_seconds() for a in receiver.arrivals if a.received_at > moment)
 
 
-def lateness_at_99_percent(receiver: ScriptedReceiver) -> float:
-    late = [(a.received_at - a.scheduled_for).total_seconds() for a in receiver.arrivals]
-    return statistics.quantiles(late, n=100)[98]
+def bound(full: bool) -> timedelta:
+    """What losing Redis may cost, 99 times in a hundred; a machine that also runs other tests is given more time."""
+    return 2 * SECOND if full else LONG

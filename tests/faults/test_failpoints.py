@@ -38,7 +38,7 @@ from cronhook_server.settings import Settings
 from tests.faults.await_sites import BEHIND_ANOTHER_PORT, Site, engine_sites, sites_of, unexplained
 
 ROOT = Path(__file__).parents[2]
-PORTS_WITHOUT = {"Clock", "EngineHooks", "NoHooks", "SigningKeys"}
+PORTS_WITHOUT = {"Clock", "EngineHooks", "HeaderVault", "NoHooks", "SigningKeys"}
 """Nothing leaves the process through these, or it does through a port that has failpoints."""
 
 

@@ -1,0 +1,85 @@
+"""What can befall an installation, and the tests with real processes that let it happen.
+
+A test is named by its file and its function; a soak, which mixes most of these at random, is none of them.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+CATALOGUE: Mapping[str, tuple[str, ...]] = {
+    "leader killed between passes, over and over": (
+        "test_leadership.py::test_exactly_one_leads_and_another_plans_after_a_kill",
+    ),
+    "leader alive and renewing, its planning stuck": (
+        "test_planning_faults.py::test_a_leader_that_is_stuck_is_helped_loudly",
+    ),
+    "leader killed inside a plan": ("test_planning_faults.py::test_one_leader_after_the_other_dies_within_a_plan",),
+    "leader stopped past its lease, and going on": (
+        "test_leadership.py::test_a_leader_that_stood_still_steps_down_and_plans_nothing_twice",
+    ),
+    "several schedulers convinced that they lead": (
+        "test_planning_faults.py::test_schedulers_that_all_believe_to_lead_only_waste_work",
+    ),
+    "leader asked to end": ("test_leadership.py::test_a_leader_that_is_asked_to_end_hands_over_at_once",),
+    "worker killed idle, after the claim, in mid-POST, after the answer": (
+        "test_worker_deaths.py::test_an_idle_worker_dies_and_nothing_is_late",
+        "test_worker_deaths.py::test_one_worker_after_the_other_dies_between_claim_and_result",
+        "test_workers.py::test_a_worker_killed_in_mid_post_loses_nothing",
+    ),
+    "worker stopped past its life, and going on": (
+        "test_worker_deaths.py::test_a_worker_stands_still_beyond_its_life",
+    ),
+    "every await of plan, claim and finish": (
+        "test_every_await.py::test_every_await_on_sqlite_is_refused_and_loses_its_answer",
+        "test_every_await.py::test_a_process_on_sqlite_dies_at_every_await",
+        "test_every_await.py::test_a_daemon_on_postgres_dies_at_every_await",
+        "test_every_await.py::test_every_await_on_postgres_is_refused_or_loses_its_answer",
+    ),
+    "worker asked to end, once and twice": (
+        "test_workers.py::test_a_worker_that_is_asked_to_end_lets_its_sends_end",
+        "test_workers.py::test_a_second_signal_ends_a_worker_at_once",
+    ),
+    "an execution that kills its worker every time": (
+        "test_worker_deaths.py::test_an_execution_that_kills_its_worker_ends_and_its_neighbours_do_not_suffer",
+    ),
+    "Redis killed, flushed, restored, full, slow, silent": (
+        "test_outages.py::test_redis_gone_under_load_costs_little",
+        "test_dependencies.py::test_redis_in_a_bad_state_costs_little",
+        "test_dependencies.py::test_redis_that_answers_after_two_seconds_costs_little",
+    ),
+    "one process cut off from one server": (
+        "test_dependencies.py::test_one_process_is_cut_off_from_redis_only",
+        "test_dependencies.py::test_a_leader_that_is_cut_off_from_postgres_steps_down",
+    ),
+    "Postgres restarted, crashed, its sessions killed, its answers lost": (
+        "test_outages.py::test_postgres_restarted_under_load_repeats_nothing",
+        "test_dependencies.py::test_postgres_fails_and_nothing_is_repeated",
+        "test_dependencies.py::test_answers_of_postgres_are_lost",
+    ),
+    "Postgres away for long with sends in flight": (
+        "test_dependencies.py::test_an_outage_of_postgres_buries_nobody_and_repeats_nothing",
+    ),
+    "users' acts racing plan, claim and finish": ("test_races.py::test_users_race_plan_claim_and_finish",),
+    "Postgres out of connections, or read-only": (
+        "test_dependencies.py::test_postgres_refuses_and_all_wait_and_recover",
+    ),
+    "wrong clocks": (
+        "test_clocks.py::test_one_node_has_a_wrong_clock",
+        "test_clocks.py::test_the_clock_of_the_database_jumps",
+    ),
+    "receivers in every bad state": (
+        "test_receivers.py::test_every_bad_receiver_has_its_own_outcome",
+        "test_receivers.py::test_a_receiver_that_comes_back_gets_what_it_missed",
+    ),
+    "a slow host beside a fast one": ("test_workers.py::test_a_slow_host_leaves_the_others_alone",),
+    "embedded: killed, disk full, four processes on one file": (
+        "test_embedded.py::test_a_process_killed_in_the_middle_of_its_work_keeps_its_promises",
+        "test_embedded.py::test_a_full_disk_is_told_of_and_outlived",
+        "test_embedded.py::test_four_processes_share_one_file",
+    ),
+    "a restore of an older backup": ("test_embedded.py::test_after_a_restore_the_same_instants_have_the_same_ids",),
+    "a herd of thousands at one instant": (
+        "test_worker_deaths.py::test_five_thousand_jobs_at_one_instant_are_all_sent_within_bounds",
+    ),
+}

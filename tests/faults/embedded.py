@@ -1,0 +1,110 @@
+"""`cronhook up` on a SQLite file, as many processes of it as a test wants."""
+
+from __future__ import annotations
+
+import re
+import sqlite3
+from collections.abc import Iterator, Sequence
+from contextlib import closing
+from datetime import datetime
+from pathlib import Path
+from typing import Any
+
+import httpx
+
+from tests.faults.audit import audit_sqlite
+from tests.faults.history import Act, Bounds, Fault, FaultLog, History, Text, Violation
+from tests.faults.installation import ENOUGH_JOBS, ahead, creation
+from tests.faults.oracle import judge
+from tests.faults.processes import CronhookProcess
+from tests.faults.records import read_sqlite
+from tests.faults.scripted_receiver import ScriptedReceiver
+from tests.faults.verdict import LONG
+from tests.services import free_port, wait_until
+
+OPEN = """
+    SELECT (SELECT count(*) FROM executions WHERE status IN ('queued', 'running'))
+        + (SELECT count(*) FROM jobs WHERE status = 'active')
+"""
+
+
+class Embedded:
+    """`cronhook up`, as often as there are ports, on one file."""
+
+    def __init__(self, folder: Path, processes: int = 1) -> None:
+        self.file = folder / "cronhook.db"
+        self.ports = [free_port() for _ in range(processes)]
+        self.processes = [CronhookProcess("up", settings=self.settings(port)) for port in self.ports]
+        self._others: list[CronhookProcess] = []
+        self._client = httpx.Client(timeout=30)
+
+    def start(self) -> None:
+        for process, port in zip(self.processes, self.ports, strict=True):
+            process.start().wait_until_alive(f"http://127.0.0.1:{port}", 60)
+        if "x-api-key" not in self._client.headers:
+            audit_sqlite(self.file)
+            wait_until(lambda: "chk_" in self.processes[0].log(), 30, "the first key is shown")
+            (key,) = re.findall(r"chk_\w+(?=  \(shown)", self.processes[0].log())
+            self._client.headers["x-api-key"] = key
+
+    def request(self, method: str, path: str, body: object = None, port: int | None = None) -> httpx.Response:
+        return self._client.request(method, f"http://127.0.0.1:{port or self.ports[0]}{path}", json=body)
+
+    def start_with(self, failpoints: str) -> CronhookProcess:
+        """One more process on the file, which fails there."""
+        settings = self.settings(self.ports[0])
+        process = CronhookProcess("up", settings=settings, failpoints=failpoints)
+        self._others.append(process)
+        return process.start()
+
+    def create(self, url: str, run_at: datetime, port: int | None = None) -> Act:
+        asked_at = ahead()
+        body = {"name": "a job", "callback_url": url, "run_at": run_at.isoformat(), "retry_delays_seconds": [1]}
+        answer = self.request("POST", "/v1/jobs", body, port)
+        answer.raise_for_status()
+        return creation(answer.json(), asked_at)
+
+    def rows(self, query: str) -> list[tuple[Any, ...]]:
+        with closing(sqlite3.connect(f"file:{self.file}?mode=ro", uri=True)) as connection:
+            return connection.execute(query).fetchall()
+
+    def verdict(
+        self, receiver: ScriptedReceiver, acts: Sequence[Act], *faults: Fault, killed_since: datetime | None = None
+    ) -> list[Violation]:
+        """Once all has ended, whether the file is sound, and what the oracle says."""
+        wait_until(lambda: self.rows(OPEN) == [(0,)], 120, "all jobs have ended")
+        assert self.rows("PRAGMA integrity_check") == [("ok",)]
+        history = History(
+            acts=acts,
+            database=read_sqlite(self.file),
+            arrivals=receiver.arrivals,
+            fault_log=FaultLog(
+                faults=faults, texts=[Text("up", process.log()) for process in (*self.processes, *self._others)]
+            ),
+            taken_at=ahead(),
+        )
+        return judge(history, Bounds(lateness=LONG, planning=LONG), only=[f"I{n}" for n in range(1, 14)])
+
+    def _killed(self, since: datetime | None) -> Iterator[Fault]:
+        """As many repeats as sends were lost are allowed."""
+        if since is None:
+            return
+        workers = frozenset(worker for (worker,) in self.rows("SELECT id FROM workers"))
+        ((lost,),) = self.rows("SELECT count(*) FROM job_logs WHERE outcome = 'lost' OR late")
+        yield Fault(
+            kind="kill -9", target="up", began=since, ended=ahead(), hard=True, sends_in_flight=lost, workers=workers
+        )
+
+    def close(self) -> None:
+        for process in (*self.processes, *self._others):
+            process.close()
+        self._client.close()
+
+    def settings(self, port: int) -> dict[str, str]:
+        return {
+            "CRONHOOK_DATABASE_URL": f"sqlite:///{self.file}",
+            "CRONHOOK_PORT": str(port),
+            "CRONHOOK_ALLOWED_TARGETS": "127.0.0.0/8",
+            "CRONHOOK_MAX_JOBS_PER_WORKSPACE": ENOUGH_JOBS,
+            "CRONHOOK_LOG_FORMAT": "json",
+        }

@@ -1,0 +1,181 @@
+"""Every await of plan, claim and finish that leaves the process: killed before and after it, refused, its answer lost.
+
+They are read from the source: what is added there is tried here without a word.
+"""
+
+from __future__ import annotations
+
+import signal
+from collections.abc import Iterator
+from pathlib import Path
+
+import httpx
+import pytest
+
+from cronhook_core.testing.failpoints import failpoint_names
+from tests.faults.await_sites import BEHIND_ANOTHER_PORT, engine_sites
+from tests.faults.embedded import Embedded
+from tests.faults.history import Act, Fault
+from tests.faults.installation import Installation, Load, ahead, leader
+from tests.faults.processes import CronhookProcess
+from tests.faults.scripted_receiver import ScriptedReceiver
+from tests.faults.verdict import hard, verdict
+from tests.services import wait_until
+
+ELSEWHERE = frozenset({"job_service", "pruner", "zone_rules"})
+"""Modules of the engine that neither plan nor claim nor finish: users', and once-in-a-while work."""
+AT_AN_END = frozenset({"store.lose", "store.release", "store.retire_worker", "lock.release"})
+"""Awaits of a process that is asked to end."""
+AFTER_A_DEATH = frozenset({"store.bury_worker", "store.lose_abandoned"})
+"""Awaits that somebody must have died for."""
+AFTER_A_FAILURE = {"queue.depth": "queue.wait.before=raise@1", "store.ping": "store.due_jobs.before=raise@1"}
+"""Awaits that come only after this call has failed."""
+AS_A_FOLLOWER = frozenset({"lock.wait_released"})
+"""Awaits of schedulers of which there are several."""
+RARE = frozenset({"store.register_worker", "accounts.signing_versions"})
+"""Awaits that are not repeated once they were answered."""
+ON_A_SCHEDULER = frozenset({"due_jobs", "plan", "next_due", "push", "wait", "depth", "ping", "worker_beats"})
+PATH = "/between/0.05/0.3/ok"
+WAITS = 90.0
+
+
+def awaits() -> list[str]:
+    """All that leave the process, of the engine's modules that plan, claim and finish, in their order."""
+    found = {
+        site.what
+        for site in engine_sites()
+        if site.leaves_the_process and site.where.partition(".")[0] not in ELSEWHERE
+    }
+    return sorted(found | set(BEHIND_ANOTHER_PORT.values()))
+
+
+def points(but: frozenset[str] = AT_AN_END | AFTER_A_DEATH) -> list[str]:
+    return [f"{what}.{moment}" for what in awaits() if what not in but for moment in ("before", "after")]
+
+
+def nth(point: str) -> str:
+    """At which call it fails: the answer is lost at another one than is refused."""
+    what, _, moment = point.rpartition(".")
+    return {"before": "@1", "after": "@2"}[moment] if what in RARE else {"before": "@3", "after": "@6"}[moment]
+
+
+def kill(point: str) -> str:
+    return "kill@1" if point.rpartition(".")[0] in RARE else "kill@2"
+
+
+def failing(point: str, how: str) -> str:
+    """The failpoint, and what must fail for the process to come by there."""
+    first = AFTER_A_FAILURE.get(point.rpartition(".")[0])
+    return f"{point}={how}" if first is None else f"{first};{point}={how}"
+
+
+@pytest.fixture
+def embedded(tmp_path: Path) -> Iterator[Embedded]:
+    running = Embedded(tmp_path)
+    running.start()
+    yield running
+    running.close()
+
+
+def test_all_have_failpoints() -> None:
+    assert set(points(but=frozenset())) <= set(failpoint_names())
+    assert {"store.plan", "store.claim", "store.finish", "sender.send", "queue.push", "queue.pop"} <= set(awaits())
+
+
+def due_soon(embedded: Embedded, receiver: ScriptedReceiver, count: int) -> list[Act]:
+    return [embedded.create(receiver.url(PATH), ahead(seconds=0.5)) for _ in range(count)]
+
+
+def test_every_await_on_sqlite_is_refused_and_loses_its_answer(
+    embedded: Embedded, scripted_receiver: ScriptedReceiver
+) -> None:
+    """In one process: its third call fails before anything is done, its sixth one after all is done."""
+    first, began = embedded.processes[0], ahead()
+    acts = due_soon(embedded, scripted_receiver, 3)
+    tried = points(AT_AN_END | AFTER_A_DEATH | AS_A_FOLLOWER | frozenset(AFTER_A_FAILURE))
+    first.terminate()
+    assert first.wait() == 0
+    failpoints = ";".join(f"{point}=raise{nth(point)}" for point in tried)
+    process = embedded.start_with(failpoints)
+    process.wait_until_alive(f"http://127.0.0.1:{embedded.ports[0]}")
+    while len(process.events("failpoint")) < len(tried) and (ahead() - began).total_seconds() < WAITS:
+        acts += due_soon(embedded, scripted_receiver, 2)
+        scripted_receiver.wait_for(len(scripted_receiver.arrivals) + 1)
+    assert {event["point"] for event in process.events("failpoint")} == set(tried)
+    assert process.running
+    # An answer that the sender lost may have been a success: it is sent again.
+    lost = Fault(kind="lost answer", target="receiver", began=began, ended=ahead(), hard=True, sends_in_flight=1)
+    assert embedded.verdict(scripted_receiver, acts, lost) == []
+
+
+@pytest.mark.parametrize("part", [0, *(pytest.param(number, marks=pytest.mark.full) for number in range(1, 4))])
+def test_a_process_on_sqlite_dies_at_every_await(
+    embedded: Embedded, scripted_receiver: ScriptedReceiver, part: int
+) -> None:
+    """One after the other on one file; the plain run takes every fourth of them."""
+    began, acts = ahead(), list[Act]()
+    embedded.processes[0].terminate()
+    assert embedded.processes[0].wait() == 0
+    for point in points(AT_AN_END | AFTER_A_DEATH | AS_A_FOLLOWER)[part::4]:
+        dying = embedded.start_with(failing(point, kill(point)))
+        dying.wait_until_alive(f"http://127.0.0.1:{embedded.ports[0]}")
+        acts += die(embedded, dying, scripted_receiver)
+        assert dying.events("failpoint")[-1]["point"] == point
+    embedded.start()
+    assert embedded.verdict(scripted_receiver, acts, killed_since=began) == []
+
+
+def die(embedded: Embedded, dying: CronhookProcess, receiver: ScriptedReceiver) -> list[Act]:
+    """What was stored until it died."""
+    acts: list[Act] = []
+    began = ahead()
+    while dying.running and (ahead() - began).total_seconds() < WAITS:
+        try:
+            acts += due_soon(embedded, receiver, 1)
+        except httpx.HTTPError:  # it may just have died
+            continue
+    assert dying.wait(WAITS) == -signal.SIGKILL
+    return acts
+
+
+@pytest.mark.full
+@pytest.mark.parametrize("point", points())
+def test_a_daemon_on_postgres_dies_at_every_await(
+    installation: Installation, scripted_receiver: ScriptedReceiver, point: str
+) -> None:
+    if point.rpartition(".")[0] in AS_A_FOLLOWER:
+        leader([installation.start("scheduler")])
+    role = "scheduler" if point.split(".")[1] in ON_A_SCHEDULER or point.startswith("lock.") else "worker"
+    installation.open("worker" if role == "scheduler" else "scheduler")
+    began = ahead()
+    dying = installation.start(role, failpoints=failing(point, kill(point)))
+    with Load(installation, scripted_receiver.url(PATH), per_second=10) as load:
+        assert dying.wait(WAITS) == -signal.SIGKILL
+        installation.start(role)
+        stored = len(load.stored)
+        wait_until(lambda: len(load.stored) > stored + 10, 60, "some more are stored")
+    held = installation.rows("SELECT count(*) FROM job_logs WHERE outcome = 'lost' OR late")[0][0]
+    faults = [hard("kill -9", held + 10, dying, began=began)] if role == "worker" else []
+    assert dying.events("failpoint")[-1]["point"] == point
+    assert verdict(installation, scripted_receiver, load.acts, faults=faults) == []
+
+
+@pytest.mark.full
+@pytest.mark.parametrize("role", ["scheduler", "worker"])
+@pytest.mark.parametrize("moment", ["before", "after"])
+def test_every_await_on_postgres_is_refused_or_loses_its_answer(
+    installation: Installation, scripted_receiver: ScriptedReceiver, role: str, moment: str
+) -> None:
+    tried = [f"{what}.{moment}" for what in awaits() if what not in AT_AN_END | AFTER_A_DEATH]
+    installation.open("worker" if role == "scheduler" else "scheduler")
+    began = ahead()
+    failpoints = ";".join(f"{point}=raise{nth(point)}" for point in tried)
+    failing_one = installation.start(role, failpoints=failpoints)
+    with Load(installation, scripted_receiver.url(PATH), per_second=10) as load:
+        scripted_receiver.wait_for(150)
+    assert failing_one.running
+    hit_points = {event["point"] for event in failing_one.events("failpoint")}
+    own = {"scheduler": "store.plan", "worker": "store.finish"}[role]
+    assert f"{own}.{moment}" in hit_points
+    lost = Fault(kind="lost answer", target="receiver", began=began, ended=ahead(), hard=True, sends_in_flight=1)
+    assert verdict(installation, scripted_receiver, load.acts, faults=[lost]) == []
