@@ -16,7 +16,7 @@ from cronhook_server.cli.showing import LOGS, log_row
 from cronhook_server.cli.table import shown
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterable, Iterator
 
     from cronhook_client import Cronhook
     from cronhook_client.models import LogRow
@@ -62,13 +62,21 @@ def command(
         _follow(client, job_id, status, output)
         return
     order: Any = "asc" if oldest_first else None
-    rows: Iterator[LogRow]
+    at_once = page_size(limit, everything)
     if offset:
-        page = client.logs.page(job_id, status=status, order=order, offset=offset, limit=min(limit + 1, 200))
-        rows = iter(page.data)
+        rows: Iterable[LogRow] = _rows_from(client, job_id, status, order, offset, at_once)
     else:
-        rows = iter(client.logs.list(job_id, status=status, order=order, limit=page_size(limit, everything)))
-    print_list(rows, LOGS, log_row, output, limit=limit, everything=everything and not offset)
+        rows = client.logs.list(job_id, status=status, order=order, limit=at_once)
+    print_list(rows, LOGS, log_row, output, limit=limit, everything=everything)
+
+
+def _rows_from(client: Cronhook, job_id: str, status: Any, order: Any, offset: int, at_once: int) -> Iterator[LogRow]:
+    more = True
+    while more:
+        page = client.logs.page(job_id, status=status, order=order, offset=offset, limit=at_once)
+        yield from page.data
+        offset += len(page.data)
+        more = page.has_more and bool(page.data)
 
 
 def _follow(client: Cronhook, job_id: str, status: Any, output: OutputFormat) -> None:
