@@ -79,7 +79,8 @@ class Embedded:
             database=read_sqlite(self.file),
             arrivals=receiver.arrivals,
             fault_log=FaultLog(
-                faults=faults, texts=[Text("up", process.log()) for process in (*self.processes, *self._others)]
+                faults=[*faults, *self._killed(killed_since)],
+                texts=[Text("up", process.log()) for process in (*self.processes, *self._others)],
             ),
             taken_at=ahead(),
         )

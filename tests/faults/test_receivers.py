@@ -30,7 +30,7 @@ HOSTILE = {
     "silent": "timeout",
     "resets_before_reading": "connect_error",
     "resets_after_reading": "connect_error",
-    "closes_within_the_headers": "protocol_error",
+    "closes_within_the_headers": "connect_error",
     "garbage": "protocol_error",
     "redirects_to_metadata": "http_error",
 }
@@ -87,7 +87,7 @@ def test_every_bad_receiver_has_its_own_outcome(
         "silent name server": ("http://silent.example/", 0, ["dns_error"]),
         "failing name server": ("http://failing.example/", 0, ["dns_error"]),
         "a name": (f"http://receiver.example:{own.port}/ok", 0, ["succeeded"]),
-        "TLS with one who speaks none": (f"https://127.0.0.1:{hostile['garbage']}/", 0, ["tls_error"]),
+        "TLS with one who speaks none": (f"https://127.0.0.1:{hostile['speaks_first']}/", 0, ["tls_error"]),
         "silence": (own.url("/silent"), 0, ["timeout"]),
         "drip": (own.url("/drip/0.05"), 0, ["succeeded"]),
         **{name: (f"http://127.0.0.1:{hostile[name]}/", 0, [outcome]) for name, outcome in HOSTILE.items()},
