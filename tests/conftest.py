@@ -8,10 +8,12 @@ import attrs
 import pytest
 import redis
 
+from tests.canaries import DATABASE_PASSWORD, REDIS_PASSWORD, with_password
 from tests.databases import Databases
 from tests.receiver import Receiver
 from tests.services import PostgresServer, ValkeyServer
 
+pytest_plugins = ["tests.canary_plugin"]
 pytest.register_assert_rewrite("cronhook_core.testing")
 
 
@@ -64,7 +66,7 @@ def postgres_server(pytestconfig: pytest.Config) -> Iterator[RunningServer]:
             yield RunningServer(url)
     else:
         with PostgresServer() as server:
-            yield RunningServer(server.url)
+            yield RunningServer(with_password(server.url, "postgres", DATABASE_PASSWORD))
 
 
 @pytest.fixture(scope="session")
@@ -78,7 +80,7 @@ def redis_server(pytestconfig: pytest.Config) -> Iterator[RunningServer]:
             yield RunningServer(url)
     else:
         with ValkeyServer() as server:
-            yield RunningServer(server.url)
+            yield RunningServer(with_password(server.url, "default", REDIS_PASSWORD))
 
 
 @pytest.fixture(scope="session")

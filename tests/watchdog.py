@@ -25,12 +25,15 @@ class Watchdog:
     """The run's side of the pipe. Starts the process when the first thing is registered."""
 
     def __init__(self) -> None:
+        self.folders: list[Path] = []
+        """All that were made."""
         self._process: subprocess.Popen[str] | None = None
         self._lock = threading.Lock()
 
     def make_folder(self) -> Path:
         """A new folder with a path short enough for a Unix socket; removed at the latest when the run ends."""
         folder = Path(tempfile.mkdtemp(prefix="cronhook-", dir="/tmp"))
+        self.folders.append(folder)
         self._say(f"folder {folder}")
         return folder
 

@@ -16,12 +16,13 @@ from typing import Any, Self
 
 import httpx
 
+from tests.canaries import HEADER_VALUE, LOOKOUT
 from tests.services import free_port, wait_until
 from tests.watchdog import WATCHDOG
 
 COMMAND = Path(sys.executable).with_name("cronhook")
 START_SECONDS = 60.0
-STOP_SECONDS = 30.0
+STOP_SECONDS = 60.0
 
 
 def settings(**values: object) -> dict[str, str]:
@@ -32,9 +33,13 @@ def settings(**values: object) -> dict[str, str]:
 
 def run(*arguments: str, folder: Path, **values: object) -> subprocess.CompletedProcess[str]:
     """One command of the command line, to its end."""
-    return subprocess.run(
+    ended = subprocess.run(
         [COMMAND, *arguments], cwd=folder, env=settings(**values), capture_output=True, text=True, timeout=STOP_SECONDS
     )
+    if arguments[:2] != ("keys", "create"):
+        LOOKOUT.look(f"the output of cronhook {arguments[0]}", ended.stdout)
+    LOOKOUT.look(f"the errors of cronhook {arguments[0]}", ended.stderr)
+    return ended
 
 
 def ahead(**duration: float) -> datetime:
@@ -49,6 +54,7 @@ class Up:
         self.port = free_port()
         self.url = f"http://127.0.0.1:{self.port}"
         self.key = key
+        self._first_key = key
         self.output = ""
         self._settings: Mapping[str, str] = settings(
             **({"port": self.port, "allowed_targets": "127.0.0.1/32"} | values)
@@ -72,6 +78,7 @@ class Up:
             raise RuntimeError(f"the server did not start:\n{self.output}\n{self.log}")
         if self.key is None:
             (self.key,) = re.findall(r"chk_\w+(?=  \(shown)", self.output)
+            self._first_key = self.key
         return self
 
     def __enter__(self) -> Self:
@@ -98,6 +105,8 @@ class Up:
         assert self._reader is not None
         code = self._process.wait(STOP_SECONDS)
         self._reader.join()
+        if self._first_key is not None:  # it is shown once, and meant to be
+            LOOKOUT.look("the output of cronhook up", self.output.replace(self._first_key, ""))
         return code
 
     def stop(self) -> int:
@@ -114,7 +123,11 @@ class Up:
 
     def create(self, **fields: Any) -> dict[str, Any]:
         run_at = fields.pop("run_at", None)
-        body = {"name": "a job", "run_at": run_at.isoformat() if run_at else None} | fields
+        body = {
+            "name": "a job",
+            "headers": {"authorization": HEADER_VALUE},
+            "run_at": run_at.isoformat() if run_at else None,
+        } | fields
         created = self.request("POST", "/v1/jobs", json=body)
         assert created.status_code == 201, created.text
         job: dict[str, Any] = created.json()

@@ -5,9 +5,9 @@ import stat
 from pathlib import Path
 
 from tests.acceptance.running import Up, run
+from tests.canaries import canary
 
-FIRST = "the first secret key of thirty-two characters"
-SECOND = "the second secret key of thirty-two characters"
+FIRST, SECOND = canary("first-secret-key"), canary("second-secret-key")
 KEYS = ("keys", "create", "--workspace", "default")
 
 

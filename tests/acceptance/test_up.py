@@ -197,8 +197,9 @@ def test_no_secret_is_ever_logged(up: Up, receiver: Receiver) -> None:
     assert up.stop() == 0
     for canary in (up.key or "", secret_key, "canary-header", "canary-payload", "canary-body"):
         assert canary not in up.log
-    assert '"event": "attempt"' in up.log
-    assert '"event": "request"' in up.log
+    log = up.log.replace(" ", "")
+    assert '"event":"attempt"' in log
+    assert '"event":"request"' in log
 
 
 def test_a_job_of_every_minute_runs_at_the_minute_and_at_the_next(every_minute: EveryMinute) -> None:

@@ -14,11 +14,11 @@ from typing import Any, Self
 import httpx
 import psycopg
 
+from tests.canaries import DATABASE_PASSWORD, HEADER_VALUE, REDIS_PASSWORD, SECRET_KEY, with_password
 from tests.faults.history import Act, Cron, Once
 from tests.faults.processes import COMMAND, CronhookProcess
 from tests.services import free_port, wait_until
 
-SECRET_KEY = "a secret key of an installation that only tests know"
 ENOUGH_JOBS = "1000000"
 _KEY: dict[str, Any] = {}
 _TABLES_OF_KEYS = ("workspaces", "api_keys")
@@ -35,15 +35,16 @@ class Installation:
         self.postgres_url = postgres_url
         self.port = free_port()
         self.settings: dict[str, str] = {
-            "CRONHOOK_DATABASE_URL": postgres_url,
+            "CRONHOOK_DATABASE_URL": with_password(postgres_url, "postgres", DATABASE_PASSWORD),
             "CRONHOOK_SECRET_KEY": SECRET_KEY,
             "CRONHOOK_PORT": str(self.port),
             "CRONHOOK_ALLOWED_TARGETS": "127.0.0.0/8",
             "CRONHOOK_MAX_JOBS_PER_WORKSPACE": ENOUGH_JOBS,
             "CRONHOOK_LOG_FORMAT": "json",
-            **({} if redis_url is None else {"CRONHOOK_REDIS_URL": redis_url}),
             **settings,
         }
+        if redis_url is not None:
+            self.settings.setdefault("CRONHOOK_REDIS_URL", with_password(redis_url, "default", REDIS_PASSWORD))
         self.processes: list[CronhookProcess] = []
         self._client = httpx.Client(base_url=f"http://127.0.0.1:{self.port}", timeout=10)
 
@@ -95,7 +96,9 @@ class Installation:
 
     def create(self, *, run_at: datetime | None = None, **fields: Any) -> dict[str, Any]:
         """A stored job; `httpx.HTTPError` while the API or its database is away."""
-        body = {"name": "a job", **fields} | ({} if run_at is None else {"run_at": run_at.isoformat()})
+        body = {"name": "a job", "headers": {"authorization": HEADER_VALUE}, **fields}
+        if run_at is not None:
+            body["run_at"] = run_at.isoformat()
         created = self._client.post("/v1/jobs", json=body)
         assert created.status_code in (201, 503), created.text
         created.raise_for_status()

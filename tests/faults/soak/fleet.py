@@ -11,10 +11,11 @@ from typing import Self
 
 import psycopg
 
+from tests.canaries import SECRET_KEY
 from tests.databases import Databases
 from tests.faults.audit import audit_postgres
 from tests.faults.chaos_proxy import ChaosBoard, ChaosProxy
-from tests.faults.installation import SECRET_KEY, Installation, metrics
+from tests.faults.installation import Installation, metrics
 from tests.faults.processes import COMMAND, CronhookProcess
 from tests.faults.scripted_receiver import ScriptedReceiver
 from tests.faults.soak.kinds import DAEMONS, POSTGRES, REDIS, SCHEDULERS, link

@@ -26,8 +26,8 @@ from cronhook_server.composition import Backends, open_backends
 from cronhook_server.key_service import KeyService
 from cronhook_server.services import Probe
 from cronhook_server.settings import Settings
+from tests.canaries import SECRET_KEY
 
-SECRET_KEY = "a secret of at least thirty-two characters"
 RANDOM = SystemRandom()
 
 

@@ -12,7 +12,8 @@ from cronhook_server.assembly import Assembly
 from cronhook_server.composition import Backends
 from cronhook_server.services import Probe
 from cronhook_server.settings import Settings
-from tests.integration.api.conftest import RANDOM, SECRET_KEY, memory_backends
+from tests.canaries import SECRET_KEY
+from tests.integration.api.conftest import RANDOM, memory_backends
 
 SECRET = "connection to 10.0.0.5 with hunter2 failed"
 

@@ -9,10 +9,12 @@ import pytest
 from cronhook_core.backends.header_vault import AesGcmHeaderVault
 from cronhook_core.backends.sqlite import SqliteDatabase
 from cronhook_core.domain.sealed_values import is_sealed
-from tests.integration.api.conftest import SECRET_KEY, Api, job_body
+from tests.canaries import SECRET_KEY, canary
+from tests.integration.api.conftest import Api, job_body
 
-HEADERS = {"authorization": "Bearer canary-at-rest", "cookie": "canary-cookie", "x-api-key": "canary-key"}
-CANARIES = ("canary-at-rest", "canary-cookie", "canary-key", SECRET_KEY)
+NAMES = ("authorization", "cookie", "x-api-key")
+HEADERS = {name: canary(name) for name in NAMES}
+CANARIES = (*HEADERS.values(), SECRET_KEY)
 
 
 async def filled(api: Api) -> tuple[str, ...]:
@@ -21,12 +23,12 @@ async def filled(api: Api) -> tuple[str, ...]:
     path = created.headers["location"]
     assert created.json()["headers"] == dict.fromkeys(HEADERS, "***")
     await api.http.post(path + "/pause", headers={"idempotency-key": "two"})
-    patched = await api.http.patch(path, json={"headers": HEADERS | {"x-token": "canary-token"}})
+    patched = await api.http.patch(path, json={"headers": HEADERS | {"x-token": canary("token")}})
     assert patched.status_code == 200
     key = (await api.http.post("/v1/keys", json={"name": "k", "scopes": ["read"]})).json()["key"]
     rotated = await api.http.post("/v1/workspace/signing-secret/rotate", json={})
     secret: str = rotated.json()["secret"]
-    return (*CANARIES, "canary-token", key, api.http.headers["x-api-key"], secret, secret.removeprefix("whsec_"))
+    return (*CANARIES, canary("token"), key, api.http.headers["x-api-key"], secret, secret.removeprefix("whsec_"))
 
 
 @pytest.mark.parametrize("backends", ["sqlite"], indirect=True)
@@ -72,7 +74,7 @@ async def test_claims_bring_what_is_sealed(api: Api) -> None:
     worker_id = f"wrk_{SystemRandom().getrandbits(32):x}"
     await store.register_worker(worker_id, now)
     [claim] = await store.claim([queued.json()["id"]], worker_id=worker_id, now=now)
-    assert "canary" not in repr(claim)
+    assert canary("cookie") not in repr(claim)
     assert all(is_sealed(value) for _, value in claim.headers)
 
 

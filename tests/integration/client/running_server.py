@@ -17,8 +17,8 @@ from cronhook_server.composition import open_backends, open_sender
 from cronhook_server.key_service import KeyService
 from cronhook_server.process import HttpServer, address_of, listen
 from cronhook_server.settings import Settings
+from tests.canaries import SECRET_KEY
 
-SECRET_KEY = "a secret of at least thirty-two characters"
 START_SECONDS = 20.0
 
 T = TypeVar("T")

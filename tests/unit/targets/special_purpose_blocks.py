@@ -51,3 +51,27 @@ OUTSIDE_OF_2000 = [
     "ff02::1",
     "ffff:ffff:ffff:ffff:ffff:ffff:ffff:ffff",
 ]
+
+IANA_IPV6_BLOCKS = [
+    ("::", "::"),
+    ("::1", "::1"),
+    ("::ffff:0:0:0", "::ffff:0:ffff:ffff"),  # IPv4-translated
+    ("64:ff9b::", "64:ff9b::ffff:ffff"),  # NAT64
+    ("64:ff9b:1::", "64:ff9b:1:ffff:ffff:ffff:ffff:ffff"),  # local NAT64
+    ("100::", "100::ffff:ffff:ffff:ffff"),  # discard
+    ("100:0:0:1::", "100:0:0:1:ffff:ffff:ffff:ffff"),  # dummy prefix
+    ("2001::", "2001:0:ffff:ffff:ffff:ffff:ffff:ffff"),  # Teredo
+    ("2001:1::1", "2001:1::3"),  # anycast of PCP, TURN and DNS-SD
+    ("2001:2::", "2001:2:0:ffff:ffff:ffff:ffff:ffff"),  # benchmarks
+    ("2001:3::", "2001:3:ffff:ffff:ffff:ffff:ffff:ffff"),  # AMT
+    ("2001:4:112::", "2001:4:112:ffff:ffff:ffff:ffff:ffff"),  # AS112
+    ("2001:10::", "2001:1f:ffff:ffff:ffff:ffff:ffff:ffff"),  # ORCHID
+    ("2001:20::", "2001:2f:ffff:ffff:ffff:ffff:ffff:ffff"),  # ORCHIDv2
+    ("2001:30::", "2001:3f:ffff:ffff:ffff:ffff:ffff:ffff"),  # drone remote identification
+    *IPV6_BLOCKS_OF_2000,
+    ("5f00::", "5f00:ffff:ffff:ffff:ffff:ffff:ffff:ffff"),  # segment routing
+    ("fc00::", "fdff:ffff:ffff:ffff:ffff:ffff:ffff:ffff"),  # unique local
+    ("fe80::", "febf:ffff:ffff:ffff:ffff:ffff:ffff:ffff"),  # link-local
+    ("fec0::", "feff:ffff:ffff:ffff:ffff:ffff:ffff:ffff"),  # site-local
+    ("ff00::", "ffff:ffff:ffff:ffff:ffff:ffff:ffff:ffff"),  # multicast
+]

@@ -7,7 +7,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from cronhook_core.domain.addresses import NON_HTTP_PORTS, AllowedTargets, is_public, unmapped
-from tests.unit.targets.special_purpose_blocks import IPV4_BLOCKS, IPV6_BLOCKS_OF_2000, OUTSIDE_OF_2000
+from tests.unit.targets.special_purpose_blocks import (
+    IANA_IPV6_BLOCKS,
+    IPV4_BLOCKS,
+    IPV6_BLOCKS_OF_2000,
+    OUTSIDE_OF_2000,
+)
 
 
 def mapped(address: IPv4Address) -> IPv6Address:
@@ -62,6 +67,35 @@ def test_ends_of_the_public_ipv6_space() -> None:
 @pytest.mark.parametrize("text", OUTSIDE_OF_2000)
 def test_ipv6_beyond_global_unicast_is_not_public(text: str) -> None:
     assert not is_public(IPv6Address(text))
+
+
+@pytest.mark.parametrize(("first", "last"), IANA_IPV6_BLOCKS)
+def test_ends_and_neighbours_of_every_special_block_of_ipv6(first: str, last: str) -> None:
+    low, high = int(IPv6Address(first)), int(IPv6Address(last))
+    assert not is_public(IPv6Address(low))
+    assert not is_public(IPv6Address(high))
+    for number in (low - 1, high + 1):
+        if 0 <= number < 2**128:
+            expected = number >> 125 == 1 and not in_ipv6_block(number)
+            assert is_public(IPv6Address(number)) is expected, IPv6Address(number)
+
+
+@pytest.mark.parametrize("block", IPV4_BLOCKS)
+def test_no_ipv4_block_gets_through_within_ipv6(block: tuple[str, str]) -> None:
+    """Mapped, compatible, translated, NAT64, 6to4, Teredo (the client's address inverted), ISATAP."""
+    for end in map(IPv4Address, block):
+        number = int(end)
+        wrapped = {
+            "mapped": 0xFFFF << 32 | number,
+            "compatible": number,
+            "translated": 0xFFFF << 48 | number,
+            "NAT64": 0x64FF9B << 96 | number,
+            "local NAT64": 0x64FF9B0001 << 80 | number,
+            "6to4": 0x2002 << 112 | number << 80 | 1,
+            "Teredo": 0x20010000 << 96 | number ^ 0xFFFFFFFF,
+            "link-local ISATAP": 0xFE80 << 112 | 0x5EFE << 32 | number,
+        }
+        assert [how for how, address in wrapped.items() if is_public(IPv6Address(address))] == []
 
 
 @pytest.mark.parametrize("text", ["8.8.8.8", "1.1.1.1", "93.184.215.14", "2001:4860:4860::8888", "2606:4700::1111"])
