@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sized
 from datetime import datetime
 from enum import StrEnum
 from typing import Any, TypeVar, get_args, get_origin
@@ -22,8 +22,14 @@ from cronhook_core.wire.instant import read_instant, write_instant
 from cronhook_core.wire.pointer import pointer_to
 from cronhook_core.wire.refusal import refusal
 
+MAX_ITEMS = 1000
+"""Items of an array or object within a request; what each field may have is less."""
+MAX_MISTAKES = 50
+"""Wrong items of one array or object after which no further one is looked at."""
+
 T = TypeVar("T")
 W = TypeVar("W", bound=StrEnum)
+S = TypeVar("S", bound=Sized)
 _Path = tuple[str | int, ...]
 
 
@@ -68,6 +74,7 @@ def _read(converter: Converter, value: Any, model: type[T]) -> T:
 
 def _converter(*, forbid_unknown: bool) -> Converter:
     converter = Converter(forbid_extra_keys=forbid_unknown)
+    bound = MAX_ITEMS if forbid_unknown else None
 
     def structure_model(model: type[T]) -> Any:
         structure = make_dict_structure_fn(model, converter, _cattrs_forbid_extra_keys=forbid_unknown)
@@ -82,7 +89,7 @@ def _converter(*, forbid_unknown: bool) -> Converter:
         structure = converter.get_structure_hook(item_type)
 
         def from_array(value: Any, _: Any) -> tuple[Any, ...]:
-            items = _expect(value, list, "an array")
+            items = _bounded(_expect(value, list, "an array"), bound)
             return tuple(_each(enumerate(items), lambda item: structure(item, item_type)).values())
 
         return from_array
@@ -92,7 +99,7 @@ def _converter(*, forbid_unknown: bool) -> Converter:
         structure = converter.get_structure_hook(value_type)
 
         def from_object(value: Any, _: Any) -> dict[str, Any]:
-            items = _expect(value, dict, "an object")
+            items = _bounded(_expect(value, dict, "an object"), bound)
             return _each(items.items(), lambda item: structure(item, value_type))
 
         return from_object
@@ -132,6 +139,8 @@ def _each(items: Iterable[tuple[Any, Any]], structure: Callable[[Any], Any]) -> 
             done[key] = structure(item)
         except (BaseValidationError, ValueError, InvalidRequest) as error:
             errors.append((key, error))
+            if len(errors) == MAX_MISTAKES:
+                break
     if errors:
         raise _Mistakes(errors)
     return done
@@ -141,6 +150,13 @@ def _expect(value: Any, kind: type[T], name: str) -> T:
     if type(value) is not kind:
         raise ValueError(f"must be {name}, not {_name(value)}")
     return value
+
+
+def _bounded(items: S, bound: int | None) -> S:
+    """Before any item is looked at: a body has room for some hundred thousand."""
+    if bound is not None and len(items) > bound:
+        raise ValueError(f"has {len(items)} items; nothing here has more than {bound}")
+    return items
 
 
 def _integer(value: Any) -> int:

@@ -137,3 +137,22 @@ def test_the_kind_of_error_is_that_of_the_only_field(changes: dict[str, object],
         read_request(body, JobWrite)
     assert type(refused.value) is kind
     assert {f"/{name}" for name in changes} == {pointer for pointer, _ in refused.value.problems}
+
+
+@pytest.mark.parametrize(
+    "fields",
+    [{"tags": ["x"] * 1001}, {"tags": [1] * 400_000}, {"headers": {str(n): 1 for n in range(60_000)}}],
+    ids=["just too many", "many wrong", "many wrong headers"],
+)
+def test_too_many_items_are_refused_before_any_is_looked_at(fields: dict[str, object]) -> None:
+    with pytest.raises(InvalidRequest, match="nothing here has more than 1000") as refusal:
+        read_request({"name": "a", "cron": "0 9 * * *", "callback_url": "https://good.test/"} | fields, JobWrite)
+    assert len(refusal.value.problems) == 1
+
+
+def test_of_wrong_items_the_first_fifty_are_told() -> None:
+    with pytest.raises(InvalidRequest) as refusal:
+        read_request(
+            {"name": "a", "cron": "0 9 * * *", "callback_url": "https://good.test/", "tags": [1] * 1000}, JobWrite
+        )
+    assert [pointer for pointer, _ in refusal.value.problems] == [f"/tags/{n}" for n in range(50)]
