@@ -24,6 +24,9 @@ _QUIET_ROUTES = frozenset({"/livez", "/readyz", "/health", "/metrics"})
 _EVERY_ANSWER = ((b"x-content-type-options", b"nosniff"), (b"cache-control", b"no-store"))
 
 
+_LAST_OF_ITS_CONNECTION = ((b"connection", b"close"),)
+
+
 def request_id_of(scope: Mapping[str, object]) -> str:
     return str(scope.get(REQUEST_ID, ""))
 
@@ -44,13 +47,14 @@ class RequestScope:
         scope[REQUEST_ID] = request_id
         began = time.perf_counter()
         status = 0
+        last = _LAST_OF_ITS_CONNECTION if _has_two_lengths(scope) else ()
 
         async def send_with_headers(message: _Message) -> None:
             nonlocal status
             if message["type"] == "http.response.start":
                 status = message["status"]
                 own = (b"x-request-id", request_id.encode())
-                message["headers"] = [*message.get("headers", ()), own, *_EVERY_ANSWER]
+                message["headers"] = [*message.get("headers", ()), own, *_EVERY_ANSWER, *last]
             await send(message)
 
         with structlog.contextvars.bound_contextvars(request_id=request_id):
@@ -61,6 +65,12 @@ class RequestScope:
                 if self._log is not None:
                     _log_request(self._log, scope, status, seconds)
                 self._metrics.answered(scope["method"], _template(scope), status, seconds)
+
+
+def _has_two_lengths(scope: _Scope) -> bool:
+    """Such a request may look shorter to a proxy than it does here; what follows it is not read (RFC 9112, 6.1)."""
+    names = {name for name, _ in scope["headers"]}
+    return b"transfer-encoding" in names and b"content-length" in names
 
 
 def _template(scope: _Scope) -> str | None:
