@@ -1,5 +1,6 @@
 """The chores. `nox -l` lists them; whatever follows `--` is handed to the tool."""
 
+import json
 from pathlib import Path
 
 import nox
@@ -8,7 +9,7 @@ PYPROJECT = nox.project.load_toml("pyproject.toml")
 PYTHONS = nox.project.python_versions(PYPROJECT)
 
 nox.needs_version = ">=2025.2"
-nox.options.sessions = ["lint", "types", "imports", "docs", "package", "tests"]
+nox.options.sessions = ["lint", "types", "imports", "docs", "package", "audit", "tests"]
 nox.options.reuse_existing_virtualenvs = True
 
 
@@ -42,6 +43,29 @@ def imports(session: nox.Session) -> None:
     """Who may import whom."""
     install_group(session, "imports")
     session.run("lint-imports", *session.posargs, env={"PYTHONPATH": "src"})
+
+
+@nox.session
+def audit(session: nox.Session) -> None:
+    """Dependencies with known vulnerabilities; skipped where no index that knows of any can be reached."""
+    install_as_users_do(session, "audit")
+    report = Path(session.create_tmp(), "audit.json")
+    report.unlink(missing_ok=True)
+    arguments = ["--progress-spinner=off", "--format=json", f"--output={report}"]
+    session.run("pip-audit", *arguments, *session.posargs, success_codes=[0, 1], silent=True)
+    if not report.exists():
+        session.skip("pip-audit could not reach an index with advisories: nothing was audited")
+    others = [
+        one for one in json.loads(report.read_text())["dependencies"] if one["name"] != PYPROJECT["project"]["name"]
+    ]
+    audited = [one for one in others if "vulns" in one]
+    if not audited:
+        session.skip("the index has no advisories: nothing was audited")
+    found = [f"{one['name']} {one['version']}: {bug['id']}" for one in audited for bug in one["vulns"]]
+    unknown = [one["name"] for one in others if "vulns" not in one]
+    if found or unknown:
+        session.error("\n".join([*found, *(f"{name}: not audited" for name in unknown)]))
+    session.log(f"{len(audited)} dependencies, none with a known vulnerability")
 
 
 @nox.session(python=PYTHONS)
