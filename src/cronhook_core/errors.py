@@ -20,6 +20,7 @@
     ├── Forbidden
     ├── Unavailable                   a dependency is away; nothing was lost, try again
     │   ├── StoreUnavailable
+    │   │   └── NotAdmitted           the database knows no such role, password or database
     │   ├── QueueUnavailable
     │   ├── LockUnavailable
     │   └── RateLimiterUnavailable
@@ -171,6 +172,10 @@ class Unavailable(CronhookError):
 
 class StoreUnavailable(Unavailable):
     pass
+
+
+class NotAdmitted(StoreUnavailable):
+    """The database does not let cronhook in as its URL says; waiting will hardly help."""
 
 
 class QueueUnavailable(Unavailable):

@@ -47,7 +47,7 @@ async def run_all_in_one(settings: Settings, on_started: Callable[[Started], Non
             _log.warning("attention", reason=warning)
         sender = await stack.enter_async_context(open_sender(settings))
         registry = CollectorRegistry()
-        hooks = AllHooks(LoggingHooks(), PrometheusHooks(registry))
+        hooks = AllHooks(LoggingHooks(carrier=settings.carrier), PrometheusHooks(registry))
         assembly = Assembly(backends, settings, secret_key=secret_key, hooks=hooks, random=random)
         metrics = assembly.metrics(registry)
         app = create_app(assembly.services(metrics))

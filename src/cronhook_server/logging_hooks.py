@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import defaultdict
 from collections.abc import Callable, Sequence
 from datetime import datetime, timedelta
 
@@ -20,10 +21,13 @@ _MILLISECOND = timedelta(milliseconds=1)
 class LoggingHooks(NoHooks):
     """One line per attempt, and one for everything that an operator should know of.
 
-    Make it when logging is configured: what is configured later does not change it.
+    Make it when logging is configured: what is configured later does not change it. ``carrier`` is what carries the
+    queue and the lock: it goes away with the first of its parts and is back with the last, and is told of by its name.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, *, carrier: str | None = None) -> None:
+        self._carriers = {} if carrier is None else {"queue": carrier, "lock": carrier}
+        self._away: defaultdict[str, set[str]] = defaultdict(set)
         self._log: FilteringBoundLogger = structlog.get_logger("cronhook.engine").bind()
 
     def attempt_finished(self, claim: Claim, report: AttemptReport, verdict: Verdict) -> None:
@@ -81,10 +85,14 @@ class LoggingHooks(NoHooks):
         self._log.info("zone_rules", before=before, after=after, jobs_moved=moved)
 
     def dependency_changed(self, name: str, available: bool) -> None:
-        if available:
-            self._log.info("dependency_back", name=name)
-        else:
-            self._log.warning("dependency_away", name=name)
+        told = self._carriers.get(name, name)
+        parts = self._away[told]
+        was_away = bool(parts)
+        (parts.discard if available else parts.add)(name)
+        if was_away and not parts:
+            self._log.info("dependency_back", name=told)
+        elif parts and not was_away:
+            self._log.warning("dependency_away", name=told)
 
     def pass_failed(self, loop: str, error: BaseException) -> None:
         self._log.error("pass_failed", loop=loop, exc_info=error)

@@ -90,6 +90,11 @@ class Settings:
         _check_together(settings)
         return settings
 
+    @property
+    def carrier(self) -> str:
+        """What carries the queue and the leader's lease, as the log names it."""
+        return "database" if self.redis_url is None else "redis"
+
     def shown(self) -> list[ShownSetting]:
         """Every setting, with secrets masked."""
         return [

@@ -78,7 +78,7 @@ def test_schedulers_that_all_believe_to_lead_only_waste_work(
     own_valkey.kill()
     _, *schedulers, _ = installation.open(*["scheduler"] * count, "worker")
     for scheduler in schedulers:
-        scheduler.wait_for_line('"dependency_away".*"lock"')
+        scheduler.wait_for_line('"dependency_away".*"redis"')
     with Load(installation, scripted_receiver.url("/ok"), per_second=40) as load:
         scripted_receiver.wait_for(30)
     assert verdict(installation, scripted_receiver, load.acts) == []

@@ -45,6 +45,30 @@ def test_a_database_that_is_away_is_waited_for(installation: Installation, own_p
         assert len(waiting.events("dependency_away")) == len(waiting.events("dependency_back")) == 1
 
 
+def test_a_database_that_lets_nobody_in_is_not_waited_for(
+    installation: Installation, own_postgres: PostgresServer
+) -> None:
+    rules = own_postgres.folder / "data" / "pg_hba.conf"
+    before = rules.read_text()
+    with psycopg.connect(own_postgres.url, autocommit=True) as connection:
+        connection.execute("CREATE ROLE guarded LOGIN PASSWORD 'right'")
+        rules.write_text(f"host all guarded 127.0.0.1/32 scram-sha-256\n{before}")
+        connection.execute("SELECT pg_reload_conf()")
+        try:
+            for stranger in ("guarded:wr0ng", "guarded", "nobody_known"):
+                url = installation.postgres_url.replace("postgres@", f"{stranger}@")
+                with CronhookProcess(
+                    "worker", settings=installation.settings | {"CRONHOOK_DATABASE_URL": url}
+                ) as ended:
+                    assert ended.wait() == 2
+                    assert "CRONHOOK_DATABASE_URL" in ended.log().splitlines()[-1]
+                    assert "wr0ng" not in ended.log()
+        finally:
+            rules.write_text(before)
+            connection.execute("SELECT pg_reload_conf()")
+            connection.execute("DROP ROLE guarded")
+
+
 def test_a_redis_that_may_delete_the_lease_is_warned_of(installation: Installation, own_valkey: ValkeyServer) -> None:
     with redis.Redis.from_url(own_valkey.url) as client:
         client.config_set("maxmemory-policy", "volatile-lru")

@@ -131,6 +131,27 @@ def test_a_line_says_how_it_ended(
     assert "lateness_ms" not in line
 
 
+def test_what_carries_several_things_is_told_of_once(stream: io.StringIO) -> None:
+    configure_logging(LogFormat.JSON, stream)
+    hooks = LoggingHooks(carrier="redis")
+    changes = [
+        ("queue", False),
+        ("lock", False),
+        ("database", False),
+        ("queue", True),
+        ("lock", True),
+        ("queue", False),
+    ]
+    for name, available in changes:
+        hooks.dependency_changed(name, available)
+    assert [(line["event"], line["name"]) for line in lines_of(stream)] == [
+        ("dependency_away", "redis"),
+        ("dependency_away", "database"),
+        ("dependency_back", "redis"),
+        ("dependency_away", "redis"),
+    ]
+
+
 def test_an_attempt_line_costs_little_more_than_its_json(stream: io.StringIO) -> None:
     configure_logging(LogFormat.JSON, stream)
     claim = make_claim(make_job("wsp_1"))

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import re
+
 import psycopg
 from attrs import frozen
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
 
-from cronhook_core.errors import CronhookError, Unavailable
+from cronhook_core.errors import CronhookError, NotAdmitted, StoreUnavailable, Unavailable
 
 DRIVER_ERRORS = (psycopg.Error, DBAPIError, PoolTimeout, TimeoutError, OSError)
 
@@ -19,6 +21,11 @@ _AWAY_CLASSES = frozenset({"08", "28", "3D", "53", "57", "58"})
 """Connection, authorization, catalogue, resources, operator intervention, system: nothing that a statement does."""
 _AWAY = frozenset({"25006", "25P03", "25P04"})
 """A server that only reads (a failover: another one writes by now), and sessions ended for their idleness."""
+_NOT_ADMITTED = re.compile(
+    r"password authentication failed|no password supplied|no pg_hba\.conf entry"
+    r"|(role|database) \"[^\"]*\" does not exist"
+)
+"""What libpq says of a connection that was refused has no SQLSTATE. In another language it passes for an absence."""
 
 
 @frozen(kw_only=True)
@@ -33,6 +40,8 @@ class Failure:
     def as_error(self, unavailable: type[Unavailable]) -> CronhookError:
         """What leaves the backend instead."""
         if self.away:
+            if unavailable is StoreUnavailable and _NOT_ADMITTED.search(str(self.cause)):
+                return NotAdmitted(f"Postgres does not let cronhook in: {_told(self.cause)}")
             return unavailable(f"Postgres cannot be used now: {_told(self.cause)}")
         return CronhookError(f"Postgres refused a statement: {_told(self.cause)}")
 
