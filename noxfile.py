@@ -103,6 +103,14 @@ def pooler(session: nox.Session) -> None:
     session.run("pytest", "--debian", *(session.posargs or [existing(session, "tests/pooler")]))
 
 
+@nox.session
+def compose(session: nox.Session) -> None:
+    """compose.yaml as Docker's compose of Debian's package reads it."""
+    install_as_users_do(session, "tests")
+    session.run("pytest", "--debian", "-m", "debian", *(session.posargs or [existing(session, "tests/deploy")]))
+
+
+@nox.session
 def api(session: nox.Session) -> None:
     """The API against its document on both stores; the number of requests on each may follow (default 20000)."""
     install_as_users_do(session, "tests")
