@@ -165,18 +165,21 @@ def _port(text: str) -> int:
     return int(text)
 
 
+_OPENING = "the operator opens its address (CRONHOOK_ALLOWED_TARGETS)"
+
+
 def _check_name(host: str, port: int, allowed: AllowedTargets) -> None:
     if port in NON_HTTP_PORTS and not allowed.opens_port(port):
         raise InvalidCallbackUrl(f"port {port} belongs to a service that is not HTTP")
     if allowed:
         return
     if "." not in host or f".{host}".endswith(LOCAL_SUFFIXES):
-        raise InvalidCallbackUrl("the host is a local name; a callback URL needs a public one")
+        raise InvalidCallbackUrl(f"the host is a local name; a callback URL needs a public one, unless {_OPENING}")
 
 
 def _check_address(address: IPAddress, port: int) -> None:
     if not is_public(address):
-        raise InvalidCallbackUrl("the host is an address that is not public")
+        raise InvalidCallbackUrl(f"the host is an address that is not public; it is refused unless {_OPENING}")
     if port in NON_HTTP_PORTS:
         raise InvalidCallbackUrl(f"port {port} belongs to a service that is not HTTP")
 
