@@ -36,6 +36,7 @@ from cronhook_core.testing.scripted_sender import ScriptedSender
 from cronhook_server.composition import open_backends
 from cronhook_server.settings import Settings
 from tests.faults.await_sites import BEHIND_ANOTHER_PORT, Site, engine_sites, sites_of, unexplained
+from tests.faults.processes import COMMAND
 
 ROOT = Path(__file__).parents[2]
 PORTS_WITHOUT = {"Clock", "EngineHooks", "HeaderVault", "NoHooks", "SigningKeys"}
@@ -294,6 +295,17 @@ def test_the_command_with_failpoints_runs_the_command_line(tmp_path: Path) -> No
     assert done.returncode == -signal.SIGKILL
     assert '"point": "accounts.ensure_workspace.before"' in done.stderr
     assert run_with_failpoints("store.plan.before=kill", tmp_path, "keys", "create").returncode == 0
+
+
+def test_the_installed_command_hears_of_no_failpoints(tmp_path: Path) -> None:
+    environment = {
+        **os.environ,
+        "CRONHOOK_DATABASE_URL": f"sqlite:///{tmp_path / 'c.db'}",
+        "CRONHOOK_FAILPOINTS": "accounts.ensure_workspace.before=kill;accounts.add_key.before=kill",
+    }
+    done = subprocess.run([*COMMAND, "keys", "create"], env=environment, capture_output=True, text=True)
+    assert done.returncode == 0
+    assert "failpoint" not in done.stderr
 
 
 def test_failpoints_that_come_too_late_are_refused() -> None:

@@ -245,7 +245,7 @@ class WorkerNode(Node):
     def _end_sends(self) -> None:
         for ref in [ref for ref, one in self.sends.items() if one.done]:
             del self.sends[ref]
-            self._tasks._leave(self._claims.pop(ref))
+            self._tasks._leave(ref, self._claims.pop(ref))
 
     def _start(self, claim: Claim) -> None:
         """What `Sends.start` does, with a pass for a task."""
@@ -253,7 +253,7 @@ class WorkerNode(Node):
         self._tasks._unsent.add(claim.ref)
         self._tasks._tasks[claim.ref] = cast(Any, None)
         self._claims[claim.ref] = claim
-        self.sends[claim.ref] = Pass(partial(self._tasks._send, claim))
+        self.sends[claim.ref] = Pass(partial(self._tasks._send, claim.ref, claim))
 
     async def _send(self, request: WebhookRequest) -> WebhookResult:
         silent = (self.world.time.elapsed - self.alive_at) / MICROSECONDS
