@@ -33,18 +33,19 @@ def test_a_worker_killed_in_mid_post_loses_nothing(
 ) -> None:
     _, _, worker, other = installation.open("scheduler", "worker", "worker")
     other.kill()
+    faults = [hard("kill -9", 0, other, began=ahead())]
     acts = [
         created(installation, run_at=ahead(seconds=1), callback_url=scripted_receiver.url("/slow/3")) for _ in range(5)
     ]
     scripted_receiver.wait_for(5)
     killed_at = ahead()
     worker.kill()
-    killed = hard("kill -9", len(acts), worker, began=killed_at)
+    faults.append(hard("kill -9", len(acts), worker, began=killed_at))
     installation.again(other)
     arrivals = scripted_receiver.wait_for(10, 20)
     assert {arrival.attempt_no for arrival in arrivals[5:]} == {2}
     assert max((arrival.received_at - killed_at).total_seconds() for arrival in arrivals) <= 12
-    assert verdict(installation, scripted_receiver, acts, faults=[killed]) == []
+    assert verdict(installation, scripted_receiver, acts, faults=faults) == []
     assert Counter(arrival.job_id for arrival in scripted_receiver.arrivals) == {act.job_id: 2 for act in acts}
     assert installation.rows("SELECT DISTINCT status, losses, retries_used FROM executions") == [("succeeded", 1, 0)]
 

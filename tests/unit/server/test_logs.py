@@ -134,16 +134,11 @@ def test_a_line_says_how_it_ended(
 def test_what_carries_several_things_is_told_of_once(stream: io.StringIO) -> None:
     configure_logging(LogFormat.JSON, stream)
     hooks = LoggingHooks(carrier="redis")
-    changes = [
-        ("queue", False),
-        ("lock", False),
-        ("database", False),
-        ("queue", True),
-        ("lock", True),
-        ("queue", False),
-    ]
-    for name, available in changes:
-        hooks.dependency_changed(name, available)
+    for name in ("queue", "lock", "database"):
+        hooks.dependency_changed(name, False)
+    for name in ("queue", "lock"):
+        hooks.dependency_changed(name, True)
+    hooks.dependency_changed("queue", False)
     assert [(line["event"], line["name"]) for line in lines_of(stream)] == [
         ("dependency_away", "redis"),
         ("dependency_away", "database"),
