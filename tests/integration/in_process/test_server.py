@@ -1,6 +1,7 @@
 """The in-process server, as the tests of a user's program use it."""
 
 import asyncio
+import inspect
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -342,6 +343,19 @@ class TestInAnEventLoop:
             return len(await async_server.advance(days=2))
 
         assert asyncio.run(use()) == 2
+
+
+def test_both_servers_offer_the_same() -> None:
+    def public(server: type) -> dict[str, str | None]:
+        return {name: getattr(server, name).__doc__ for name in dir(server) if not name.startswith("_")}
+
+    assert {name: text for name, text in public(InProcessServer).items() if name != "close"} == public(
+        AsyncInProcessServer
+    )
+    for name in ("__init__", "mount", "mount_asgi", "mount_wsgi", "advance", "advance_to"):
+        assert inspect.signature(getattr(InProcessServer, name)) == inspect.signature(
+            getattr(AsyncInProcessServer, name)
+        ), name
 
 
 def test_a_receiver_that_asks_for_ever_more_is_stopped(
