@@ -50,6 +50,7 @@ _OPTIONS = {
     "scopes": "--scopes",
 }
 """Fields whose option has another name than theirs."""
+_LISTS = {"/v1/executions/": "cronhook executions list JOB_ID", "/v1/keys/": "cronhook keys list"}
 _WHERE = "Is --base-url (CRONHOOK_BASE_URL) right? It leads to something that is not cronhook."
 _NO_SERVER = "Start one with `cronhook up`, or say where it is: --base-url, or the variable CRONHOOK_BASE_URL."
 _KEY = (
@@ -93,6 +94,11 @@ def _tell_answer(error: ApiError) -> None:
     complain(reason, *fields, *_advice(error), f"The answer was {error.status} {error.code}{request}.")
 
 
+def _list_for(error: ApiError) -> str:
+    path = error.problem.instance
+    return next((command for start, command in _LISTS.items() if path.startswith(start)), "cronhook jobs list")
+
+
 def _field(item: ProblemItem) -> str:
     return f"{option_of(item.pointer)}: {item.detail}"
 
@@ -105,7 +111,7 @@ def _advice(error: ApiError) -> Iterator[str]:
     elif isinstance(error, Forbidden):
         yield "Use a key that has it, or make one: `cronhook keys create --scopes read,write,admin`."
     elif isinstance(error, NotFound):
-        yield "It may be deleted, or belong to another workspace than the key: `cronhook jobs list` shows its jobs."
+        yield f"It may be gone, or belong to another workspace than the key: `{_list_for(error)}` shows what is."
     elif isinstance(error, QuotaExceeded):
         yield "`cronhook workspace show` shows the limit and what is used of it."
     elif error.retry_after is not None:

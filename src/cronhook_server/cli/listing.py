@@ -55,8 +55,10 @@ def print_list(
             print_line(value)
     elif output is OutputFormat.JSON:
         print_json(list(values))
+    elif rows := [row(value, now) for value in values]:
+        print_rows(rows, columns, output)
     else:
-        print_rows([row(value, now) for value in values], columns, output)
+        note("There are none.")
     if not everything and next(coming, None) is not None:
         note(f"There are more than {limit}: --limit shows more of them, --all shows all.")
 

@@ -136,6 +136,12 @@ class TestLists:
             assert len(complete.json) == 3
             assert complete.err == ""
 
+    def test_an_empty_list_is_told_to_people_and_empty_to_programs(self, cronhook: Command) -> None:
+        told = cronhook("jobs", "list")
+        assert (told.code, told.out, told.err) == (0, "", "There are none.\n")
+        assert cronhook("jobs", "list", "-o", "json").out == "[]\n"
+        assert cronhook("jobs", "list", "-o", "jsonl").out == ""
+
     def test_control_characters_are_shown_not_obeyed(self, cronhook: Command) -> None:
         create = ("jobs", "create", "--url", "http://127.0.0.1:9/x", "--cron", "@daily")
         cronhook(*create, "--name", "one", "--metadata", "k=\x1b[31mred\r\nbold")
@@ -174,10 +180,12 @@ class TestRun:
 
 class TestRefusals:
     def test_unknown_ids(self, cronhook: Command) -> None:
-        ended = cronhook("jobs", "show", "job_1")
-        assert (ended.code, ended.out) == (3, "")
-        assert "cronhook jobs list" in ended.err
-        assert "404 not_found, request req_" in ended.err
+        unknown = {"jobs show": "jobs list", "executions show": "executions list JOB_ID", "keys revoke": "keys list"}
+        for command, listing in unknown.items():
+            ended = cronhook(*command.split(), "job_1")
+            assert (ended.code, ended.out) == (3, "")
+            assert f"`cronhook {listing}` shows what is" in ended.err
+            assert "404 not_found, request req_" in ended.err
 
     def test_keys_that_are_missing_wrong_or_too_weak(
         self, cronhook: Command, server: RunningServer, monkeypatch: pytest.MonkeyPatch
