@@ -12,6 +12,7 @@ from datetime import UTC, datetime, timedelta
 from random import Random
 
 _ALPHABET = "0123456789abcdefghjkmnpqrstvwxyz"
+_PAIRS = [first + second for first in _ALPHABET for second in _ALPHABET]
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _MILLISECOND = timedelta(milliseconds=1)
 _BODY = "[0-7][0-9a-hjkmnp-tv-z]{25}"
@@ -51,8 +52,5 @@ def _encode(instant: datetime, further_bits: int) -> str:
 
 
 def _base32(number: int, width: int) -> str:
-    characters = []
-    for _ in range(width):
-        characters.append(_ALPHABET[number & 31])
-        number >>= 5
-    return "".join(reversed(characters))
+    """``width`` is even: two characters are looked up at a time."""
+    return "".join([_PAIRS[number >> shift & 1023] for shift in range(5 * width - 10, -1, -10)])
