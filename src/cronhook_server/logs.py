@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import logging
 import sys
-from collections.abc import Mapping
 from datetime import UTC, datetime
 from json import JSONEncoder
 from typing import TextIO
@@ -28,7 +27,7 @@ def configure_logging(log_format: LogFormat | None, stream: TextIO = sys.stderr)
     variables: these hold secrets. Where many lines are written, a logger that was bound once (`bind`) is kept.
     """
     for_people = stream.isatty() if log_format is None else log_format is LogFormat.CONSOLE
-    before: list[Processor] = [structlog.contextvars.merge_contextvars, _stamp_and_cap]
+    before: list[Processor] = [structlog.contextvars.merge_contextvars, _head_first]
     renderers = _for_people(stream) if for_people else _for_programs()
     structlog.configure(
         processors=[*before, *renderers],
@@ -51,13 +50,14 @@ def _for_programs() -> list[Processor]:
 
 def _for_people(stream: TextIO) -> list[Processor]:
     return [
+        _cap_fields,
         structlog.dev.ConsoleRenderer(
             colors=stream.isatty(), exception_formatter=structlog.dev.plain_traceback, pad_event_to=24
-        )
+        ),
     ]
 
 
-def _stamp_and_cap(_: WrappedLogger, method: str, event: EventDict) -> EventDict:
+def _head_first(_: WrappedLogger, method: str, event: EventDict) -> EventDict:
     """When, how bad and what come first; the rest follows in the order in which it was given."""
     line: EventDict = {
         "timestamp": f"{datetime.now(UTC).isoformat(timespec='microseconds')[:-6]}Z",
@@ -65,13 +65,23 @@ def _stamp_and_cap(_: WrappedLogger, method: str, event: EventDict) -> EventDict
         "event": event.pop("event", ""),
     }
     line.update(event)
-    for name, value in line.items():
-        if isinstance(value, str) and len(value) > MAX_FIELD_LENGTH:
-            line[name] = f"{value[: MAX_FIELD_LENGTH - 1]}…"
     return line
 
 
-def _render_json(_: WrappedLogger, __: str, event: Mapping[str, object]) -> str:
+def _cap_fields(_: WrappedLogger, __: str, event: EventDict) -> EventDict:
+    """All but tracebacks: these are our own text."""
+    for name, value in event.items():
+        if isinstance(value, str) and len(value) > MAX_FIELD_LENGTH and name != "exception":
+            event[name] = f"{value[: MAX_FIELD_LENGTH - 1]}…"
+    return event
+
+
+def _render_json(logger: WrappedLogger, method: str, event: EventDict) -> str:
+    line = _json_of(event)
+    return line if len(line) <= MAX_FIELD_LENGTH else _json_of(_cap_fields(logger, method, event))
+
+
+def _json_of(event: EventDict) -> str:
     try:
         return _fast.encode(event).decode()
     except (TypeError, ValueError, OverflowError):  # half a surrogate pair, a number of more than 64 bits

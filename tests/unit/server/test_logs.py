@@ -52,10 +52,35 @@ def test_whatever_a_field_is_the_line_is_written(stream: io.StringIO, value: obj
     assert lines_of(stream)[0]["value"] == read
 
 
-def test_user_text_is_capped(stream: io.StringIO) -> None:
+@pytest.mark.parametrize("length", [MAX_FIELD_LENGTH + 1, 10_000])
+@pytest.mark.parametrize("letter", ["x", "ä", "\n", "\ud800"])
+def test_user_text_is_capped(stream: io.StringIO, letter: str, length: int) -> None:
     configure_logging(LogFormat.JSON, stream)
+    structlog.get_logger("x").info("happened", name=letter * length, other=letter * MAX_FIELD_LENGTH)
+    (line,) = lines_of(stream)
+    assert line["name"] == letter * (MAX_FIELD_LENGTH - 1) + "…"
+    assert line["other"] == letter * MAX_FIELD_LENGTH
+
+
+def test_the_text_of_libraries_is_capped(stream: io.StringIO) -> None:
+    configure_logging(LogFormat.JSON, stream)
+    logging.getLogger("library").warning("x" * 10_000)
+    assert len(str(lines_of(stream)[0]["event"])) == MAX_FIELD_LENGTH
+
+
+def test_user_text_is_capped_for_people_too(stream: io.StringIO) -> None:
+    configure_logging(LogFormat.CONSOLE, stream)
     structlog.get_logger("x").info("happened", name="x" * 10_000)
-    assert len(str(lines_of(stream)[0]["name"])) == MAX_FIELD_LENGTH
+    assert "x" * (MAX_FIELD_LENGTH - 1) + "…" in stream.getvalue()
+
+
+def test_a_traceback_is_whole(stream: io.StringIO) -> None:
+    configure_logging(LogFormat.JSON, stream)
+    try:
+        raise ValueError("no" * MAX_FIELD_LENGTH)
+    except ValueError as error:
+        structlog.get_logger("x").error("failed", exc_info=error)
+    assert str(lines_of(stream)[0]["exception"]).endswith("no" * MAX_FIELD_LENGTH)
 
 
 @pytest.mark.parametrize("log_format", list(LogFormat))
