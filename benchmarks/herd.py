@@ -9,10 +9,10 @@ from benchmarks.ceiling import Ceiling, measure_ceiling
 from benchmarks.processes import Installation, on_postgres, on_sqlite
 from benchmarks.receiver import Arrivals, Receiver, receiving
 from benchmarks.reporting import Row, over_runs, percentile, progress
-from benchmarks.seeding import LEAD, Seeder, seeding
+from benchmarks.seeding import Seeder, due_after_storing, seeding
 from benchmarks.sizes import Sizes
-from cronhook_core.backends.clocks import SystemClock
 
+MEGABYTE = 1e6
 SETTLE_SECONDS = 1.0
 """After the last arrival, so that the CPU time of writing its result counts."""
 
@@ -33,6 +33,9 @@ def run_herd(sizes: Sizes) -> list[Row]:
                 with opened() as installation, seeding(installation.database_url) as seeder:
                     runs = [_run(name, n, count, installation, seeder, receiver) for n in range(1, sizes.runs + 1)]
                 rows += over_runs(runs)
+        if sizes.great_herd:
+            progress(f"herd of {sizes.great_herd:,}, once")
+            rows.append(herd_of_one_worker(1, sizes.great_herd, receiver))
     return rows
 
 
@@ -44,7 +47,7 @@ def herd_of_one_worker(number: int, count: int, receiver: Receiver) -> Row:
 
 def _run(name: str, number: int, count: int, installation: Installation, seeder: Seeder, receiver: Receiver) -> Row:
     ceiling = measure_ceiling(receiver, max(count, 5_000))
-    due = SystemClock().now() + LEAD
+    due = due_after_storing(count)
     seeder.one_time(count, receiver.url, lambda _: due)
     seeder.analyze()
     time.sleep(max(0.0, due.timestamp() - time.time() - 0.2))
@@ -55,9 +58,10 @@ def _run(name: str, number: int, count: int, installation: Installation, seeder:
         "worker µs": (installation.worker_cpu() - worker) / count * 1e6,
         "postgres µs": (installation.database_cpu() - database) / count * 1e6,
     }
+    megabytes = {"worker MB": sum(worker.memory_info().rss for worker in installation.workers) / MEGABYTE}
     row = {"on": name, "jobs": f"{count:,}", "run": str(number)} | figures(count, due.timestamp(), arrivals, ceiling)
     progress(f"run {number}: {row['per second']:,.0f}/s, {row['ratio']:.2f} of the ceiling")
-    return row | cpu
+    return row | cpu | megabytes
 
 
 def figures(count: int, due: float, arrivals: Arrivals, ceiling: Ceiling) -> dict[str, str | float]:

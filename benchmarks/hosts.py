@@ -6,9 +6,8 @@ from collections.abc import Sequence
 from benchmarks.processes import on_postgres
 from benchmarks.receiver import Receiver, receiving
 from benchmarks.reporting import Row, over_runs, percentile, progress
-from benchmarks.seeding import HOSTS, LEAD, Seeder, seeding
+from benchmarks.seeding import HOSTS, Seeder, due_after_storing, seeding
 from benchmarks.sizes import Sizes
-from cronhook_core.backends.clocks import SystemClock
 from cronhook_core.engine.worker import WorkerOptions
 
 ANSWER_SECONDS = 0.2
@@ -32,7 +31,7 @@ def run_hosts(sizes: Sizes) -> list[Row]:
 def _run(number: int, seeder: Seeder, receiver: Receiver) -> Row:
     progress(f"herd of {JOBS:,} over {HOSTS} hosts that answer after {ANSWER_SECONDS} s, run {number}")
     receiver.clear()
-    due = SystemClock().now() + LEAD
+    due = due_after_storing(JOBS)
     seeder.one_time(JOBS, receiver.url, lambda _: due)
     seeder.analyze()
     arrivals = receiver.wait_for(JOBS)

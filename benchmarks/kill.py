@@ -7,9 +7,8 @@ import psutil
 from benchmarks.processes import Installation, on_postgres
 from benchmarks.receiver import Receiver, receiving
 from benchmarks.reporting import Row, over_runs, progress
-from benchmarks.seeding import LEAD, seeding
+from benchmarks.seeding import due_after_storing, seeding
 from benchmarks.sizes import Sizes
-from cronhook_core.backends.clocks import SystemClock
 
 JOBS = 5_000
 KILLED_AT = 0.4
@@ -30,7 +29,7 @@ def run_kill(sizes: Sizes) -> list[Row]:
 def _run(installation: Installation, receiver: Receiver) -> dict[str, float]:
     receiver.clear()
     with seeding(installation.database_url) as seeder:
-        due = SystemClock().now() + LEAD
+        due = due_after_storing(JOBS)
         seeder.one_time(JOBS, receiver.url, lambda _: due)
         seeder.analyze()
         killed_at = _kill(installation.workers[0], receiver)

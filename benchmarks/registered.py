@@ -5,9 +5,8 @@ import time
 from benchmarks.processes import Installation, cpu_seconds, on_postgres
 from benchmarks.receiver import Receiver, receiving
 from benchmarks.reporting import Row, over_runs, percentile, progress
-from benchmarks.seeding import LEAD, Seeder, seeding
+from benchmarks.seeding import Seeder, due_after_storing, seeding
 from benchmarks.sizes import Sizes
-from cronhook_core.backends.clocks import SystemClock
 
 HERD = 1_000
 SETTLE_SECONDS = 1.0
@@ -32,7 +31,7 @@ def _run(number: int, registered: int, installation: Installation, seeder: Seede
     progress(f"herd of {HERD:,} beside {registered:,}, run {number}")
     receiver.clear()
     installation.wait_until_idle()
-    due = SystemClock().now() + LEAD
+    due = due_after_storing(HERD)
     seeder.one_time(HERD, receiver.url, lambda _: due)
     time.sleep(max(0.0, due.timestamp() - time.time() - 0.2))
     scheduler, database = cpu_seconds(installation.scheduler), installation.database_cpu()

@@ -23,6 +23,7 @@ AT_ONCE = 5_000
 HOSTS = 50
 """So many jobs in a row are one workspace's: where the hosts take turns too, each of these calls all of them."""
 LEAD = timedelta(seconds=4)
+STORED_PER_SECOND = 2_500
 PAYLOAD = b'{"hello":"world"}'
 _RANDOM = Random(1)
 _CLOCK = SystemClock()
@@ -92,6 +93,11 @@ class Seeder:
             created_at=now,
             updated_at=now,
         )
+
+
+def due_after_storing(count: int) -> datetime:
+    """An instant by which so many jobs are stored, also on a busy machine."""
+    return _CLOCK.now() + LEAD + timedelta(seconds=count / STORED_PER_SECOND)
 
 
 @contextmanager
