@@ -81,6 +81,8 @@ def test_a_database_that_says_nothing_hangs_nobody(installation: Installation, o
         assert asked(installation, "/health").status_code == 500
         assert asked(installation, "/readyz").status_code == 503
         assert asked(installation, "/livez").status_code == 200
+        assert "\ncronhook_database_up 0.0\n" in asked(installation, "/metrics").text
+        assert asked(installation, "/v1/jobs").status_code == 503
     finally:
         for process in processes:
             process.resume()
