@@ -118,11 +118,28 @@ def _widest(columns: Sequence[Column], sizes: Mapping[str, int]) -> Column | Non
 def _wrapped(text: str, column: Column, size: int) -> list[str]:
     if cell_width(text) <= size:
         return [text]
-    if column.wraps:
-        import textwrap
+    return _folded(text, size) if column.wraps else [_cut(text, size)]
 
-        return textwrap.wrap(text, size, break_on_hyphens=False) or [""]
-    return [_cut(text, size)]
+
+def _folded(text: str, size: int) -> list[str]:
+    """By cells, which the standard library's textwrap does not know."""
+    lines = [""]
+    for word in text.split():
+        if lines[-1] and cell_width(f"{lines[-1]} {word}") <= size:
+            lines[-1] += f" {word}"
+        else:
+            lines += _pieces(word, size)
+    return lines[1:] or [""]
+
+
+def _pieces(word: str, size: int) -> list[str]:
+    """A word that is longer than a line, as full lines and what is left."""
+    pieces = [""]
+    for character in word:
+        if cell_width(pieces[-1] + character) > size:
+            pieces.append("")
+        pieces[-1] += character
+    return pieces
 
 
 def _cut(text: str, size: int) -> str:

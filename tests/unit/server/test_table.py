@@ -2,7 +2,7 @@
 
 import click
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from cronhook_server.cli.table import Column, cell_width, rendered, shown
@@ -22,6 +22,7 @@ rows = st.lists(
 
 
 @given(rows, st.integers(NARROWEST, 120))
+@settings(deadline=None)
 def test_no_line_is_wider_than_the_terminal(listed: list[dict[str, str]], width: int) -> None:
     lines = [without_colours(line) for line in rendered(COLUMNS, listed, width)]
     assert [line for line in lines if cell_width(line) > width] == []
@@ -29,6 +30,7 @@ def test_no_line_is_wider_than_the_terminal(listed: list[dict[str, str]], width:
 
 
 @given(rows)
+@settings(deadline=None)
 def test_without_a_terminal_nothing_is_lost_or_coloured(listed: list[dict[str, str]]) -> None:
     header, *lines = rendered(COLUMNS, listed, None)
     assert header.split() == ["ID", "NAME", "NOTE", "URL"]
@@ -52,6 +54,15 @@ def test_what_is_long_is_cut_or_wrapped() -> None:
         "id-0000  a name …  of many   u",
         "                   many",
         "                   words",
+    ]
+
+
+def test_wide_characters_are_counted_by_their_cells() -> None:
+    row = {"id": "id-0000", "name": "日本語日本語", "note": "語語語語語語 b", "url": "u"}
+    assert [without_colours(line) for line in rendered(COLUMNS, [row], 32)] == [
+        "ID       NAME      NOTE      URL",
+        "id-0000  日本語…   語語語語  u",
+        "                   語語 b",
     ]
 
 
