@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
+from functools import lru_cache
 from random import Random
 
 from attrs import evolve
@@ -97,6 +98,7 @@ def webhook_request(claim: Claim, secrets: Sequence[bytes], now: datetime, user_
     )
 
 
+@lru_cache(maxsize=256)
 def wire_instant(instant: datetime) -> str:
-    """RFC 3339 in UTC with ``Z``."""
+    """RFC 3339 in UTC with ``Z``; remembered, because much is due at the same instant."""
     return instant.astimezone(UTC).isoformat().replace("+00:00", "Z")
