@@ -36,7 +36,7 @@ RARE = frozenset({"store.register_worker", "accounts.signing_versions"})
 """Awaits that are not repeated once they were answered."""
 ON_A_SCHEDULER = frozenset({"due_jobs", "plan", "next_due", "push", "wait", "depth", "ping", "worker_beats"})
 PATH = "/between/0.05/0.3/ok"
-WAITS = 90.0
+WAITS = 150.0
 
 
 def awaits() -> list[str]:
@@ -56,7 +56,7 @@ def points(but: frozenset[str] = AT_AN_END | AFTER_A_DEATH) -> list[str]:
 def nth(point: str) -> str:
     """At which call it fails: the answer is lost at another one than is refused."""
     what, _, moment = point.rpartition(".")
-    return {"before": "@1", "after": "@2"}[moment] if what in RARE else {"before": "@3", "after": "@6"}[moment]
+    return "@1" if what in RARE else {"before": "@3", "after": "@6"}[moment]
 
 
 def kill(point: str) -> str:
