@@ -20,6 +20,9 @@ from cronhook_server.cli.table import shown, styled
 
 CODES = [code.value for code in (*FindingCode, *WarningCode)]
 
+_MOST_SHOWN = 120
+"""Characters of a schedule, and of a command, in the table."""
+
 
 @click.command("lint")
 @click.argument("file")
@@ -101,8 +104,8 @@ def _told(name: str, found: Review, *, quiet: bool) -> Iterator[str]:
 
 def _schedule(line: ReviewedLine) -> Iterator[str]:
     zone = "" if line.timezone == "UTC" else f"  {line.timezone}"
-    command = "" if line.command is None else f"  {shown(line.command)}"
-    yield f"{line.line}: {_emphasised(shown(line.expression))}{zone}{command}"
+    command = "" if line.command is None else f"  {_shortened(line.command)}"
+    yield f"{line.line}: {_emphasised(_shortened(line.expression))}{zone}{command}"
     if line.schedule is not None:
         yield f"  runs {line.words}"
         for n, instant in enumerate(line.instants):
@@ -115,6 +118,10 @@ def _finding(name: str, finding: Finding) -> str:
     if sys.stdout.isatty():
         severity = styled(severity, fg="red" if finding.severity is Severity.ERROR else "yellow", bold=True)
     return f"{place}: {severity}: {shown(finding.detail)} [{finding.code}]"
+
+
+def _shortened(text: str) -> str:
+    return shown(text if len(text) <= _MOST_SHOWN else f"{text[:_MOST_SHOWN]}…")
 
 
 def _emphasised(text: str) -> str:
