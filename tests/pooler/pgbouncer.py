@@ -10,7 +10,7 @@ from tests.debian_packages import unpacked
 from tests.server_binaries import postgres_binaries
 from tests.services import ServerProcess, postgres_answers
 
-POOL_SIZE = 6
+POOL_SIZE = 12
 """Sessions to the server for each database: fewer than clients, so that these share them."""
 
 _CONFIGURATION = """
@@ -27,7 +27,7 @@ pool_mode = transaction
 default_pool_size = {pool_size}
 max_client_conn = 1000
 max_prepared_statements = 0
-query_wait_timeout = 5
+query_wait_timeout = 20
 """
 
 
