@@ -18,6 +18,7 @@ from cronhook_server.assembly import Assembly
 from cronhook_server.composition import open_backends, open_sender, secret_key_of
 from cronhook_server.key_service import KeyService
 from cronhook_server.logging_hooks import LoggingHooks
+from cronhook_server.logs import log_at_start
 from cronhook_server.process import HttpServer, Signals, address_of, listen, spare_garbage_collector
 from cronhook_server.prometheus import PrometheusHooks
 from cronhook_server.settings import Settings
@@ -43,8 +44,7 @@ async def run_all_in_one(settings: Settings, on_started: Callable[[Started], Non
         listening = stack.enter_context(closing(listen(settings.host, settings.port)))
         secret_key = secret_key_of(settings)
         backends = await stack.enter_async_context(open_backends(settings, random, secret_key=secret_key))
-        for warning in backends.warnings:
-            _log.warning("attention", reason=warning)
+        log_at_start(_log, backends.warnings, settings.allowed_targets)
         sender = await stack.enter_async_context(open_sender(settings))
         registry = CollectorRegistry()
         hooks = AllHooks(LoggingHooks(carrier=settings.carrier), PrometheusHooks(registry))

@@ -19,6 +19,7 @@ from cronhook_server.app import create_app
 from cronhook_server.assembly import Assembly
 from cronhook_server.composition import Backends, open_backends, open_sender, secret_key_of
 from cronhook_server.logging_hooks import LoggingHooks
+from cronhook_server.logs import log_at_start
 from cronhook_server.metrics_page import CONTENT_TYPE, MetricsPage
 from cronhook_server.pages import LIVE, STARTING, Front, Page, Pages
 from cronhook_server.process import HttpServer, Signals, address_of, listen, spare_garbage_collector
@@ -145,8 +146,7 @@ async def _end(part: Part, server: HttpServer) -> None:
 def _ready(
     settings: Settings, backends: Backends, secret_key: str, random: Random, front: Front, stack: AsyncExitStack
 ) -> Ready:
-    for warning in backends.warnings:
-        _log.warning("attention", reason=warning)
+    log_at_start(_log, backends.warnings, settings.allowed_targets)
     registry = CollectorRegistry()
     hooks = AllHooks(LoggingHooks(carrier=settings.carrier), PrometheusHooks(registry))
     assembly = Assembly(backends, settings, secret_key=secret_key, hooks=hooks, random=random)

@@ -4,14 +4,16 @@ from __future__ import annotations
 
 import logging
 import sys
+from collections.abc import Sequence
 from datetime import UTC, datetime
 from json import JSONEncoder
 from typing import TextIO
 
 import msgspec
 import structlog
-from structlog.typing import EventDict, Processor, WrappedLogger
+from structlog.typing import EventDict, FilteringBoundLogger, Processor, WrappedLogger
 
+from cronhook_core.domain.addresses import AllowedTargets
 from cronhook_server.settings import LogFormat
 
 MAX_FIELD_LENGTH = 500
@@ -42,6 +44,14 @@ def configure_logging(log_format: LogFormat | None, stream: TextIO = sys.stderr)
     handler = logging.StreamHandler(stream)
     handler.setFormatter(formatter)
     logging.basicConfig(handlers=[handler], level=logging.WARNING, force=True)
+
+
+def log_at_start(log: FilteringBoundLogger, warnings: Sequence[str], allowed_targets: AllowedTargets) -> None:
+    """What the operator should know of the backends, and what may be called although it is not public."""
+    for warning in warnings:
+        log.warning("attention", reason=warning)
+    if allowed_targets:
+        log.info("targets_opened", targets=str(allowed_targets))
 
 
 def _for_programs() -> list[Processor]:

@@ -7,7 +7,9 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, Concatenate, ParamSpec, TypeVar
 
 import rich_click as click
+from click.core import ParameterSource
 
+from cronhook_server.cli.arguments import warn_of_arguments
 from cronhook_server.cli.exit_codes import ExitCode
 
 if TYPE_CHECKING:
@@ -21,6 +23,13 @@ _MAX_RETRIES = 2
 _UNSENT = "not-sent"
 """Stands for the key where a route needs none."""
 
+
+def _warned(context: click.Context, option: click.Parameter, key: str | None) -> str | None:
+    if option.name and context.get_parameter_source(option.name) is ParameterSource.COMMANDLINE:
+        warn_of_arguments("the variable CRONHOOK_API_KEY does as well")
+    return key
+
+
 _base_url_option = click.option(
     "--base-url",
     envvar="CRONHOOK_BASE_URL",
@@ -33,6 +42,7 @@ _api_key_option = click.option(
     envvar="CRONHOOK_API_KEY",
     show_envvar=True,
     metavar="KEY",
+    callback=_warned,
     help="Rather by the variable: others on this machine see arguments.",
 )
 

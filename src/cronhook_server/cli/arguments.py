@@ -52,10 +52,21 @@ def read_delays(text: str) -> tuple[float, ...]:
 
 
 def read_header(text: str) -> tuple[str, str]:
-    name, colon, value = text.partition(":")
-    if not colon or not name.strip():
-        raise ValueError(f"{text[:40]!r} is not a header: write 'Name: value'")
-    return name.strip(), value.strip()
+    """``Name: value``, or ``Name: @FILE`` with the value in a file."""
+    from cronhook_core.domain.callback_headers import is_secret_header
+
+    name, colon, value = (part.strip() for part in text.partition(":"))
+    if not colon or not name:
+        raise ValueError("write it as 'Name: value', or 'Name: @FILE'")
+    if value.startswith("@"):
+        return name, _bytes_of(value).decode("utf-8", "replace").strip()
+    if is_secret_header(name):
+        warn_of_arguments(f"--header '{name}: @FILE' takes the value from a file")
+    return name, value
+
+
+def warn_of_arguments(instead: str) -> None:
+    click.echo(f"cronhook: others on this machine see arguments, and shells keep them: {instead}.", err=True)
 
 
 def read_pair(text: str) -> tuple[str, str]:

@@ -30,7 +30,13 @@ _SCHEDULE = (
     click.option("--in", "run_in", type=DURATION, help="Once, in a while: 90s, 5m, 2h or 1d."),
 )
 _REQUEST = (
-    click.option("--header", "headers", type=HEADER, multiple=True, help="Sent along; may be given again."),
+    click.option(
+        "--header",
+        "headers",
+        type=HEADER,
+        multiple=True,
+        help="'Name: value' or 'Name: @FILE'; may be given again.",
+    ),
     click.option("--payload", type=PAYLOAD, help="The body: JSON, or @FILE, or - for standard input."),
     click.option("--timeout", type=DURATION, help="For one attempt, 1s to 60s; else what the server says, 10s."),
     click.option("--retry-delays", type=DELAYS, help="After each failure, such as 30,2m,10m (the default), or none."),

@@ -217,3 +217,35 @@ class TestRefusals:
         refused = cronhook("executions", "cancel", ended["id"])
         assert (refused.code, refused.out) == (6, "")
         assert "only a queued one can be cancelled" in refused.err
+
+
+class TestSecretsInArguments:
+    CREATE = ("jobs", "create", *JOB, "--in", "1h", "-o", "json")
+
+    def test_a_header_from_a_file(self, cronhook: Command, tmp_path: Path) -> None:
+        (tmp_path / "token").write_text("Bearer from-a-file\n")
+        made = cronhook(*self.CREATE, "--header", f"authorization: @{tmp_path / 'token'}", "--header", "x-a: 1")
+        assert made.json["headers"] == {"authorization": "***", "x-a": "1"}
+        assert made.err == ""
+
+    def test_a_file_that_is_not_there(self, cronhook: Command) -> None:
+        ended = cronhook(*self.CREATE, "--header", "authorization: @/no/such/file")
+        assert ended.code == 2
+        assert "cannot read /no/such/file" in ended.err
+
+    def test_a_secret_header_is_warned_of_and_not_repeated(self, cronhook: Command) -> None:
+        made = cronhook(*self.CREATE, "--header", "X-Api-Key: canary-argument")
+        assert made.code == 0
+        assert "'X-Api-Key: @FILE' takes the value from a file" in made.err
+        assert "canary" not in made.out + made.err
+
+    def test_what_is_no_header_is_not_repeated(self, cronhook: Command) -> None:
+        ended = cronhook(*self.CREATE, "--header", "Bearer canary-argument")
+        assert ended.code == 2
+        assert "canary" not in ended.err
+
+    def test_a_key_is_warned_of(self, cronhook: Command, server: RunningServer) -> None:
+        listed = cronhook("jobs", "list", "--api-key", server.new_key("other"))
+        assert listed.code == 0
+        assert "the variable CRONHOOK_API_KEY does as well" in listed.err
+        assert "CRONHOOK_API_KEY" not in cronhook("jobs", "list").err

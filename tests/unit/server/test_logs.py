@@ -10,11 +10,12 @@ from datetime import timedelta
 import pytest
 import structlog
 
+from cronhook_core.domain.addresses import AllowedTargets
 from cronhook_core.domain.execution import ExecutionStatus
 from cronhook_core.domain.webhook import Outcome
 from cronhook_core.testing.builders import NOW, make_job, make_result, retry, succeeded
 from cronhook_server.logging_hooks import LoggingHooks
-from cronhook_server.logs import MAX_FIELD_LENGTH, configure_logging
+from cronhook_server.logs import MAX_FIELD_LENGTH, configure_logging, log_at_start
 from cronhook_server.settings import LogFormat
 from tests.unit.server.engine_values import make_claim, verdict_on
 
@@ -185,3 +186,17 @@ def test_an_attempt_line_costs_little_more_than_its_json(stream: io.StringIO) ->
 
     ratio = cost(lambda: hooks.attempt_finished(claim, report, verdict)) / cost(lambda: json.dumps(line, default=str))
     assert ratio < 6  # about 2.5 where nothing else runs
+
+
+def test_what_is_opened_is_logged_at_the_start(stream: io.StringIO) -> None:
+    configure_logging(LogFormat.JSON, stream)
+    log_at_start(structlog.get_logger("x"), ["odd"], AllowedTargets.parse("10.0.0.0/8, [::1]:8080"))
+    attention, opened = lines_of(stream)
+    assert (attention["event"], attention["level"], attention["reason"]) == ("attention", "warning", "odd")
+    assert (opened["event"], opened["targets"]) == ("targets_opened", "10.0.0.0/8, [::1]/128:8080")
+
+
+def test_where_nothing_is_opened_nothing_is_said(stream: io.StringIO) -> None:
+    configure_logging(LogFormat.JSON, stream)
+    log_at_start(structlog.get_logger("x"), [], AllowedTargets())
+    assert stream.getvalue() == ""
