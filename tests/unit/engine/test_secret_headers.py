@@ -47,9 +47,9 @@ async def running(
 async def first_attempt(engine: Embedded, job_id: str, clock: ManualClock) -> Attempt:
     execution = await engine.jobs.run(engine.workspace_id, job_id)
     deadline = time.monotonic() + 20
-    while time.monotonic() < deadline:  # a file takes real time, which the clock knows nothing of
-        await clock.advance(0.1)
-        await asyncio.sleep(0.001)
+    while time.monotonic() < deadline:  # a file takes real time: a clock that runs ahead of it would bury the worker
+        await clock.advance(0.02)
+        await asyncio.sleep(0.02)
         attempts = await engine.jobs.attempts(engine.workspace_id, execution.id)
         if attempts and attempts[0].outcome is not None:
             return attempts[0]
