@@ -6,6 +6,7 @@ They are read from the source: what is added there is tried here without a word.
 from __future__ import annotations
 
 import signal
+import threading
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -118,7 +119,6 @@ def test_a_process_on_sqlite_dies_at_every_await(
     assert embedded.processes[0].wait() == 0
     for point in points(AT_AN_END | AFTER_A_DEATH | AS_A_FOLLOWER)[part::4]:
         dying = embedded.start_with(failing(point, kill(point)))
-        dying.wait_until_alive(f"http://127.0.0.1:{embedded.ports[0]}")
         acts += die(embedded, dying, scripted_receiver)
         assert dying.events("failpoint")[-1]["point"] == point
     embedded.start()
@@ -128,12 +128,12 @@ def test_a_process_on_sqlite_dies_at_every_await(
 def die(embedded: Embedded, dying: CronhookProcess, receiver: ScriptedReceiver) -> list[Act]:
     """What was stored until it died."""
     acts: list[Act] = []
-    began = ahead()
+    began, pause = ahead(), threading.Event()
     while dying.running and (ahead() - began).total_seconds() < WAITS:
         try:
             acts += due_soon(embedded, receiver, 1)
-        except httpx.HTTPError:  # it may just have died
-            continue
+        except httpx.HTTPError:  # it is not there yet, or has just died
+            pause.wait(0.05)
     assert dying.wait(WAITS) == -signal.SIGKILL
     return acts
 

@@ -184,6 +184,40 @@ def probed_late(history: History) -> History:
     return attrs.evolve(history, fault_log=attrs.evolve(log, probes=[*kept, *seen]))
 
 
+def stopped_while_sending(by: timedelta) -> Change:
+    """The worker of the last attempt, so long after the claim; its trust had ended before, as it turned out."""
+
+    def change(history: History) -> History:
+        began = at(5) + 10 * MS + by
+        fault = Fault(kind="SIGSTOP", target="worker-3", began=began, ended=began, workers=frozenset({"wrk_1"}))
+        seen = [
+            Probe(at=began + SECOND, process=name, pid=pid, healthy=True)
+            for name, pid in (("worker-1", 11), ("schedulers", 21))
+        ]
+        told = with_log(history, faults=[fault], probes=seen)
+        return attrs.evolve(told, fault_log=attrs.evolve(told.fault_log, trust_ended={"wrk_1": at(4.9)}))
+
+    return change
+
+
+def late_before(foretaste: timedelta) -> Change:
+    """What was due at noon came 3 s late, for something broke a second after noon."""
+    fault = Fault(
+        kind="kill",
+        target="redis",
+        began=NOON + SECOND,
+        ended=NOON + SECOND,
+        lateness=5 * SECOND,
+        foretaste=foretaste,
+    )
+    return lambda history: with_log(all_later(3 * SECOND)(history), faults=[fault])
+
+
+def restarted_with(target: str) -> Change:
+    fault = Fault(kind="kill", target=target, began=at(2), ended=at(2) + 100 * MS)
+    return lambda history: with_log(unhealthy("worker-1", pid=12, healthy=True)(history), faults=[fault])
+
+
 BAD: dict[str, dict[str, Change]] = {
     "I1": {
         "an instant has no execution": lambda h: gone_without_trace(h, LAST),
@@ -284,8 +318,9 @@ BAD: dict[str, dict[str, Change]] = {
         "sent by a worker without trust": lambda h: with_log(
             attrs.evolve(h, fault_log=attrs.evolve(h.fault_log, trust_ended={"wrk_1": at(4.9)}))
         ),
+        "sent without trust, long before it was stopped": stopped_while_sending(2 * SECOND),
     },
-    "I11": {"late in quiet times": all_later(3 * SECOND)},
+    "I11": {"late in quiet times": all_later(3 * SECOND), "late before a fault": late_before(timedelta())},
     "I12": {
         "more repeats than sends were cut off": lambda h: nothing_in_flight(worker_killed_while_sending(h)),
         "repeats though only the database was away": database_away,
@@ -326,6 +361,7 @@ BAD: dict[str, dict[str, Change]] = {
         "it stayed ill": unhealthy("worker-1", pid=11, healthy=False),
         "it was restarted": unhealthy("worker-1", pid=12, healthy=True),
         "it was ill for long": probed_late,
+        "it was restarted when another was hit": restarted_with("worker-2"),
     },
 }
 GOOD: dict[str, Change] = {
@@ -373,6 +409,9 @@ GOOD: dict[str, Change] = {
         "jobs",
         job("job_other", workspace_id="wsp_2"),
     ),
+    "a send that was leaving when its worker was stopped": stopped_while_sending(5 * MS),
+    "late for what came right after": late_before(2 * SECOND),
+    "a restart of what a fault of its own had hit": restarted_with("worker-1"),
     "a fault that the next one cut short": lambda h: with_log(
         probed_late(h), faults=[Fault(kind="kill", target="redis", began=at(2.05), ended=at(2.06))]
     ),

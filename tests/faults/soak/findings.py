@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from bisect import bisect_left
+from bisect import bisect_right
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from datetime import datetime, timedelta
 
@@ -68,7 +68,7 @@ def unannounced(workers: Iterable[Row], registrations: Iterable[Sequence[Registr
 
 def ids_between(registrations: Sequence[Registration], began: datetime, ended: datetime) -> frozenset[str]:
     """The id that was in force at the beginning, and all that came until the end."""
-    later = bisect_left(registrations, began, key=lambda registration: registration.at)
+    later = bisect_right(registrations, began, key=lambda registration: registration.at)
     return frozenset(r.worker_id for r in registrations[max(0, later - 1) :] if r.at <= ended)
 
 
