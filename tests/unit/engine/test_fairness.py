@@ -1,6 +1,6 @@
 from datetime import UTC, datetime
 
-from hypothesis import given
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from cronhook_core.domain.execution import QueueMessage
@@ -36,6 +36,7 @@ def test_one_workspace_alone_uses_two_thirds_of_the_slots() -> None:
     assert slots.full_workspaces() == ["wsp_1"]
 
 
+@settings(suppress_health_check=[HealthCheck.too_slow])  # on a busy machine
 @given(st.lists(st.tuples(st.sampled_from("abcd"), st.sampled_from("wxyz")), max_size=200), st.integers(4, 40))
 def test_the_last_slots_stay_for_those_who_have_none(wishes: list[tuple[str, str]], capacity: int) -> None:
     slots = Slots(capacity)
