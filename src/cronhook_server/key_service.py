@@ -22,6 +22,7 @@ NAME_PATTERN = f"^[^{_UNSHOWN}]*[^{_UNSHOWN}{_BLANK}][^{_UNSHOWN}]*$"
 _NAME = re.compile(NAME_PATTERN)
 _LONE_SURROGATE = re.compile(r"[\ud800-\udfff]")
 _KEY_BITS = 256
+_ENDED = "the key has ended; make a new one"
 
 
 class KeyService:
@@ -57,7 +58,9 @@ class KeyService:
         _check_scopes(scopes)
         if expires_at is not None and expires_at <= now:
             raise InvalidRequest("the instant has passed", pointer="/expires_at")
-        return await self._add(workspace_id, name, scopes, now, expires_at)
+        key, text = self._made(workspace_id, name, scopes, now, expires_at)
+        await self._accounts.add_key(key)
+        return key, text
 
     async def rotate(self, workspace_id: str, key_id: str, *, grace: timedelta) -> tuple[ApiKey, str]:
         """A new key like the old one, which stays valid for ``grace``; `Conflict` when that has ended before."""
@@ -66,13 +69,14 @@ class KeyService:
         if old is None:
             raise NotFound("key", key_id)
         if not old.is_valid(now):
-            raise Conflict("the key has ended; make a new one")
-        made = await self._add(workspace_id, old.name, old.scopes, now, old.expires_at)
+            raise Conflict(_ENDED)
+        new, text = self._made(workspace_id, old.name, old.scopes, now, old.expires_at)
         revoked_at, expires_at = (None, now + grace) if grace else (now, None)
-        await self._accounts.end_key(workspace_id, key_id, revoked_at=revoked_at, expires_at=expires_at)
-        return made
+        if not await self._accounts.replace_key(key_id, new, revoked_at=revoked_at, expires_at=expires_at):
+            raise Conflict(_ENDED)  # by another rotation, meanwhile
+        return new, text
 
-    async def _add(
+    def _made(
         self,
         workspace_id: str,
         name: str,
@@ -91,7 +95,6 @@ class KeyService:
             created_at=now,
             expires_at=expires_at,
         )
-        await self._accounts.add_key(key)
         return key, text
 
     async def list(self, workspace_id: str) -> Sequence[ApiKey]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
 
-from attrs import frozen
+from attrs import field, frozen
 
 from cronhook_core.engine.job_service import JobService
 from cronhook_core.ports.account_store import AccountStore
@@ -15,6 +15,7 @@ from cronhook_server.metrics_page import MetricsPage
 from cronhook_server.request_metrics import RequestMetrics
 from cronhook_server.settings import Settings
 from cronhook_server.signing_secrets import SigningSecrets
+from cronhook_server.under_way import UnderWay
 
 
 @frozen(kw_only=True)
@@ -38,3 +39,4 @@ class Services:
     settings: Settings
     metrics: MetricsPage
     requests: RequestMetrics
+    under_way: UnderWay = field(factory=UnderWay)

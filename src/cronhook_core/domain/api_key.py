@@ -53,6 +53,10 @@ class ApiKey:
         ended = (instant for instant in (self.expires_at, self.revoked_at) if instant is not None)
         return all(now < instant for instant in ended)
 
+    def may_be_replaced(self, now: datetime) -> bool:
+        """Whether it is valid, and not just being revoked by somebody whose clock is ahead."""
+        return self.revoked_at is None and self.is_valid(now)
+
 
 def key_from_bits(bits: int) -> str:
     """The text of a key made of 256 random bits."""

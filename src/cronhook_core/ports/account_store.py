@@ -43,6 +43,15 @@ class AccountStore(Protocol):
     ) -> ApiKey | None:
         """Revoke a key, or bring its expiry forward; an earlier end already stored stays. None: no such key here."""
 
+    async def replace_key(
+        self, key_id: str, new: ApiKey, *, revoked_at: datetime | None, expires_at: datetime | None
+    ) -> bool:
+        """Add ``new`` and end the key ``key_id`` of its workspace as `end_key` does: both, or neither.
+
+        False, and nothing done, when there is no such key here, or it was revoked or expired before ``new.created_at``.
+        Of racing callers that all revoke it, one gets True, whatever their clocks say.
+        """
+
     async def touch_keys(self, used: Sequence[tuple[str, datetime]]) -> None:
         """Record when keys (by id) were last used.
 

@@ -172,6 +172,30 @@ class Keys:
         assert await accounts.end_key(workspace_id, make_id("key"), revoked_at=NOW, expires_at=NOW) is None
         assert await accounts.find_key(key.digest) == key
 
+    async def test_a_key_is_replaced_at_once_or_not_at_all(self, accounts: AccountStore, workspace_id: str) -> None:
+        old, new, late = make_key(workspace_id), make_key(workspace_id), make_key(workspace_id)
+        await accounts.add_key(old)
+        assert await accounts.replace_key(old.id, new, revoked_at=NOW, expires_at=None)
+        assert await accounts.find_key(new.digest) == new
+        assert await accounts.find_key(old.digest) == evolve(old, revoked_at=NOW)
+        assert not await accounts.replace_key(old.id, late, revoked_at=NOW, expires_at=None)
+        foreign = make_key((await accounts.ensure_workspace(make_workspace())).id)
+        assert not await accounts.replace_key(new.id, foreign, revoked_at=NOW, expires_at=None)
+        assert [await accounts.find_key(key.digest) for key in (late, foreign, new)] == [None, None, new]
+
+    async def test_of_racing_replacements_one_takes_place(
+        self, accounts: AccountStore, open_accounts: OpenAccounts, workspace_id: str
+    ) -> None:
+        old = make_key(workspace_id)
+        new = [make_key(workspace_id, created_at=NOW - n * timedelta(milliseconds=1)) for n in range(8)]
+        await accounts.add_key(old)
+        stores = [accounts, *[await open_accounts() for _ in range(3)]]
+        replacing = (
+            stores[n % 4].replace_key(old.id, key, revoked_at=NOW, expires_at=None) for n, key in enumerate(new)
+        )
+        assert sorted(await asyncio.gather(*replacing)) == [False] * 7 + [True]
+        assert len(await accounts.list_keys(workspace_id)) == 2
+
     async def test_the_last_use_only_moves_forward(self, accounts: AccountStore, workspace_id: str) -> None:
         key, other, unused = [make_key(workspace_id) for _ in range(3)]
         for made in (key, other, unused):

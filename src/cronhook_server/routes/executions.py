@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+from functools import partial
+
 from litestar import Controller, get, post
 
 from cronhook_core.domain.api_key import Scope
 from cronhook_core.domain.execution import Execution, ExecutionStatus
 from cronhook_core.domain.idempotency import StoredAnswer
 from cronhook_core.wire.v1 import ExecutionDetail, ExecutionPage, ExecutionRead
-from cronhook_server.answering import AnyResponse, answer, respond, respond_with
+from cronhook_server.answering import AnyResponse, answer, respond_with
 from cronhook_server.api_request import ApiRequest
 from cronhook_server.auth import requires
+from cronhook_server.once import once
 from cronhook_server.reading import Query, read_action
 from cronhook_server.routes.paging import before_of, limit_of, page_of
 
@@ -48,19 +51,16 @@ class ExecutionRoutes(Controller):
     async def cancel(self, request: ApiRequest) -> AnyResponse:
         execution_id = request.path_id("execution")
         idempotency = await read_action(request, _cancelled)
-        execution = await request.services.jobs.cancel_execution(
-            request.caller.workspace_id, execution_id, idempotency=idempotency
-        )
-        return respond(_cancelled(execution))
+        jobs, workspace_id = request.services.jobs, request.caller.workspace_id
+        act = partial(jobs.cancel_execution, workspace_id, execution_id, idempotency=idempotency)
+        return await once(request, idempotency, _cancelled, act)
 
     @post("/replay", guards=[requires(Scope.WRITE)])
     async def replay(self, request: ApiRequest) -> AnyResponse:
         execution_id = request.path_id("execution")
         idempotency = await read_action(request, queued)
-        execution = await request.services.jobs.replay(
-            request.caller.workspace_id, execution_id, idempotency=idempotency
-        )
-        return respond(queued(execution))
+        act = partial(request.services.jobs.replay, request.caller.workspace_id, execution_id, idempotency=idempotency)
+        return await once(request, idempotency, queued, act)
 
 
 def queued(execution: Execution) -> StoredAnswer:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from functools import partial
+
 from litestar import Controller, delete, get, patch, post
 
 from cronhook_core.domain.api_key import Scope
@@ -14,6 +16,7 @@ from cronhook_core.wire.v1 import JobPage, JobRead, JobWrite
 from cronhook_server.answering import AnyResponse, answer, respond, respond_with
 from cronhook_server.api_request import ApiRequest
 from cronhook_server.auth import requires
+from cronhook_server.once import once
 from cronhook_server.reading import Query, idempotency_of, read_action, read_json_body
 from cronhook_server.routes.executions import queued
 from cronhook_server.routes.paging import before_of, limit_of, page_of
@@ -28,9 +31,12 @@ class JobRoutes(Controller):
         body, value = await read_json_body(request)
         services, workspace_id = request.services, request.caller.workspace_id
         idempotency = idempotency_of(request, body, _created)
-        await services.jobs.refuse_repeat(workspace_id, idempotency)
-        definition = read_request(value, JobWrite).to_definition(default_timeout=services.settings.request_timeout)
-        return respond(_created(await services.jobs.create(workspace_id, definition, idempotency=idempotency)))
+
+        async def store() -> Job:
+            definition = read_request(value, JobWrite).to_definition(default_timeout=services.settings.request_timeout)
+            return await services.jobs.create(workspace_id, definition, idempotency=idempotency)
+
+        return await once(request, idempotency, _created, store)
 
     @get(guards=[requires(Scope.READ)])
     async def list_page(self, request: ApiRequest) -> AnyResponse:
@@ -69,20 +75,20 @@ class JobRoutes(Controller):
     @post("/{job_id:str}/pause", guards=[requires(Scope.WRITE)])
     async def pause(self, request: ApiRequest) -> AnyResponse:
         job_id, idempotency = request.path_id("job"), await read_action(request, _shown)
-        job = await request.services.jobs.pause(request.caller.workspace_id, job_id, idempotency=idempotency)
-        return respond(_shown(job))
+        act = partial(request.services.jobs.pause, request.caller.workspace_id, job_id, idempotency=idempotency)
+        return await once(request, idempotency, _shown, act)
 
     @post("/{job_id:str}/resume", guards=[requires(Scope.WRITE)])
     async def resume(self, request: ApiRequest) -> AnyResponse:
         job_id, idempotency = request.path_id("job"), await read_action(request, _shown)
-        job = await request.services.jobs.resume(request.caller.workspace_id, job_id, idempotency=idempotency)
-        return respond(_shown(job))
+        act = partial(request.services.jobs.resume, request.caller.workspace_id, job_id, idempotency=idempotency)
+        return await once(request, idempotency, _shown, act)
 
     @post("/{job_id:str}/run", guards=[requires(Scope.WRITE)])
     async def run(self, request: ApiRequest) -> AnyResponse:
         job_id, idempotency = request.path_id("job"), await read_action(request, queued)
-        execution = await request.services.jobs.run(request.caller.workspace_id, job_id, idempotency=idempotency)
-        return respond(queued(execution))
+        act = partial(request.services.jobs.run, request.caller.workspace_id, job_id, idempotency=idempotency)
+        return await once(request, idempotency, queued, act)
 
 
 def _created(job: Job) -> StoredAnswer:

@@ -1,10 +1,12 @@
 """Keys, the workspace, signing secrets, and guessing."""
 
+import asyncio
+from datetime import timedelta
 from typing import Any
 
 import pytest
 
-from cronhook_core.domain.api_key import Scope, key_from_bits
+from cronhook_core.domain.api_key import Scope
 from tests.integration.api.conftest import Api, instant, job_body
 
 ADMIN_ROUTES = [
@@ -113,16 +115,50 @@ class TestPreview:
         assert answered.status_code == 400
 
 
-class TestGuessing:
-    async def test_failures_are_limited_and_valid_keys_are_not(self, api: Api) -> None:
-        statuses = []
-        for n in range(100):
-            headers = {"x-api-key": key_from_bits(n), "x-forwarded-for": f"198.51.100.{n}"}
-            async with api.sending(headers) as http:
-                refused = await http.get("/v1/jobs")
-            statuses.append(refused.status_code)
-        assert statuses[:10] == [401] * 10
-        assert set(statuses[11:]) == {429}
-        assert refused.json()["code"] == "rate_limited"
-        assert 1 <= int(refused.headers["retry-after"]) <= 6
-        assert (await api.http.get("/v1/jobs")).status_code == 200
+class TestEnds:
+    async def test_a_key_expires(self, api: Api, monkeypatch: pytest.MonkeyPatch) -> None:
+        body = {"name": "short", "scopes": ["read"], "expires_at": instant(hours=1)}
+        text = (await api.http.post("/v1/keys", json=body)).json()["key"]
+        async with api.sending({"x-api-key": text}) as http:
+            assert (await http.get("/v1/jobs")).status_code == 200
+            now = api.backends.clock.now()
+            monkeypatch.setattr(type(api.backends.clock), "now", lambda _: now + timedelta(hours=1, seconds=1))
+            refused = await http.get("/v1/jobs")
+        assert (refused.status_code, refused.json()["code"]) == (401, "unauthenticated")
+
+    async def test_the_old_key_ends_with_its_grace(self, api: Api, monkeypatch: pytest.MonkeyPatch) -> None:
+        rotated = await api.http.post(f"/v1/keys/{api.key_id}/rotate", json={"grace_seconds": 60})
+        now = api.backends.clock.now()
+        monkeypatch.setattr(type(api.backends.clock), "now", lambda _: now + timedelta(seconds=61))
+        assert (await api.http.get("/v1/jobs")).status_code == 401
+        async with api.sending({"x-api-key": rotated.json()["key"]}) as http:
+            assert (await http.get("/v1/jobs")).status_code == 200
+
+    async def test_of_rotations_at_once_one_takes_place(self, api: Api) -> None:
+        made = (await api.http.post("/v1/keys", json={"name": "raced", "scopes": ["read"]})).json()
+        path = f"/v1/keys/{made['id']}/rotate"
+        answers = await asyncio.gather(*(api.http.post(path) for _ in range(10)))
+        assert sorted(answer.status_code for answer in answers) == [201] + [409] * 9
+        names = [key["name"] for key in (await api.http.get("/v1/keys")).json()["data"]]
+        assert names.count("raced") == 2
+
+
+async def test_the_use_of_a_key_is_recorded_once_a_minute(api: Api, monkeypatch: pytest.MonkeyPatch) -> None:
+    written: list[str] = []
+    touch = api.backends.accounts.touch_keys
+
+    async def counted(used: Any) -> None:
+        written.extend(key_id for key_id, _ in used)
+        await touch(used)
+
+    monkeypatch.setattr(type(api.backends.accounts), "touch_keys", lambda _, used: counted(used))
+    await asyncio.gather(*(api.http.get("/v1/workspace") for _ in range(20)))
+    assert (await api.http.get("/v1/workspace")).status_code == 200
+    assert 1 <= len(written) <= 20
+    seen = len(written)
+    await asyncio.gather(*(api.http.get("/v1/workspace") for _ in range(20)))
+    assert len(written) == seen
+    now = api.backends.clock.now()
+    monkeypatch.setattr(type(api.backends.clock), "now", lambda _: now + timedelta(seconds=61))
+    await api.http.get("/v1/workspace")
+    assert len(written) == seen + 1

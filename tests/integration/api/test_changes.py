@@ -89,6 +89,42 @@ async def test_an_inactive_job_is_neither_paused_nor_resumed_but_rescheduled(api
     assert (revived["status"], revived["inactive_reason"]) == ("active", None)
 
 
+async def test_every_way_back_from_inactive_is_held_against_the_quota(
+    api: Api, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = await made(api, cron=None, run_at=instant(seconds=-5))
+    await done(await api.http.post(f"{path}/pause"))
+    await done(await api.http.post(f"{path}/resume"))
+    service = api.http._transport.app._app.state.services.jobs  # type: ignore[attr-defined]
+    monkeypatch.setattr(service, "_max_jobs", 1)
+    other = await made(api)
+    for changes in ({"run_at": instant(hours=1)}, {"cron": "0 0 * * *"}):
+        refused = await api.http.patch(path, json=changes)
+        assert (refused.status_code, refused.json()["code"]) == (429, "quota_exceeded")
+        assert int(refused.headers["retry-after"]) >= 1
+    assert (await done(await api.http.patch(path, json={"name": "still inactive"})))["status"] == "inactive"
+    await done(await api.http.post(f"{other}/pause"))
+    assert (await api.http.patch(path, json={"cron": "0 0 * * *"})).status_code == 429
+    assert (await api.http.delete(other)).status_code == 204
+    assert (await done(await api.http.patch(path, json={"cron": "0 0 * * *"})))["status"] == "active"
+
+
+async def test_a_zone_alone_does_not_fit_a_job_that_runs_once(api: Api) -> None:
+    path = await made(api, cron=None, run_at=instant(hours=1))
+    assert (await done(await api.http.patch(path, json={"timezone": "Asia/Tokyo"}), 409))["code"] == "conflict"
+    assert (await done(await api.http.patch(path, json={"cron": None}), 400))["code"] == "invalid_request"
+
+
+async def test_a_page_of_executions_stays_where_it_was_while_others_arrive(api: Api) -> None:
+    path = await made(api)
+    first = [(await done(await api.http.post(f"{path}/run"), 202))["id"] for _ in range(4)]
+    page = await done(await api.http.get(f"{path}/executions?limit=2"))
+    later = [(await done(await api.http.post(f"{path}/run"), 202))["id"] for _ in range(3)]
+    rest = await done(await api.http.get(f"{path}/executions", params={"cursor": page["next_cursor"]}))
+    assert sorted(row["id"] for row in page["data"] + rest["data"]) == sorted(first)
+    assert not {row["id"] for row in rest["data"]} & set(later)
+
+
 async def test_a_run_is_queued_cancelled_and_replayed(api: Api) -> None:
     path = await made(api)
     await api.http.post(f"{path}/pause")
@@ -136,32 +172,6 @@ async def test_an_action_takes_no_fields(api: Api, action: str, body: bytes) -> 
     path = await made(api)
     answered = await api.http.post(f"{path}/{action}", content=body, headers={"content-type": "application/json"})
     assert (answered.status_code, answered.json()["code"]) == (400, "invalid_request")
-
-
-async def test_what_is_foreign_is_answered_as_what_is_unknown(api: Api) -> None:
-    path = await made(api)
-    run = (await api.http.post(f"{path}/run")).headers["location"]
-    key = f"/v1/keys/{api.key_id}"
-    calls: list[tuple[str, str, Any]] = [
-        ("PATCH", path, {"name": "theirs"}),
-        *(("POST", f"{path}/{action}", None) for action in ACTIONS),
-        ("GET", f"{path}/executions", None),
-        ("GET", run, None),
-        ("POST", f"{run}/cancel", None),
-        ("POST", f"{run}/replay", None),
-        ("DELETE", key, None),
-        ("POST", f"{key}/rotate", None),
-    ]
-    async with api.another("other workspace") as other:
-        for method, foreign, body in calls:
-            identifier = foreign.split("/")[3]
-            unknown = foreign.replace(identifier, f"{identifier[:4]}01arz3ndektsv4rrffq69g5fav")
-            malformed = foreign.replace(identifier, "x")
-            answers = [await other.http.request(method, where, json=body) for where in (foreign, unknown, malformed)]
-            told = {(answer.status_code, answer.json()["code"], answer.json()["title"]) for answer in answers}
-            assert told == {(404, "not_found", "There is no such thing")}, (method, foreign)
-    assert (await done(await api.http.get(path)))["name"] == "report"
-    assert (await done(await api.http.get(run)))["status"] == "queued"
 
 
 class TestIdempotency:

@@ -61,6 +61,16 @@ class MemoryAccountStore:
         self._db.keys[key_id] = ended
         return ended
 
+    async def replace_key(
+        self, key_id: str, new: ApiKey, *, revoked_at: datetime | None, expires_at: datetime | None
+    ) -> bool:
+        old = self._db.keys.get(key_id)
+        if old is None or old.workspace_id != new.workspace_id or not old.may_be_replaced(new.created_at):
+            return False
+        await self.add_key(new)
+        await self.end_key(new.workspace_id, key_id, revoked_at=revoked_at, expires_at=expires_at)
+        return True
+
     async def touch_keys(self, used: Sequence[tuple[str, datetime]]) -> None:
         for key_id, at in used:
             key = self._db.keys.get(key_id)

@@ -42,6 +42,11 @@ class SqlAccountStore:
     ) -> ApiKey | None:
         return await self._database.write(accounts.end_key, workspace_id, key_id, revoked_at, expires_at)
 
+    async def replace_key(
+        self, key_id: str, new: ApiKey, *, revoked_at: datetime | None, expires_at: datetime | None
+    ) -> bool:
+        return await self._database.write(accounts.replace_key, key_id, new, revoked_at, expires_at)
+
     async def touch_keys(self, used: Sequence[tuple[str, datetime]]) -> None:
         await self._database.write(accounts.touch_keys, used)
 

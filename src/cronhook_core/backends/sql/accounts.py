@@ -81,6 +81,18 @@ def end_key(
     return rows.api_key_from(connection.execute(select(api_keys).where(*mine)).one())
 
 
+def replace_key(
+    connection: Connection, key_id: str, new: ApiKey, revoked_at: datetime | None, expires_at: datetime | None
+) -> bool:
+    mine = (api_keys.c.id == key_id, api_keys.c.workspace_id == new.workspace_id)
+    row = connection.execute(select(api_keys).where(*mine).with_for_update()).one_or_none()
+    if row is None or not rows.api_key_from(row).may_be_replaced(new.created_at):
+        return False
+    add_key(connection, new)
+    end_key(connection, new.workspace_id, key_id, revoked_at, expires_at)
+    return True
+
+
 def touch_keys(connection: Connection, used: Sequence[tuple[str, datetime]]) -> None:
     if not used:
         return

@@ -1,0 +1,146 @@
+"""The database stops: every route says so at once, nothing hangs, and all is well by itself when it is back."""
+
+import asyncio
+import json
+import sqlite3
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+from contextlib import asynccontextmanager, closing, contextmanager
+from pathlib import Path
+from typing import Any
+
+import httpx
+import psutil
+import pytest
+
+from cronhook_core.backends.sql.migrations import upgrade
+from cronhook_core.domain.api_key import Scope
+from cronhook_core.ports.engine_hooks import NoHooks
+from cronhook_server.app import create_app
+from cronhook_server.assembly import Assembly
+from cronhook_server.composition import open_backends
+from cronhook_server.openapi.document import document
+from cronhook_server.settings import Settings
+from tests.integration.api.conftest import RANDOM, SECRET_KEY, job_body
+from tests.services import PostgresServer
+
+NO_ANSWER_SECONDS = 40.0
+"""Far above the server's own time limits, and what a loaded machine adds to them: beyond it a request hangs."""
+BACK_SECONDS = 30.0
+WITHOUT_DATABASE = {"/livez": 200, "/metrics": 200, "/health": 500, "/readyz": 503}
+
+
+@asynccontextmanager
+async def serving(settings: Settings) -> AsyncIterator[httpx.AsyncClient]:
+    async with open_backends(settings, RANDOM) as backends:
+        assembly = Assembly(backends, settings, secret_key=SECRET_KEY, hooks=NoHooks(), random=RANDOM)
+        keys = assembly.keys()
+        workspace = await keys.workspace("default")
+        _, text = await keys.create(workspace.id, name="tests", scopes=tuple(Scope))
+        app: Any = create_app(assembly.services())
+        transport, headers = httpx.ASGITransport(app), {"x-api-key": text}
+        async with httpx.AsyncClient(transport=transport, base_url="http://api", headers=headers) as http:
+            yield http
+
+
+async def ask_all(http: httpx.AsyncClient, ids: dict[str, str]) -> dict[tuple[str, str], httpx.Response]:
+    """Every operation of the document at once, with a body that it would take."""
+
+    async def ask(method: str, path: str, operation: dict[str, Any]) -> httpx.Response:
+        body = operation.get("requestBody", {}).get("content", {}).get("application/json", {}).get("examples")
+        value = next(iter(body.values()))["value"] if body else None
+        return await http.request(method, path.format(**ids), json=value)
+
+    operations = {
+        (method.upper(), path): ask(method.upper(), path, operation)
+        for path, methods in document()["paths"].items()
+        for method, operation in methods.items()
+    }
+    async with asyncio.timeout(NO_ANSWER_SECONDS):
+        return dict(zip(operations, await asyncio.gather(*operations.values()), strict=True))
+
+
+@contextmanager
+def frozen(server: PostgresServer) -> Iterator[None]:
+    """The server and its sessions stand still: what is sent to them arrives, and nothing comes back."""
+    processes = [psutil.Process(server.pid), *psutil.Process(server.pid).children(recursive=True)]
+    for process in processes:
+        process.suspend()
+    try:
+        yield
+    finally:
+        for process in processes:
+            process.resume()
+
+
+async def until(holds: Callable[[], Awaitable[bool]]) -> None:
+    async with asyncio.timeout(BACK_SECONDS):
+        while not await holds():
+            await asyncio.sleep(0.05)
+
+
+def check_unavailable(answered: httpx.Response) -> None:
+    assert (answered.status_code, answered.json().get("code")) == (503, "unavailable"), answered.url
+    assert int(answered.headers["retry-after"]) >= 1
+    assert answered.headers["content-type"] == "application/problem+json"
+
+
+async def test_postgres_stops_and_comes_back() -> None:
+    with PostgresServer() as server:
+        await asyncio.to_thread(upgrade, server.url)
+        async with serving(Settings(database_url=server.url)) as http:
+            job = (await http.post("/v1/jobs", json=job_body())).json()
+            run = (await http.post(f"/v1/jobs/{job['id']}/run")).json()
+            key = (await http.get("/v1/keys")).json()["data"][0]
+            ids = {"job_id": job["id"], "execution_id": run["id"], "key_id": key["id"]}
+            await asyncio.to_thread(server.stop)
+            for (method, path), answered in (await ask_all(http, ids)).items():
+                if path in WITHOUT_DATABASE:
+                    assert answered.status_code == WITHOUT_DATABASE[path], (method, path)
+                else:
+                    check_unavailable(answered)
+            assert str(server.port) not in (await http.get("/health")).text
+
+            await asyncio.to_thread(server.start)
+
+            async def back() -> bool:
+                return (await http.get("/health")).status_code == 200
+
+            await until(back)
+            assert (await http.get(f"/v1/jobs/{job['id']}")).json()["status"] == "active"
+            assert (await http.post("/v1/jobs", json=job_body())).status_code == 201
+
+
+async def test_postgres_accepts_and_never_answers() -> None:
+    with PostgresServer() as server:
+        await asyncio.to_thread(upgrade, server.url)
+        async with serving(Settings(database_url=server.url)) as http:
+            await http.post("/v1/jobs", json=job_body())
+            with frozen(server):
+                async with asyncio.timeout(NO_ANSWER_SECONDS):
+                    asked = [http.get("/v1/jobs"), http.post("/v1/jobs", json=job_body()), http.get("/health")]
+                    listed, stored, health = await asyncio.gather(*asked)
+            check_unavailable(listed)
+            check_unavailable(stored)
+            assert health.status_code == 500
+
+            async def back() -> bool:
+                return (await http.get("/v1/jobs")).status_code == 200
+
+            await until(back)
+
+
+async def test_sqlite_held_by_another_writer(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A file never goes away as a server does; what takes its place is a writer that does not end."""
+    monkeypatch.setattr("cronhook_core.backends.sql.engines.BUSY_TIMEOUT_SECONDS", 0.3)
+    path = tmp_path / "cronhook.db"
+    async with serving(Settings(database_url=f"sqlite:///{path}")) as http:
+        job = (await http.post("/v1/jobs", json=job_body())).json()
+        with closing(sqlite3.connect(path, isolation_level=None)) as other:
+            other.execute("BEGIN IMMEDIATE")
+            async with asyncio.timeout(NO_ANSWER_SECONDS):
+                check_unavailable(await http.post("/v1/jobs", json=job_body()))
+                check_unavailable(await http.post(f"/v1/jobs/{job['id']}/pause"))
+                check_unavailable(await http.post("/v1/keys", json={"name": "a", "scopes": ["read"]}))
+                assert (await http.get(f"/v1/jobs/{job['id']}")).json() == json.loads(json.dumps(job))
+            other.execute("ROLLBACK")
+        assert (await http.post("/v1/jobs", json=job_body())).status_code == 201
