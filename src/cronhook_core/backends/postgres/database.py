@@ -45,7 +45,7 @@ class PostgresDatabase:
             async_creator=lambda: connector.connect(SESSION, autocommit=False),
             pool_size=pool_size,
             max_overflow=0,
-            pool_timeout=TRY_FOR,
+            pool_timeout=answer_within,  # a queue is no outage
             pool_use_lifo=True,
             use_native_hstore=False,
         )
