@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-import re
+import json
 import sqlite3
+import subprocess
 from collections.abc import Iterator, Sequence
 from contextlib import closing
 from datetime import datetime
@@ -16,7 +17,7 @@ from tests.faults.audit import audit_sqlite
 from tests.faults.history import Act, Bounds, Fault, FaultLog, History, Text, Violation
 from tests.faults.installation import ENOUGH_JOBS, ahead, creation
 from tests.faults.oracle import judge
-from tests.faults.processes import CronhookProcess
+from tests.faults.processes import COMMAND, CronhookProcess
 from tests.faults.records import read_sqlite
 from tests.faults.scripted_receiver import ScriptedReceiver
 from tests.faults.verdict import LONG
@@ -39,13 +40,18 @@ class Embedded:
         self._client = httpx.Client(timeout=30)
 
     def start(self) -> None:
+        if "x-api-key" not in self._client.headers:
+            self._client.headers["x-api-key"] = self._make_key()
+            audit_sqlite(self.file)
         for process, port in zip(self.processes, self.ports, strict=True):
             process.start().wait_until_alive(f"http://127.0.0.1:{port}", 60)
-        if "x-api-key" not in self._client.headers:
-            audit_sqlite(self.file)
-            wait_until(lambda: "chk_" in self.processes[0].log(), 30, "the first key is shown")
-            (key,) = re.findall(r"chk_\w+(?=  \(shown)", self.processes[0].log())
-            self._client.headers["x-api-key"] = key
+
+    def _make_key(self) -> str:
+        """By the command, so that no log shows it."""
+        settings = self.settings(self.ports[0])
+        for words in (["migrate"], ["keys", "create", "--workspace", "default", "-o", "json"]):
+            done = subprocess.run([*COMMAND, *words], env=settings, capture_output=True, text=True, check=True)
+        return str(json.loads(done.stdout)["key"])
 
     def request(self, method: str, path: str, body: object = None, port: int | None = None) -> httpx.Response:
         return self._client.request(method, f"http://127.0.0.1:{port or self.ports[0]}{path}", json=body)
