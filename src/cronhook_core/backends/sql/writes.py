@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from datetime import datetime
 
-from sqlalchemy import Connection, insert, select, update
+from sqlalchemy import Connection, bindparam, insert, select, update
 
 from cronhook_core.backends.sql import reads, rows
 from cronhook_core.backends.sql.account_rows import workspace_from
@@ -22,6 +22,10 @@ from cronhook_core.domain.workspace import Workspace
 from cronhook_core.errors import NotFound, QuotaExceeded
 from cronhook_core.ports.job_catalog import CancelQueued
 
+_LOCK_WORKSPACE = select(workspaces).where(workspaces.c.id == bindparam("locked_id")).with_for_update()
+_SAME_JOB = select(jobs.c.id).where(jobs.c.id == bindparam("same_id"))
+_INSERT_JOB = insert(jobs)
+
 
 def create_job(
     connection: Connection,
@@ -34,11 +38,11 @@ def create_job(
     if workspace is None:
         raise NotFound("workspace", job.workspace_id)
     refuse_repeat(connection, job.workspace_id, idempotency, now)
-    if connection.execute(select(jobs.c.id).where(jobs.c.id == job.id)).one_or_none() is not None:
+    if connection.execute(_SAME_JOB, {"same_id": job.id}).one_or_none() is not None:
         return
     if job.counts_against_quota:
         _check_quota(connection, workspace, max_jobs)
-    connection.execute(insert(jobs).values(rows.job_values(job)))
+    connection.execute(_INSERT_JOB, rows.job_values(job))
     keep_answer(connection, job.workspace_id, idempotency, job, now)
 
 
@@ -130,7 +134,7 @@ def ended_values(ended: JobState, now: datetime) -> rows.Values:
 
 
 def _lock_workspace(connection: Connection, workspace_id: str) -> Workspace | None:
-    row = connection.execute(select(workspaces).where(workspaces.c.id == workspace_id).with_for_update()).one_or_none()
+    row = connection.execute(_LOCK_WORKSPACE, {"locked_id": workspace_id}).one_or_none()
     return None if row is None else workspace_from(row)
 
 
