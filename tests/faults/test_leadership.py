@@ -4,16 +4,16 @@ from __future__ import annotations
 
 import statistics
 import time
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from tests.faults.installation import Installation, Load, leader, leaders, metrics
+from tests.faults.installation import Installation, Load, ahead, creation, leader, leaders, metrics
 from tests.faults.processes import CronhookProcess
 from tests.faults.scripted_receiver import ScriptedReceiver
 from tests.faults.verdict import verdict
 from tests.integration.postgres.nodes import hung
-from tests.services import PostgresServer, wait_until
+from tests.services import PostgresServer, ValkeyServer, wait_until
 
 ALL = ("scheduler", "scheduler", "scheduler")
 PLANNED_AFTER = "SELECT min(at) FROM fault_transitions WHERE old_status IS NULL AND at > %s HAVING count(*) > 0"
@@ -93,6 +93,28 @@ def test_a_leader_that_stood_still_steps_down_and_plans_nothing_twice(
         assert metrics(leading)["cronhook_leader"] == 0
         leader(schedulers)
     assert verdict(installation, scripted_receiver, load.acts) == []
+
+
+@pytest.mark.full
+def test_eight_that_plan_without_a_lock_make_one_execution_each(
+    installation: Installation, own_valkey: ValkeyServer, scripted_receiver: ScriptedReceiver
+) -> None:
+    """500 jobs, 25 at each of 20 successive seconds."""
+    own_valkey.kill()
+    _, *schedulers, _ = installation.open(*["scheduler"] * 8, "worker")
+    for scheduler in schedulers:
+        scheduler.wait_for_line('"dependency_away"')
+    first, acts = ahead(seconds=60), []
+    for second in range(20):
+        for _ in range(25):
+            asked_at = ahead()
+            run_at = first + timedelta(seconds=second)
+            acts.append(
+                creation(installation.create(run_at=run_at, callback_url=scripted_receiver.url("/ok")), asked_at)
+            )
+    assert ahead() < first
+    assert verdict(installation, scripted_receiver, acts, within=120) == []
+    assert installation.rows("SELECT count(*), count(DISTINCT job_id) FROM executions") == [(500, 500)]
 
 
 def test_a_second_signal_ends_a_scheduler_that_cannot_end(
