@@ -15,6 +15,7 @@ from typing import Any, TypeVar
 import uvicorn
 
 from cronhook_core.errors import ConfigurationError
+from cronhook_server.head_timeout import HeadTimeoutProtocol
 from cronhook_server.request_scope import AsgiApp
 
 T = TypeVar("T")
@@ -115,6 +116,7 @@ class HttpServer:
     def __init__(self, app: AsgiApp, listening: socket.socket, *, drain_timeout: timedelta) -> None:
         config = uvicorn.Config(
             app,
+            http=HeadTimeoutProtocol,
             lifespan="off",
             log_config=None,
             access_log=False,
