@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import sqlite3
 import subprocess
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import closing
 from datetime import datetime
 from pathlib import Path
@@ -41,17 +41,10 @@ class Embedded:
 
     def start(self) -> None:
         if "x-api-key" not in self._client.headers:
-            self._client.headers["x-api-key"] = self._make_key()
+            self._client.headers["x-api-key"] = make_key(self.settings(self.ports[0]))
             audit_sqlite(self.file)
         for process, port in zip(self.processes, self.ports, strict=True):
             process.start().wait_until_alive(f"http://127.0.0.1:{port}", 60)
-
-    def _make_key(self) -> str:
-        """By the command, so that no log shows it."""
-        settings = self.settings(self.ports[0])
-        for words in (["migrate"], ["keys", "create", "--workspace", "default", "-o", "json"]):
-            done = subprocess.run([*COMMAND, *words], env=settings, capture_output=True, text=True, check=True)
-        return str(json.loads(done.stdout)["key"])
 
     def request(self, method: str, path: str, body: object = None, port: int | None = None) -> httpx.Response:
         return self._client.request(method, f"http://127.0.0.1:{port or self.ports[0]}{path}", json=body)
@@ -115,3 +108,10 @@ class Embedded:
             "CRONHOOK_MAX_JOBS_PER_WORKSPACE": ENOUGH_JOBS,
             "CRONHOOK_LOG_FORMAT": "json",
         }
+
+
+def make_key(settings: Mapping[str, str]) -> str:
+    """Migrates the file of these settings. A server that makes the first key itself shows it, also in its log."""
+    for words in (["migrate"], ["keys", "create", "--workspace", "default", "-o", "json"]):
+        done = subprocess.run([*COMMAND, *words], env=settings, capture_output=True, text=True, check=True)
+    return str(json.loads(done.stdout)["key"])

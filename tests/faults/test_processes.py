@@ -10,6 +10,7 @@ from collections.abc import Iterator
 import psutil
 import pytest
 
+from tests.faults.embedded import make_key
 from tests.faults.processes import CronhookProcess, is_alive
 from tests.services import free_port, wait_until
 
@@ -103,8 +104,16 @@ def port() -> int:
 
 
 @pytest.fixture(scope="module")
-def cronhook(port: int) -> Iterator[CronhookProcess]:
-    settings = {"CRONHOOK_PORT": str(port), "CRONHOOK_LOG_FORMAT": "json"}
+def database(tmp_path_factory: pytest.TempPathFactory) -> dict[str, str]:
+    """One that has its first key."""
+    settings = {"CRONHOOK_DATABASE_URL": f"sqlite:///{tmp_path_factory.mktemp('database') / 'cronhook.db'}"}
+    make_key(settings)
+    return settings
+
+
+@pytest.fixture(scope="module")
+def cronhook(port: int, database: dict[str, str]) -> Iterator[CronhookProcess]:
+    settings = {**database, "CRONHOOK_PORT": str(port), "CRONHOOK_LOG_FORMAT": "json"}
     with CronhookProcess("up", settings=settings) as running:
         running.wait_until_alive(f"http://127.0.0.1:{port}")
         yield running
@@ -123,8 +132,8 @@ def test_cronhook_itself_lives_stands_still_and_ends(cronhook: CronhookProcess, 
     assert len(cronhook.events("stopping")) == 1
 
 
-def test_cronhook_with_failpoints_dies_at_one() -> None:
-    settings = {"CRONHOOK_PORT": str(free_port())}
+def test_cronhook_with_failpoints_dies_at_one(database: dict[str, str]) -> None:
+    settings = {**database, "CRONHOOK_PORT": str(free_port())}
     with CronhookProcess("up", settings=settings, failpoints="lock.acquire.after=kill@1") as process:
         assert process.wait() == -signal.SIGKILL
         (hit,) = process.events("failpoint")
