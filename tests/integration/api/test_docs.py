@@ -3,6 +3,7 @@
 import json
 import re
 from collections.abc import AsyncIterator
+from html.parser import HTMLParser
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +15,21 @@ from cronhook_core.wire.problem import KINDS
 from cronhook_server.composition import Backends
 from cronhook_server.openapi.document import document
 from tests.integration.api.conftest import Api, job_body, memory_backends
+
+
+class _Links(HTMLParser):
+    """The elements of a page, and whatever in it a browser could ask for."""
+
+    def __init__(self, page: str) -> None:
+        super().__init__()
+        self.tags: set[str] = set()
+        self.targets: list[str] = []
+        self.feed(page)
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        self.tags.add(tag)
+        self.targets += [value or "" for name, value in attrs if name in ("href", "src", "action", "srcset", "data")]
+
 
 SNAPSHOT = Path(__file__).with_name("openapi.json")
 UNDOCUMENTED = {"/openapi.json", "/docs", "/docs/errors"}
@@ -73,13 +89,48 @@ async def test_real_answers_fit_their_schemas(api: Api) -> None:
         Draft202012Validator(schema).validate(answered.json())
 
 
+def test_every_example_fits_its_schema_and_every_answer_has_one() -> None:
+    told = document()
+    for path, methods in told["paths"].items():
+        for method, operation in methods.items():
+            for status, answer in operation["responses"].items():
+                for media in answer.get("content", {}).values():
+                    examples = [media["example"]] if "example" in media else _values(media["examples"])
+                    assert examples, (method, path, status)
+                    _check(media["schema"], examples)
+            for media in operation.get("requestBody", {}).get("content", {}).values():
+                _check(media["schema"], _values(media["examples"]))
+
+
+def test_every_answer_is_closed_and_complete() -> None:
+    schemas = document()["components"]["schemas"]
+    read = {name: schema for name, schema in schemas.items() if schema.get("type") == "object"}
+    for name, schema in read.items():
+        assert schema["additionalProperties"] is False, name
+        if not name.endswith(("Write", "Patch", "Rotate")):
+            assert schema.get("required", []) == list(schema["properties"]), name
+
+
+def _values(examples: Any) -> list[Any]:
+    return [example["value"] for example in examples.values()]
+
+
+def _check(schema: Any, examples: list[Any]) -> None:
+    validator = Draft202012Validator(schema | {"components": document()["components"]})
+    for example in examples:
+        validator.validate(example)
+
+
 async def test_the_pages_ask_nobody_else(api: Api) -> None:
     async with api.sending({}) as http:
         assert (await http.get("/openapi.json")).json() == document()
         for path in ("/docs", "/docs/errors"):
             page = await http.get(path)
             assert page.headers["content-type"] == "text/html; charset=utf-8"
-            assert not re.search(r"https?://|<script|@import|url\(", page.text)
+            links = _Links(page.text)
+            assert all(target.startswith(("/", "#")) for target in links.targets), links.targets
+            assert links.tags.isdisjoint({"script", "img", "iframe", "object", "embed", "form", "base"})
+            assert not re.search(r"@import|url\(", page.text)
 
 
 async def test_every_code_has_its_place(api: Api) -> None:
