@@ -57,6 +57,7 @@ class TestSqlite:
     def made(self, doctor: Doctor, capsys: pytest.CaptureFixture[str]) -> None:
         """A database with its key, as `cronhook up` makes them."""
         assert run_command(("keys", "create", "--workspace", "w")) == 0
+        capsys.readouterr()  # it shows the key
 
     def test_all_is_well(self, doctor: Doctor) -> None:
         code, checks = doctor()
