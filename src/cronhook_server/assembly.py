@@ -7,6 +7,7 @@ from random import Random
 
 from prometheus_client import CollectorRegistry
 
+from cronhook_core.domain.key_derivation import derive_key
 from cronhook_core.domain.target_policy import TargetPolicy
 from cronhook_core.engine.availability import Dependencies
 from cronhook_core.engine.delivery import Delivery
@@ -78,6 +79,7 @@ class Assembly:
             settings=self._settings,
             metrics=metrics,
             requests=RequestMetrics(metrics.registry, documented_answers()),
+            fingerprint_key=derive_key(self._secret_key, "idempotency-fingerprint"),
         )
 
     def metrics(self, registry: CollectorRegistry) -> MetricsPage:

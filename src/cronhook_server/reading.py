@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-import hashlib
+import hmac
 import re
 from collections.abc import Callable
 from datetime import timedelta
@@ -101,7 +101,10 @@ def idempotency_of(request: ApiRequest, body: bytes, answer: Callable[[Any], Sto
         return answer(effect)
 
     return IdempotentRequest(
-        key=keys[0], path=request.url.path, fingerprint=hashlib.sha256(body).digest(), answer=render
+        key=keys[0],
+        path=request.url.path,
+        fingerprint=hmac.digest(request.services.fingerprint_key, body, "sha256"),
+        answer=render,
     )
 
 

@@ -29,6 +29,8 @@ class Probe:
 
 @frozen(kw_only=True)
 class Services:
+    """``fingerprint_key`` hashes bodies under an idempotency key: a plain hash would tell what was guessed."""
+
     jobs: JobService
     accounts: AccountStore
     keys: KeyService
@@ -39,4 +41,5 @@ class Services:
     settings: Settings
     metrics: MetricsPage
     requests: RequestMetrics
+    fingerprint_key: bytes = field(repr=False)
     under_way: UnderWay = field(factory=UnderWay)

@@ -1,5 +1,6 @@
 """What a thief of the database, or of a backup, finds of secrets: nothing."""
 
+import hashlib
 from pathlib import Path
 from random import SystemRandom
 
@@ -34,6 +35,7 @@ async def filled(api: Api) -> tuple[str, ...]:
 @pytest.mark.parametrize("backends", ["sqlite"], indirect=True)
 async def test_nothing_in_the_files_of_sqlite(api: Api, tmp_path: Path) -> None:
     canaries = await filled(api)
+    repeatable = await api.http.post("/v1/jobs", json=job_body(), headers={"idempotency-key": "three"})
     async with SqliteDatabase.open(tmp_path / "cronhook.db") as database:
         await database.backup(tmp_path / "backup.db")
     files = [path for path in tmp_path.iterdir() if path.is_file()]
@@ -41,6 +43,7 @@ async def test_nothing_in_the_files_of_sqlite(api: Api, tmp_path: Path) -> None:
     content = b"".join(path.read_bytes() for path in files)
     assert b"https://example.com/hook" in content, "else nothing was looked at"
     assert [canary for canary in canaries if canary.encode() in content] == []
+    assert hashlib.sha256(repeatable.request.content).digest() not in content, "it would tell what was guessed"
 
 
 @pytest.mark.parametrize("backends", ["postgres"], indirect=True)
