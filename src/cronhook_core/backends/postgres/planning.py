@@ -51,8 +51,7 @@ RETURNING id
 version by the guards again (READ COMMITTED), finds another ``next_run``, and the job drops out, with its execution. A
 pause, an edit or a delete that holds the row works the same by ``revision`` and ``status``; one that comes after us
 waits for our commit, and its later statement, which cancels what is queued, sees our execution. All lock jobs in the
-order of ids, so none waits in a circle. ``ON CONFLICT`` covers the key, which is computed from the job and its instant,
-and needs no snapshot.
+order of ids, so none waits in a circle. ``ON CONFLICT`` covers both unique keys, and needs no snapshot.
 
 ``IS NOT DISTINCT FROM`` keeps the guard out of reach of the index on ``next_run``: ten thousand jobs share one instant.
 """

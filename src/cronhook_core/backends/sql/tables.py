@@ -116,7 +116,6 @@ _partial_index("ix_jobs_next_run", jobs.c.next_run, where=PLANNABLE)
 _partial_index("ix_jobs_workspace_id_id", jobs.c.workspace_id, jobs.c.id, where=KEPT)
 _partial_index("ix_jobs_counted", jobs.c.workspace_id, where=COUNTED)
 
-# One instant of a job is one row by the primary key: the id of a scheduled execution is computed from the two.
 executions = Table(
     "executions",
     metadata,
@@ -149,6 +148,9 @@ SCHEDULED = executions.c.trigger == literal_column("'schedule'")
 FINISHED = executions.c.finished_at.is_not(None)
 _partial_index("ix_executions_queued", executions.c.available_at, where=QUEUED)
 _partial_index("ix_executions_running", executions.c.worker_id, where=RUNNING)
+_partial_index(
+    "uq_executions_job_id_scheduled_for", executions.c.job_id, executions.c.scheduled_for, where=SCHEDULED, unique=True
+)
 # A pause or a delete cancels what its job has queued, however long the job's history is.
 _partial_index("ix_executions_job_id_queued", executions.c.job_id, where=QUEUED)
 _partial_index("ix_executions_finished_at", executions.c.finished_at, where=FINISHED)

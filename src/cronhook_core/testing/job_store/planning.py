@@ -8,12 +8,12 @@ from typing import Any
 import pytest
 from attrs import evolve
 
-from cronhook_core.domain.execution import ExecutionStatus
+from cronhook_core.domain.execution import ExecutionStatus, Trigger
 from cronhook_core.domain.job import InactiveReason, Job, JobStatus
 from cronhook_core.domain.planning import JobPlan
 from cronhook_core.domain.schedule import OneTimeSchedule
 from cronhook_core.ports.job_store import JobStore
-from cronhook_core.testing.builders import MINUTE, NOW, make_due_job, make_plan
+from cronhook_core.testing.builders import MINUTE, NOW, make_due_job, make_execution, make_id, make_plan
 from cronhook_core.testing.job_store.scene import FIRST, LATER, JobStoreSuite, Scene
 
 MICROSECOND = timedelta(microseconds=1)
@@ -141,6 +141,15 @@ class Planning(JobStoreSuite):
         assert list(await scene.store.plan([make_plan(again)], FIRST)) == []
         assert await self._executions(scene, job) == [execution.id]
         assert (await scene.job_now(job)).next_run == FIRST + MINUTE
+
+    async def test_an_instant_is_one_execution_whatever_its_id(self, scene: Scene) -> None:
+        job = await scene.job()
+        execution = await scene.planned(job)
+        stored = await scene.job_now(job)
+        again = await scene.change(stored, stored.changed(NOW, next_run=FIRST))
+        other = make_execution(again, at=FIRST, trigger=Trigger.SCHEDULE, id=make_id("exe", FIRST))
+        assert list(await scene.store.plan([make_plan(again, execution=other)], FIRST)) == []
+        assert await self._executions(scene, job) == [execution.id]
 
     async def test_a_run_by_hand_takes_no_instant(self, scene: Scene) -> None:
         job = await scene.job()

@@ -1,4 +1,4 @@
-"""Fewer indexes to write for each execution, and one to find what a job has queued."""
+"""An index of what a job has queued."""
 
 from __future__ import annotations
 
@@ -12,7 +12,6 @@ QUEUED = sa.text("status = 'queued'")
 
 
 def upgrade() -> None:
-    op.drop_index("uq_executions_job_id_scheduled_for", "executions")
     op.create_index(
         "ix_executions_job_id_queued", "executions", ["job_id"], sqlite_where=QUEUED, postgresql_where=QUEUED
     )
