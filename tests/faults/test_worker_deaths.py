@@ -32,7 +32,7 @@ def test_one_worker_after_the_other_dies_between_claim_and_result(
     """What each held when it died is sent again, soon; and nothing else is."""
     installation.open("scheduler")
     faults, retried_until = [], {}
-    with Load(installation, scripted_receiver.url("/between/0.2/1/ok"), per_second=4) as load:
+    with Load(installation, scripted_receiver.url("/between/0.2/1/ok"), per_second=1.5) as load:
         for point in POINTS:
             dying = installation.start("worker", failpoints=f"{point}=kill@1")
             assert dying.wait() == -signal.SIGKILL
@@ -40,7 +40,7 @@ def test_one_worker_after_the_other_dies_between_claim_and_result(
             faults.append(hard("kill -9", held_by(installation, dying), dying, began=ahead()))
             retried_until.update(dict.fromkeys(worker_ids(dying), ahead(seconds=RETRIED_WITHIN)))
         installation.start("worker")
-    assert verdict(installation, scripted_receiver, load.acts, faults=faults) == []
+    assert verdict(installation, scripted_receiver, load.acts, faults=faults, within=180) == []
     assert installation.rows("SELECT DISTINCT status, retries_used FROM executions") == [("succeeded", 0)]
     arrived = {(a.execution_id, a.attempt_no): a.received_at for a in scripted_receiver.arrivals}
     for worker_id, until in retried_until.items():
