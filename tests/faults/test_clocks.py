@@ -28,6 +28,7 @@ BURIED = "SELECT count(*) FROM workers WHERE buried_at IS NOT NULL"
 
 @pytest.mark.parametrize("role", ["scheduler", "worker"])
 @pytest.mark.parametrize("ahead", [HOUR, pytest.param(-HOUR, marks=pytest.mark.full)], ids=["ahead", "behind"])
+@pytest.mark.full
 def test_one_node_has_a_wrong_clock(
     installation: Installation, scripted_receiver: ScriptedReceiver, role: str, ahead: timedelta
 ) -> None:
@@ -43,6 +44,7 @@ def test_one_node_has_a_wrong_clock(
 
 
 @pytest.mark.parametrize("by", [HOUR, pytest.param(-HOUR, marks=pytest.mark.full)], ids=["ahead", "back"])
+@pytest.mark.full
 def test_the_clock_of_the_database_jumps(
     installation: Installation, scripted_receiver: ScriptedReceiver, by: timedelta
 ) -> None:

@@ -86,6 +86,7 @@ STATES: dict[str, Callable[[ValkeyServer], object]] = {
 @pytest.mark.parametrize(
     "state", ["silent", *(pytest.param(name, marks=pytest.mark.full) for name in STATES if name != "silent")]
 )
+@pytest.mark.full
 def test_redis_in_a_bad_state_costs_little(
     installation: Installation, own_valkey: ValkeyServer, scripted_receiver: ScriptedReceiver, state: str, full: bool
 ) -> None:
@@ -120,6 +121,7 @@ def test_redis_that_answers_after_two_seconds_costs_little(
 
 
 @pytest.mark.parametrize("role", ["scheduler", pytest.param("worker", marks=pytest.mark.full)])
+@pytest.mark.full
 def test_one_process_is_cut_off_from_redis_only(
     installation: Installation,
     own_valkey: ValkeyServer,
@@ -142,6 +144,7 @@ def test_one_process_is_cut_off_from_redis_only(
     assert verdict(installation, scripted_receiver, load.acts, lateness=bound(full)) == []
 
 
+@pytest.mark.full
 def test_a_leader_that_is_cut_off_from_postgres_steps_down(
     installation: Installation, scripted_receiver: ScriptedReceiver, board: ChaosBoard
 ) -> None:
@@ -178,6 +181,7 @@ def kill_backends(server: PostgresServer) -> None:
 
 
 @pytest.mark.parametrize("befall", [kill_backends, pytest.param(crash, marks=pytest.mark.full)])
+@pytest.mark.full
 def test_postgres_fails_and_nothing_is_repeated(
     installation: Installation,
     own_postgres: PostgresServer,
@@ -211,6 +215,7 @@ def test_an_outage_of_postgres_buries_nobody_and_repeats_nothing(
 
 
 @pytest.mark.parametrize("statement", [b"", pytest.param(b"INSERT", marks=pytest.mark.full)])
+@pytest.mark.full
 def test_answers_of_postgres_are_lost(
     installation: Installation, scripted_receiver: ScriptedReceiver, board: ChaosBoard, statement: bytes
 ) -> None:
@@ -269,6 +274,7 @@ def as_ordinary_role(installation: Installation) -> None:
 
 
 @pytest.mark.parametrize("state", [out_of_connections, read_only])
+@pytest.mark.full
 def test_postgres_refuses_and_all_wait_and_recover(
     installation: Installation,
     scripted_receiver: ScriptedReceiver,

@@ -85,6 +85,7 @@ def test_four_processes_share_one_file(tmp_path: Path, scripted_receiver: Script
         together.close()
 
 
+@pytest.mark.full
 def test_after_a_restore_the_same_instants_have_the_same_ids(
     embedded: Embedded, scripted_receiver: ScriptedReceiver, tmp_path: Path
 ) -> None:

@@ -110,6 +110,7 @@ def test_every_await_on_sqlite_is_refused_and_loses_its_answer(
 
 
 @pytest.mark.parametrize("part", [0, *(pytest.param(number, marks=pytest.mark.full) for number in range(1, 4))])
+@pytest.mark.full
 def test_a_process_on_sqlite_dies_at_every_await(
     embedded: Embedded, scripted_receiver: ScriptedReceiver, part: int
 ) -> None:

@@ -6,6 +6,7 @@ import time
 
 import httpx
 import psutil
+import pytest
 
 from tests.faults.installation import Installation, metrics
 from tests.services import PostgresServer, ValkeyServer, wait_until
@@ -70,6 +71,7 @@ def test_the_database_is_away(installation: Installation, own_postgres: Postgres
     assert_well(installation)
 
 
+@pytest.mark.full
 def test_a_database_that_says_nothing_hangs_nobody(installation: Installation, own_postgres: PostgresServer) -> None:
     installation.open()
     assert_well(installation)

@@ -34,7 +34,7 @@ def lateness(receiver: ScriptedReceiver) -> list[float]:
 PER_SECOND = 40
 
 
-@pytest.mark.parametrize(("how", "seconds"), [("killed", 3), ("hung", 10)])
+@pytest.mark.parametrize(("how", "seconds"), [("killed", 3), pytest.param("hung", 10, marks=pytest.mark.full)])
 def test_redis_gone_under_load_costs_little(
     installation: Installation,
     own_valkey: ValkeyServer,

@@ -54,6 +54,7 @@ def test_a_leader_that_is_stuck_is_helped_loudly(
     assert verdict(installation, scripted_receiver, [creation(job, asked_at)]) == []
 
 
+@pytest.mark.full
 def test_one_leader_after_the_other_dies_within_a_plan(
     installation: Installation, scripted_receiver: ScriptedReceiver
 ) -> None:

@@ -8,6 +8,7 @@ from random import Random
 from typing import Any
 
 import httpx
+import pytest
 
 from tests.faults.history import Act
 from tests.faults.installation import Installation, ahead, creation
@@ -68,6 +69,7 @@ class User:
         self.acts.append(act)
 
 
+@pytest.mark.full
 def test_users_race_plan_claim_and_finish(
     installation: Installation, scripted_receiver: ScriptedReceiver, full: bool
 ) -> None:

@@ -26,6 +26,7 @@ LOST = """
 """
 
 
+@pytest.mark.full
 def test_one_worker_after_the_other_dies_between_claim_and_result(
     installation: Installation, scripted_receiver: ScriptedReceiver
 ) -> None:

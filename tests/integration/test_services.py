@@ -135,20 +135,20 @@ def test_the_redis_fixture_is_empty(redis_url: str) -> None:
 @pytest.mark.parametrize("kind", [PostgresServer, ValkeyServer])
 @pytest.mark.parametrize("killed_first", [False, True])
 def test_close_leaves_nothing(kind: type[ServerProcess], killed_first: bool) -> None:
-    before = shared_memory()
     with kind() as server:
         pid, folder = server.pid, server.folder
         if killed_first:
             server.kill()
     assert not psutil.pid_exists(pid)
     assert not folder.exists()
-    assert shared_memory() <= before
+    assert shared_memory(of=pid) == []
 
 
-def shared_memory() -> set[str]:
-    """The segments of System V shared memory, where the kernel shows them."""
+def shared_memory(*, of: int) -> list[str]:
+    """The segments of System V shared memory that the process ``of`` made, where the kernel shows them."""
     listing = Path("/proc/sysvipc/shm")
-    return set(listing.read_text().splitlines()) if listing.exists() else set()
+    rows = listing.read_text().splitlines()[1:] if listing.exists() else []
+    return [row for row in rows if row.split()[4] == str(of)]
 
 
 @pytest.mark.parametrize("kind", ["PostgresServer", "ValkeyServer"])
