@@ -74,7 +74,7 @@ def test_it_sees_every_daemon_and_a_redis_that_is_killed(
         wait_for_counts(prometheus, {"scheduled": 2}, "scheduler")
         wait_for_counts(prometheus, {"executed": 2, "failed": 1}, "worker")
         assert prometheus.values("sum by (role) (cronhook_redis_up)", "role") == {"api": 1, "scheduler": 2, "worker": 2}
-        assert prometheus.alerts().keys() <= {"CronhookExecutionsFailed"}
+        assert prometheus.alerts().keys() <= {"CronhookAttemptsFailing", "CronhookExecutionsFailed"}
         own_valkey.kill()
         everyone = {"api", "scheduler", "worker"}
         wait_until(lambda: prometheus.alerts().get("CronhookRedisDown") == everyone, SECONDS, "all miss Redis")
