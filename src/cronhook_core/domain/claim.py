@@ -50,6 +50,7 @@ class AttemptReport:
 
     execution_id: str
     attempt_no: int
+    job_id: str
     result: WebhookResult
     decision: Decision
     duration: timedelta

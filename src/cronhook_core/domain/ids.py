@@ -36,6 +36,11 @@ def scheduled_execution_id(job_id: str, scheduled_for: datetime) -> str:
     return f"exe_{_encode(scheduled_for, int.from_bytes(digest[:10], 'big'))}"
 
 
+def first_id_after(prefix: str, instant: datetime) -> str:
+    """A bound: below it are all ids of instants up to this one, to the millisecond, and none of later ones."""
+    return f"{prefix}_{_encode(instant + _MILLISECOND, 0)}"
+
+
 def log_id(execution_id: str, attempt_no: int) -> str:
     """The id of one attempt's log row; ``attempt_no`` from 1, below ``ATTEMPTS_LIMIT``."""
     return f"log_{execution_id.partition('_')[2]}{_base32(attempt_no, 4)}"

@@ -60,6 +60,7 @@ class Delivery:
         return AttemptReport(
             execution_id=claim.execution_id,
             attempt_no=claim.attempt_no,
+            job_id=claim.job_id,
             result=result,
             decision=decision,
             duration=timedelta(seconds=self._clock.monotonic() - began),

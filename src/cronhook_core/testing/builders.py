@@ -125,11 +125,15 @@ def make_result(outcome: Outcome = Outcome.SUCCEEDED, **changes: Any) -> Webhook
 
 
 def make_report(claim: Claim | ClaimRef, decision: Decision, at: datetime = NOW, **changes: Any) -> AttemptReport:
-    """The report of an attempt that ended at ``at`` as ``decision`` says; ``result`` may be given."""
+    """The report of an attempt that ended at ``at`` as ``decision`` says; ``result`` may be given.
+
+    Of a reference that is no `Claim` the job is unknown, and has to be given where there is one.
+    """
     outcome = Outcome.SUCCEEDED if isinstance(decision, Succeed) else Outcome.HTTP_ERROR
     made = AttemptReport(
         execution_id=claim.execution_id,
         attempt_no=claim.attempt_no,
+        job_id=claim.job_id if isinstance(claim, Claim) else make_id("job"),
         result=make_result(outcome),
         decision=decision,
         duration=timedelta(milliseconds=125),

@@ -26,15 +26,18 @@ REPORT = succeeded(ClaimRef(execution_id=EXECUTION.id, attempt_no=1))
 
 INDEXED: dict[str, tuple[Work, set[str]]] = {
     "due_jobs": (lambda c: engine_reads.due_jobs(c, NOW, 10), {"ix_jobs_next_run"}),
-    "next_due": (lambda c: engine_reads.next_due(c, NOW), {"ix_jobs_next_run", "ix_executions_queued"}),
+    "next_due": (lambda c: engine_reads.next_due(c, NOW), {"ix_jobs_next_run", "ix_open_executions_queued"}),
     "ready": (
         lambda c: engine_reads.ready(c, NOW, 10, ["a"], ["b"], False, NOW),
-        {"ix_executions_queued", "sqlite_autoindex_jobs_1"},
+        {"ix_open_executions_queued", "sqlite_autoindex_executions_1", "sqlite_autoindex_jobs_1"},
     ),
-    "running": (lambda c: engine_reads.running(c, "wrk_0"), {"ix_executions_running"}),
+    "running": (
+        lambda c: engine_reads.running(c, "wrk_0"),
+        {"ix_open_executions_running", "sqlite_autoindex_executions_1"},
+    ),
     "abandoned": (
         lambda c: engine_reads.abandoned(c, 10),
-        {"ix_executions_running", "sqlite_autoindex_workers_1"},
+        {"ix_open_executions_running", "sqlite_autoindex_executions_1", "sqlite_autoindex_workers_1"},
     ),
     "plan": (
         lambda c: plan(c, [make_plan(JOB)], NOW),
@@ -68,11 +71,11 @@ INDEXED: dict[str, tuple[Work, set[str]]] = {
     "attempts_of": (lambda c: reads.attempts_of(c, "wsp_0", EXECUTION.id), {"sqlite_autoindex_job_logs_1"}),
     "cancel_queued": (
         lambda c: writes.cancel_queued(c, JOB.id, CancelQueued(reason="deleted", manual_too=True), NOW),
-        {"ix_executions_job_id_queued"},
+        {"sqlite_autoindex_executions_1", "sqlite_autoindex_open_executions_1"},
     ),
     "prunable": (
         lambda c: upkeep.prunable(c, NOW, 10),
-        {"ix_executions_finished_at", "ix_executions_job_id_id"},
+        {"sqlite_autoindex_executions_1", "ix_executions_job_id_id"},
     ),
     "prune": (
         lambda c: upkeep.prune(c, [EXECUTION.id], NOW, NOW),

@@ -11,6 +11,7 @@ from sqlalchemy import Connection
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_engine
 
+from cronhook_core.backends.postgres.arrays import teach
 from cronhook_core.backends.postgres.connecting import SESSION, TRANSITIONS, Connector, Session, cut_off_at
 from cronhook_core.backends.postgres.failures import Failure, judged
 from cronhook_core.backends.postgres.notifications import Notifications
@@ -141,6 +142,7 @@ class PostgresDatabase:
     async def _open_session(self) -> Session:
         session = await self._connector.connect(TRANSITIONS)
         session.cursor_factory = AsyncRawCursor
+        teach(session)
         return session
 
     async def _close(self) -> None:

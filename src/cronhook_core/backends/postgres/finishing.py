@@ -7,63 +7,81 @@ from collections.abc import Sequence
 from datetime import datetime
 from typing import Any
 
-from cronhook_core.backends.postgres.arrays import flags, instants, numbers, texts
-from cronhook_core.backends.postgres.locking import ended_jobs, held_executions, locked_jobs
+from cronhook_core.backends.postgres.arrays import InstantArray, flags, instants, numbers, texts
+from cronhook_core.backends.postgres.locking import STOPPED, ended_jobs, locked_jobs
 from cronhook_core.backends.sql.types import to_microseconds
 from cronhook_core.domain.claim import AttemptReport
 from cronhook_core.domain.retry_policy import Decision, GiveUp, RetryAt, Succeed
 
-_JOBS_THAT_DECIDE = """
-    SELECT e.job_id FROM report r
-    JOIN executions e ON e.id = ANY (ARRAY[r.id])
-    JOIN jobs j ON j.id = ANY (ARRAY[e.job_id])
-    WHERE r.decision <> 'succeed' OR j.run_at IS NOT NULL
-"""
+_JOBS_OF_REPORTS = "SELECT job_id, bool_or(decision <> 'succeed') AS decides FROM report GROUP BY job_id"
+_STOPPED = "coalesce(r.stopped, CASE WHEN r.paused AND e.trigger = 'schedule' THEN 'paused' END)"
+_RETRIED = f"r.decision = 'retry' AND {_STOPPED} IS NULL"
+_THE_ONE_RUN = "r.may_end AND e.trigger = 'schedule' AND r.run_at = e.scheduled_for"
 
 FINISH = f"""
 WITH report AS MATERIALIZED (
     SELECT * FROM unnest(
-        $1::text[], $2::int[], $3::text[], $4::text[], $5::timestamptz[], $6::timestamptz[], $7::text[],
-        $8::text[], $9::smallint[], $10::text[], $11::text[], $12::bool[], $13::bigint[]
+        $1::text[], $2::int[], $3::text[], $4::text[], $5::text[], $6::timestamptz[], $7::timestamptz[], $8::text[],
+        $9::text[], $10::smallint[], $11::text[], $12::text[], $13::bool[], $14::bigint[]
     ) AS r (
-        id, attempt_no, decision, reason, retry_at, finished_at, outcome,
+        id, attempt_no, job_id, decision, reason, retry_at, finished_at, outcome,
         error, response_status, response_headers, response_body, response_truncated, duration_us
     )
-), {locked_jobs(_JOBS_THAT_DECIDE)}, {held_executions("$1::text[]")}, gone AS MATERIALIZED (
-    SELECT h.job_id FROM report r JOIN held h ON h.id = r.id AND h.attempt_no = r.attempt_no
-    WHERE r.decision = 'gone' AND h.status = 'running' AND (h.stopped IS NULL OR h.stopped = 'paused')
-), decided AS MATERIALIZED (
+), {locked_jobs(_JOBS_OF_REPORTS, "wanted.decides OR j.run_at IS NOT NULL")}, gone AS MATERIALIZED (
+    SELECT e.job_id
+    FROM report r JOIN executions e ON e.id = ANY (ARRAY[r.id]) JOIN job j ON j.id = e.job_id || ''
+    WHERE r.decision = 'gone' AND e.status = 'running' AND e.attempt_no = r.attempt_no
+      AND ({STOPPED} IS NULL OR {STOPPED} = 'paused')
+    ORDER BY e.id || ''
+    FOR UPDATE OF e
+), rule AS MATERIALIZED (
     SELECT
-        c.*,
-        CASE c.decision
-            WHEN 'succeed' THEN 'succeeded'
-            WHEN 'retry' THEN CASE WHEN c.stopped IS NULL THEN 'queued' ELSE 'cancelled' END
-            ELSE 'failed'
-        END AS status,
-        CASE c.decision WHEN 'retry' THEN c.stopped ELSE c.reason END AS final_reason,
+        r.id, r.attempt_no, r.decision, r.reason, r.retry_at, r.finished_at,
         CASE
-            WHEN c.job_is_gone THEN 'gone'
-            WHEN c.accepted AND c.is_the_one_run AND c.decision = 'succeed' THEN 'completed'
-            WHEN c.accepted AND c.is_the_one_run AND c.decision = 'give_up' THEN 'failed'
-        END AS job_end
-    FROM (
-        SELECT
-            r.*, h.job_id, h.status AS was, h.is_the_one_run,
-            h.attempt_no = r.attempt_no AND (h.status = 'running' OR h.status = 'queued' AND r.decision = 'succeed')
-                AS accepted,
-            h.job_id IN (SELECT job_id FROM gone) AS job_is_gone,
-            CASE WHEN h.job_id IN (SELECT job_id FROM gone) THEN 'gone' ELSE h.stopped END AS stopped
-        FROM report r JOIN held h ON h.id = r.id
-    ) AS c
+            WHEN r.job_id IN (SELECT job_id FROM gone) THEN 'gone'
+            WHEN j.deleted_at IS NOT NULL THEN 'deleted'
+            WHEN j.status = 'inactive' AND j.inactive_reason = 'gone' THEN 'gone'
+        END AS stopped,
+        j.status = 'paused' AS paused,
+        r.job_id IN (SELECT job_id FROM gone) AS job_is_gone,
+        j.run_at,
+        j.status <> 'inactive' AND j.next_run IS NULL AS may_end
+    FROM report r LEFT JOIN job j ON j.id = r.job_id
+    ORDER BY r.id
 ), finished AS (
     UPDATE executions e SET
-        status = d.status,
-        reason = d.final_reason,
-        retries_used = e.retries_used + CASE d.decision WHEN 'retry' THEN 1 ELSE 0 END,
-        available_at = CASE d.status WHEN 'queued' THEN d.retry_at ELSE e.available_at END,
-        finished_at = CASE d.status WHEN 'queued' THEN e.finished_at ELSE d.finished_at END,
+        status = CASE
+            WHEN r.decision = 'succeed' THEN 'succeeded'
+            WHEN {_RETRIED} THEN 'queued'
+            WHEN r.decision = 'retry' THEN 'cancelled'
+            ELSE 'failed'
+        END,
+        reason = CASE r.decision WHEN 'retry' THEN {_STOPPED} ELSE r.reason END,
+        retries_used = e.retries_used + CASE r.decision WHEN 'retry' THEN 1 ELSE 0 END,
+        available_at = CASE WHEN {_RETRIED} THEN r.retry_at ELSE e.available_at END,
+        finished_at = CASE WHEN {_RETRIED} THEN e.finished_at ELSE r.finished_at END,
         worker_id = NULL
-    FROM decided d WHERE d.accepted AND e.id = ANY (ARRAY[d.id])
+    FROM rule r
+    WHERE e.id = ANY (ARRAY[r.id]) AND e.attempt_no = r.attempt_no
+      AND (e.status = 'running' OR e.status = 'queued' AND r.decision = 'succeed')
+    RETURNING
+        e.id, e.attempt_no, e.job_id, e.status, e.reason, e.available_at,
+        CASE
+            WHEN r.job_is_gone THEN 'gone'
+            WHEN {_THE_ONE_RUN} AND r.decision = 'succeed' THEN 'completed'
+            WHEN {_THE_ONE_RUN} AND r.decision = 'give_up' THEN 'failed'
+        END AS job_end
+), closed AS (
+    DELETE FROM open_executions o USING finished f
+    WHERE f.status <> 'queued' AND o.job_id = ANY (ARRAY[f.job_id]) AND o.execution_id = ANY (ARRAY[f.id])
+), queued AS (
+    UPDATE open_executions o SET worker_id = NULL, available_at = f.available_at FROM finished f
+    WHERE f.status = 'queued' AND o.job_id = ANY (ARRAY[f.job_id]) AND o.execution_id = ANY (ARRAY[f.id])
+), decided AS MATERIALIZED (
+    SELECT
+        r.*, f.id IS NOT NULL AS accepted, f.status, f.reason AS final_reason, f.job_end,
+        CASE f.status WHEN 'queued' THEN f.available_at END AS next_attempt_at
+    FROM report r LEFT JOIN finished f ON f.id = r.id AND f.attempt_no = r.attempt_no
 ), logged AS (
     UPDATE job_logs a SET
         outcome = d.outcome,
@@ -75,27 +93,33 @@ WITH report AS MATERIALIZED (
         response_truncated = d.response_truncated,
         duration_us = d.duration_us,
         finished_at = d.finished_at,
-        next_attempt_at = CASE
-            WHEN NOT d.accepted THEN a.next_attempt_at
-            WHEN d.status = 'queued' THEN d.retry_at
-        END
+        next_attempt_at = CASE WHEN d.accepted THEN d.next_attempt_at ELSE a.next_attempt_at END
     FROM decided d
     WHERE a.execution_id = ANY (ARRAY[d.id]) AND a.attempt_no = ANY (ARRAY[d.attempt_no])
       AND (d.accepted OR a.outcome IS NULL OR a.outcome = 'lost')
-), {ended_jobs("$14::timestamptz")}, cancelled AS (
-    UPDATE executions e SET status = 'cancelled', reason = 'gone', worker_id = NULL, finished_at = $14::timestamptz
-    WHERE e.job_id = ANY (ARRAY(SELECT job_id FROM gone)) AND CASE e.status WHEN 'queued' THEN true ELSE false END
-      AND NOT e.id = ANY (ARRAY(SELECT id FROM decided WHERE accepted))
+), {ended_jobs("$15::timestamptz")}, cancelled AS (
+    UPDATE executions e SET status = 'cancelled', reason = 'gone', finished_at = $15::timestamptz
+    FROM open_executions o
+    WHERE o.job_id = ANY (ARRAY(SELECT job_id FROM gone)) AND e.id = ANY (ARRAY[o.execution_id]) AND e.status = 'queued'
+      AND NOT e.id = ANY (ARRAY(SELECT id FROM finished))
+    RETURNING e.id, e.job_id
+), closed_too AS (
+    DELETE FROM open_executions o USING cancelled c
+    WHERE o.job_id = ANY (ARRAY[c.job_id]) AND o.execution_id = ANY (ARRAY[c.id])
 )
 SELECT
-    id, attempt_no, accepted, CASE WHEN accepted THEN status ELSE was END,
-    CASE WHEN accepted THEN final_reason END,
-    CASE WHEN accepted AND status = 'queued' THEN retry_at END
+    id, attempt_no, accepted,
+    CASE WHEN accepted THEN status ELSE (SELECT e.status FROM executions e WHERE e.id = ANY (ARRAY[decided.id])) END,
+    final_reason, next_attempt_at
 FROM decided
 """
 """Races: see `cronhook_core.backends.postgres.locking`. A job is locked only where it has a say: for failures, and for
 one-time jobs; the success of a cron job neither locks nor writes its row. Whether a job is a one-time job is read
 without a lock, which is enough: one that becomes a one-time job meanwhile was given a new instant, and does not end.
+
+Executions are judged and written in one step, in the order of their ids: for a row that another statement holds,
+Postgres waits, and then asks of its newest version what ``finished`` asks. What is refused is shown as it stood when
+the statement began.
 
 What is queued by others while we wait for the job's row is not in our snapshot. That matters where a job is ``gone``
 and all that is queued must be cancelled: there `LOCK_JOBS` goes before, in the same transaction.
@@ -103,7 +127,7 @@ and all that is queued must be cancelled: there `LOCK_JOBS` goes before, in the 
 
 LOCK_JOBS = """
 SELECT id FROM jobs
-WHERE id = ANY (ARRAY(SELECT job_id FROM executions WHERE id = ANY ($1::text[])))
+WHERE id = ANY ($1::text[])
 ORDER BY id || ''
 FOR NO KEY UPDATE
 """
@@ -113,19 +137,20 @@ def finish_statements(reports: Sequence[AttemptReport], now: datetime) -> list[t
     """One statement, or two where a receiver answered 410. ``reports`` are of different attempts."""
     columns = _columns(reports)
     finish = (FINISH, [*columns, now])
-    return [(LOCK_JOBS, columns[:1]), finish] if any(map(says_gone, reports)) else [finish]
+    return [(LOCK_JOBS, columns[2:3]), finish] if any(map(says_gone, reports)) else [finish]
 
 
 def says_gone(report: AttemptReport) -> bool:
     return isinstance(report.decision, GiveUp) and report.decision.gone
 
 
-def _columns(reports: Sequence[AttemptReport]) -> list[str]:
+def _columns(reports: Sequence[AttemptReport]) -> list[str | InstantArray]:
     results = [report.result for report in reports]
     decisions = [_decision(report.decision) for report in reports]
     return [
         texts([report.execution_id for report in reports]),
         numbers([report.attempt_no for report in reports]),
+        texts([report.job_id for report in reports]),
         texts([word for word, _, _ in decisions]),
         texts([reason for _, reason, _ in decisions]),
         instants([retry_at for _, _, retry_at in decisions]),

@@ -10,18 +10,27 @@ version, Postgres follows to the newest one and judges it by the same ``WHERE``,
 
 from __future__ import annotations
 
+STOPPED = """CASE
+        WHEN j.deleted_at IS NOT NULL THEN 'deleted'
+        WHEN j.status = 'inactive' AND j.inactive_reason = 'gone' THEN 'gone'
+        WHEN j.status = 'paused' AND e.trigger = 'schedule' THEN 'paused'
+    END"""
+"""Why no further attempt of execution ``e`` of job ``j`` may follow; null where it may, or the job was not locked."""
 
-def locked_jobs(job_ids: str) -> str:
-    """The CTE ``job``, from a query of ``job_id``. Not ``FOR UPDATE``: that would hold up those who only insert rows.
 
+def locked_jobs(wanted: str, where: str = "true") -> str:
+    """The CTE ``job``, from a query of different ``job_id``; ``where`` may look at its columns, and at ``j``.
+
+    Not ``FOR UPDATE``: that would hold up those who only insert rows.
     Each id is probed for by itself: for a whole array of ids that lie close together, as those of a herd do, Postgres
     17 and later walk through all of the index between them.
     """
     return f"""
 job AS MATERIALIZED (
     SELECT j.id, j.status, j.inactive_reason, j.deleted_at, j.run_at, j.next_run
-    FROM (SELECT DISTINCT job_id FROM ({job_ids}) AS named) AS wanted
+    FROM ({wanted}) AS wanted
     JOIN jobs j ON j.id = ANY (ARRAY[wanted.job_id])
+    WHERE {where}
     ORDER BY j.id || ''
     FOR NO KEY UPDATE OF j
 )"""
@@ -30,18 +39,14 @@ job AS MATERIALIZED (
 def held_executions(execution_ids: str) -> str:
     """The CTE ``held``, from an array of ids.
 
-    ``stopped``: why no further attempt may follow. ``is_the_one_run``: it is a one-time job's scheduled run, and the
-    job was given no other instant since and is not inactive. Where the job was not locked, both are null.
+    ``stopped`` is `STOPPED`. ``is_the_one_run``: it is a one-time job's scheduled run, and the job was given no other
+    instant since and is not inactive. Where the job was not locked, both are null.
     """
     return f"""
 held AS MATERIALIZED (
     SELECT
         e.id, e.job_id, e.status, e.attempt_no, e.losses,
-        CASE
-            WHEN j.deleted_at IS NOT NULL THEN 'deleted'
-            WHEN j.status = 'inactive' AND j.inactive_reason = 'gone' THEN 'gone'
-            WHEN j.status = 'paused' AND e.trigger = 'schedule' THEN 'paused'
-        END AS stopped,
+        {STOPPED} AS stopped,
         j.status <> 'inactive' AND e.trigger = 'schedule' AND j.run_at = e.scheduled_for AND j.next_run IS NULL
             AS is_the_one_run
     FROM executions e LEFT JOIN job j ON j.id = e.job_id || ''

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from datetime import datetime
 from typing import Any
 
-from cronhook_core.backends.postgres.arrays import instants, numbers, texts
+from cronhook_core.backends.postgres.arrays import InstantArray, instants, numbers, texts
 from cronhook_core.domain.execution import Execution
 from cronhook_core.domain.planning import JobPlan
 
@@ -21,37 +21,38 @@ WITH plan AS MATERIALIZED (
         execution_id, workspace_id, host, scheduled_for, available_at, created_at,
         missed_count, missed_from
     )
-), applied AS MATERIALIZED (
-    SELECT p.* FROM plan p JOIN jobs j ON j.id = ANY (ARRAY[p.job_id])
-    WHERE j.status = 'active' AND j.revision = p.revision AND j.next_run IS NOT DISTINCT FROM p.expected_next_run
-    ORDER BY p.job_id
-    FOR NO KEY UPDATE OF j
 ), moved AS (
     UPDATE jobs j SET
-        next_run = CASE WHEN a.inactive_reason IS NULL THEN a.next_run END,
-        planned_through = greatest(j.planned_through, a.planned_through),
-        status = CASE WHEN a.inactive_reason IS NULL THEN j.status ELSE 'inactive' END,
-        inactive_reason = coalesce(a.inactive_reason, j.inactive_reason),
-        revision = j.revision + CASE WHEN a.inactive_reason IS NULL THEN 0 ELSE 1 END,
-        updated_at = CASE WHEN a.inactive_reason IS NULL THEN j.updated_at ELSE $15::timestamptz END
-    FROM applied a WHERE j.id = ANY (ARRAY[a.job_id])
+        next_run = CASE WHEN p.inactive_reason IS NULL THEN p.next_run END,
+        planned_through = greatest(j.planned_through, p.planned_through),
+        status = CASE WHEN p.inactive_reason IS NULL THEN j.status ELSE 'inactive' END,
+        inactive_reason = coalesce(p.inactive_reason, j.inactive_reason),
+        revision = j.revision + CASE WHEN p.inactive_reason IS NULL THEN 0 ELSE 1 END,
+        updated_at = CASE WHEN p.inactive_reason IS NULL THEN j.updated_at ELSE $15::timestamptz END
+    FROM plan p
+    WHERE j.id = ANY (ARRAY[p.job_id])
+      AND j.status = 'active' AND j.revision = p.revision AND j.next_run IS NOT DISTINCT FROM p.expected_next_run
+    RETURNING p.*
+), queued AS (
+    INSERT INTO executions (
+        id, job_id, workspace_id, host, trigger, scheduled_for, status, available_at, created_at,
+        attempt_no, retries_used, losses, releases, missed_count, missed_from
+    )
+    SELECT
+        execution_id, job_id, workspace_id, host, 'schedule', scheduled_for, 'queued', available_at, created_at,
+        0, 0, 0, 0, missed_count, missed_from
+    FROM moved WHERE execution_id IS NOT NULL
+    ON CONFLICT DO NOTHING
+    RETURNING id, job_id, available_at
 )
-INSERT INTO executions (
-    id, job_id, workspace_id, host, trigger, scheduled_for, status, available_at, created_at,
-    attempt_no, retries_used, losses, releases, missed_count, missed_from
-)
-SELECT
-    execution_id, job_id, workspace_id, host, 'schedule', scheduled_for, 'queued', available_at, created_at,
-    0, 0, 0, 0, missed_count, missed_from
-FROM applied WHERE execution_id IS NOT NULL
-ON CONFLICT DO NOTHING
-RETURNING id
+INSERT INTO open_executions (execution_id, job_id, available_at) SELECT * FROM queued RETURNING execution_id
 """
-"""Races. Two planners of one job: the second waits for the row in ``applied``; then Postgres judges the row's newest
+"""Races. Two planners of one job: the second waits for the row in ``moved``; then Postgres judges the row's newest
 version by the guards again (READ COMMITTED), finds another ``next_run``, and the job drops out, with its execution. A
 pause, an edit or a delete that holds the row works the same by ``revision`` and ``status``; one that comes after us
-waits for our commit, and its later statement, which cancels what is queued, sees our execution. All lock jobs in the
-order of ids, so none waits in a circle. ``ON CONFLICT`` covers both unique keys, and needs no snapshot.
+waits for our commit, and its later statement, which cancels what is queued, sees our execution. Jobs come in the order
+of their ids and are probed for one by one, so that planners take the rows in one order. ``ON CONFLICT`` covers both
+unique keys, and needs no snapshot.
 
 ``IS NOT DISTINCT FROM`` keeps the guard out of reach of the index on ``next_run``: ten thousand jobs share one instant.
 """
@@ -59,6 +60,7 @@ order of ids, so none waits in a circle. ``ON CONFLICT`` covers both unique keys
 
 def plan_parameters(plans: Sequence[JobPlan], now: datetime) -> list[Any]:
     """The parameters of `PLAN` for plans of different jobs."""
+    plans = sorted(plans, key=lambda plan: plan.job_id)
     return [
         texts([plan.job_id for plan in plans]),
         numbers([plan.revision for plan in plans]),
@@ -71,7 +73,7 @@ def plan_parameters(plans: Sequence[JobPlan], now: datetime) -> list[Any]:
     ]
 
 
-def _execution_columns(executions: Sequence[Execution | None]) -> list[str]:
+def _execution_columns(executions: Sequence[Execution | None]) -> list[str | InstantArray]:
     return [
         texts([e.id if e else None for e in executions]),
         texts([e.workspace_id if e else None for e in executions]),

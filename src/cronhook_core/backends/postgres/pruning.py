@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
-
-from attrs import frozen
+from datetime import datetime
 
 from cronhook_core.backends.postgres.database import PostgresDatabase
 from cronhook_core.domain.idempotency import KEPT_FOR
+from cronhook_core.domain.ids import first_id_after
 
 SLICE = 2000
 """Executions that one statement looks at, at most."""
@@ -24,17 +23,17 @@ DELETE FROM workers WHERE buried_at < $1::timestamptz
 PRUNE = """
 WITH looked_at AS MATERIALIZED (
     SELECT id, job_id, finished_at FROM executions
-    WHERE finished_at >= $2::timestamptz AND finished_at < $1::timestamptz
-      AND (finished_at, id) > ($2::timestamptz, $3::text)
-    ORDER BY finished_at, id
-    LIMIT $5::int
+    WHERE id > $2::text AND id < $5::text
+    ORDER BY id
+    LIMIT $4::int
 ), old AS MATERIALIZED (
     SELECT e.id FROM executions e
     WHERE e.id = ANY (ARRAY(
         SELECT l.id FROM looked_at l
-        WHERE (SELECT true FROM executions newer WHERE newer.job_id = l.job_id AND newer.id > l.id LIMIT 1)
-        ORDER BY l.finished_at, l.id
-        LIMIT $4::int
+        WHERE l.finished_at < $1::timestamptz
+          AND (SELECT true FROM executions newer WHERE newer.job_id = l.job_id AND newer.id > l.id LIMIT 1)
+        ORDER BY l.id
+        LIMIT $3::int
     ))
     ORDER BY e.id || ''
     FOR UPDATE SKIP LOCKED
@@ -43,30 +42,20 @@ WITH looked_at AS MATERIALIZED (
 ), pruned AS (
     DELETE FROM executions WHERE id = ANY (ARRAY(SELECT id FROM old)) RETURNING id
 )
-SELECT (SELECT count(*) FROM pruned), (SELECT count(*) FROM looked_at), l.finished_at, l.id
-FROM (SELECT 1) AS one LEFT JOIN LATERAL (
-    SELECT finished_at, id FROM looked_at ORDER BY finished_at DESC, id DESC LIMIT 1
-) AS l ON true
+SELECT (SELECT count(*) FROM pruned), (SELECT count(*) FROM looked_at), (SELECT max(id) FROM looked_at)
 """
 """Races. What is final never changes again, and a newer execution never goes before an older one does: so a row that
 may go when it is looked at may go for ever. Two that prune at once skip what the other holds.
 """
 
 
-@frozen(kw_only=True)
-class _Place:
-    """Where the last look ended."""
-
-    finished_at: datetime
-    execution_id: str
-
-
-_BEGINNING = _Place(finished_at=datetime(1, 1, 1, tzinfo=UTC), execution_id="")
+_BEGINNING = ""
 
 
 class Pruning:
     """Deletes old executions, and remembers where it was.
 
+    What ended before an instant was due before it, so that it is found in the order of ids, which is that of time.
     A job's newest execution stays for ever. Where there are millions of jobs that ran once, no look may begin with all
     of those again, so each goes on where the last one ended, and from the beginning when it came to the end.
     """
@@ -80,16 +69,16 @@ class Pruning:
         pruned = 0
         for _ in range(SLICES):
             pruned += await self._slice(before, limit - pruned)
-            if pruned >= limit or self._place is _BEGINNING:
+            if pruned >= limit or self._place == _BEGINNING:
                 break
         return pruned
 
     async def _slice(self, before: datetime, limit: int) -> int:
-        since = self._place
-        parameters = [before, since.finished_at, since.execution_id, limit, SLICE]
-        [(pruned, looked_at, finished_at, execution_id)] = await self._database.execute(PRUNE, parameters)
+        bound = first_id_after("exe", before)
+        parameters = [before, self._place, limit, SLICE, bound]
+        [(pruned, looked_at, last_id)] = await self._database.execute(PRUNE, parameters)
         if looked_at < SLICE:
             self._place = _BEGINNING
         elif pruned < limit:
-            self._place = _Place(finished_at=finished_at, execution_id=execution_id)
+            self._place = last_id
         return int(pruned)

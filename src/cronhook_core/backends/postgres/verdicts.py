@@ -24,7 +24,7 @@ def verdict_from(row: tuple[Any, ...]) -> Verdict:
         execution_id=execution_id,
         attempt_no=attempt_no,
         accepted=accepted,
-        status=ExecutionStatus(status),
+        status=None if status is None else ExecutionStatus(status),
         reason=reason,
         next_attempt_at=next_attempt_at,
     )

@@ -18,4 +18,7 @@ worker. A claim beside it: see `CLAIM`; ``FOR UPDATE`` is what its key share exc
 """
 RETIRE = "DELETE FROM workers WHERE id = $1::text"
 BEATS = "SELECT id, beat FROM workers WHERE buried_at IS NULL"
-RUNNING = "SELECT id, attempt_no FROM executions WHERE worker_id = $1::text AND status = 'running'"
+RUNNING = """
+SELECT e.id, e.attempt_no FROM open_executions o JOIN executions e ON e.id = ANY (ARRAY[o.execution_id])
+WHERE o.worker_id = $1::text
+"""

@@ -17,6 +17,7 @@ from cronhook_core.backends.sql.tables import (
     executions,
     jobs,
     meta,
+    open_executions,
     workers,
 )
 from cronhook_core.domain.claim import ClaimRef
@@ -30,7 +31,8 @@ _ALLOWED = and_(
     or_(jobs.c.status != JobStatus.PAUSED, executions.c.trigger != Trigger.SCHEDULE),
 )
 
-
+_OPEN = open_executions.join(executions, executions.c.id == open_executions.c.execution_id)
+_HELD = select(executions.c.id, executions.c.attempt_no).select_from(_OPEN)
 _DUE_JOBS = select(
     jobs.c.id,
     jobs.c.workspace_id,
@@ -78,9 +80,10 @@ def ready(
             executions.c.scheduled_for,
             executions.c.attempt_no,
         )
-        .join(jobs, jobs.c.id == executions.c.job_id)
-        .where(QUEUED, executions.c.available_at <= now, _ALLOWED)
-        .order_by(executions.c.available_at)
+        .select_from(_OPEN)
+        .join(jobs, jobs.c.id == open_executions.c.job_id)
+        .where(QUEUED, open_executions.c.available_at <= now, _ALLOWED)
+        .order_by(open_executions.c.available_at)
         .limit(limit)
     )
     if skip_hosts:
@@ -90,26 +93,27 @@ def ready(
     if not with_suspects:
         query = query.where(executions.c.losses < SUSPECT_LOSSES)
     if after is not None:
-        query = query.where(executions.c.available_at > after)
+        query = query.where(open_executions.c.available_at > after)
     return [rows.message_from(row) for row in connection.execute(query)]
 
 
 def next_due(connection: Connection, now: datetime) -> datetime | None:
     next_run = select(func.min(jobs.c.next_run)).where(PLANNABLE)
-    available = select(func.min(executions.c.available_at)).where(QUEUED, executions.c.available_at > now)
+    waiting = open_executions.c.available_at
+    available = select(func.min(waiting)).where(QUEUED, waiting > now)
     found = [connection.execute(query).scalar_one() for query in (next_run, available)]
     return min((instant for instant in found if instant is not None), default=None)
 
 
 def running(connection: Connection, worker_id: str) -> list[ClaimRef]:
-    query = select(executions.c.id, executions.c.attempt_no).where(RUNNING, executions.c.worker_id == worker_id)
+    query = _HELD.where(RUNNING, open_executions.c.worker_id == worker_id)
     return [rows.claim_ref_from(row) for row in connection.execute(query)]
 
 
 def abandoned(connection: Connection, limit: int) -> list[ClaimRef]:
     """The claims of workers that are not alive."""
-    owner_lives = select(workers.c.id).where(workers.c.id == executions.c.worker_id, workers.c.buried_at.is_(None))
-    query = select(executions.c.id, executions.c.attempt_no).where(RUNNING, ~owner_lives.exists()).limit(limit)
+    owner_lives = select(workers.c.id).where(workers.c.id == open_executions.c.worker_id, workers.c.buried_at.is_(None))
+    query = _HELD.where(RUNNING, ~owner_lives.exists()).limit(limit)
     return [rows.claim_ref_from(row) for row in connection.execute(query)]
 
 

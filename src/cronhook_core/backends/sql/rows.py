@@ -196,6 +196,16 @@ def execution_values(execution: Execution) -> Values:
     }
 
 
+def open_execution_values(execution: Execution) -> Values:
+    """Of an execution that is not final."""
+    return {
+        "available_at": execution.available_at,
+        "job_id": execution.job_id,
+        "execution_id": execution.id,
+        "worker_id": execution.worker_id,
+    }
+
+
 def message_from(row: AnyRow) -> QueueMessage:
     return QueueMessage(
         execution_id=row.id,

@@ -139,21 +139,33 @@ executions = Table(
     Column("reason", Key),
     Column("worker_id", Key),
     Index("ix_executions_job_id_id", "job_id", "id"),
-    # Every status is part of an index, so no update is heap-only and free room in the pages would serve nothing.
-    postgresql_with={"autovacuum_vacuum_scale_factor": "0.05"},
+    # No column that a transition writes is part of an index: with room left in its page every update is heap-only.
+    postgresql_with={"autovacuum_vacuum_scale_factor": "0.05", "fillfactor": "50"},
 )
-QUEUED = executions.c.status == literal_column("'queued'")
-RUNNING = executions.c.status == literal_column("'running'")
 SCHEDULED = executions.c.trigger == literal_column("'schedule'")
-FINISHED = executions.c.finished_at.is_not(None)
-_partial_index("ix_executions_queued", executions.c.available_at, where=QUEUED)
-_partial_index("ix_executions_running", executions.c.worker_id, where=RUNNING)
 _partial_index(
     "uq_executions_job_id_scheduled_for", executions.c.job_id, executions.c.scheduled_for, where=SCHEDULED, unique=True
 )
-# A pause or a delete cancels what its job has queued, however long the job's history is.
-_partial_index("ix_executions_job_id_queued", executions.c.job_id, where=QUEUED)
-_partial_index("ix_executions_finished_at", executions.c.finished_at, where=FINISHED)
+
+open_executions = Table(
+    "open_executions",
+    metadata,
+    Column("available_at", Instant, nullable=False),
+    Column("job_id", Key, nullable=False),
+    Column("execution_id", Key, nullable=False),
+    Column("worker_id", Key),
+    PrimaryKeyConstraint("job_id", "execution_id"),
+    postgresql_with={"fillfactor": "50", "autovacuum_vacuum_scale_factor": "0.05"},
+)
+"""What is not final: a row for each execution that is queued, or running, which is when it has a ``worker_id``.
+
+Every transition of an execution writes its row here too. These small rows, which come and go, carry the indexes over
+what changes, so that the long-lived ones of ``executions`` have none of them.
+"""
+QUEUED = open_executions.c.worker_id.is_(None)
+RUNNING = open_executions.c.worker_id.is_not(None)
+_partial_index("ix_open_executions_queued", open_executions.c.available_at, where=QUEUED)
+_partial_index("ix_open_executions_running", open_executions.c.worker_id, where=RUNNING)
 
 attempts = Table(
     "job_logs",

@@ -6,14 +6,15 @@ runs each of these transactions alone.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from datetime import datetime
 
-from sqlalchemy import Connection, bindparam, insert, select, update
+from sqlalchemy import Connection, bindparam, delete, insert, select, update
 
 from cronhook_core.backends.sql import reads, rows
 from cronhook_core.backends.sql.account_rows import workspace_from
 from cronhook_core.backends.sql.idempotency import keep_answer, refuse_repeat
-from cronhook_core.backends.sql.tables import KEPT, QUEUED, SCHEDULED, executions, jobs, workspaces
+from cronhook_core.backends.sql.tables import KEPT, SCHEDULED, executions, jobs, open_executions, workspaces
 from cronhook_core.domain.execution import Execution, ExecutionStatus
 from cronhook_core.domain.idempotency import IdempotentRequest
 from cronhook_core.domain.job import Job, JobStatus
@@ -83,6 +84,7 @@ def add_execution(
     if reads.get_execution(connection, execution.workspace_id, execution.id) is not None:
         return
     connection.execute(insert(executions).values(rows.execution_values(execution)))
+    connection.execute(insert(open_executions).values(rows.open_execution_values(execution)))
     keep_answer(connection, execution.workspace_id, idempotency, execution, now)
 
 
@@ -102,6 +104,7 @@ def cancel_execution(
         return None
     after = cancelled(execution, CANCELLED_BY_USER, now)
     connection.execute(update(executions).where(executions.c.id == execution_id).values(rows.execution_values(after)))
+    _close(connection, job.id, [execution_id])
     job_end = job_end_by_user(execution, job)
     if job_end is not None:
         connection.execute(update(jobs).where(jobs.c.id == job.id).values(ended_values(job.ended(job_end), now)))
@@ -111,10 +114,19 @@ def cancel_execution(
 
 def cancel_queued(connection: Connection, job_id: str, cancel: CancelQueued, now: datetime) -> None:
     """End the job's queued executions; its row is locked."""
-    ends = update(executions).where(QUEUED, executions.c.job_id == job_id)
+    open_ones = select(open_executions.c.execution_id).where(open_executions.c.job_id == job_id)
+    ends = update(executions).where(executions.c.id.in_(open_ones), executions.c.status == ExecutionStatus.QUEUED)
     if not cancel.manual_too:
         ends = ends.where(SCHEDULED)
-    connection.execute(ends.values(cancelled_values(cancel.reason, now)))
+    ended = connection.execute(ends.values(cancelled_values(cancel.reason, now)).returning(executions.c.id))
+    _close(connection, job_id, ended.scalars().all())
+
+
+def _close(connection: Connection, job_id: str, execution_ids: Sequence[str]) -> None:
+    """Executions of the job that are final now, and locked, are not open any more."""
+    if execution_ids:
+        own = delete(open_executions).where(open_executions.c.job_id == job_id)
+        connection.execute(own.where(open_executions.c.execution_id.in_(execution_ids)))
 
 
 def cancelled_values(reason: str, now: datetime) -> rows.Values:
@@ -146,8 +158,8 @@ def _lock_job(connection: Connection, workspace_id: str, job_id: str) -> JobStat
 
 
 def _lock_queued(connection: Connection, execution_id: str) -> Execution | None:
-    query = select(executions).where(executions.c.id == execution_id, QUEUED).with_for_update()
-    row = connection.execute(query).one_or_none()
+    query = select(executions).where(executions.c.id == execution_id, executions.c.status == ExecutionStatus.QUEUED)
+    row = connection.execute(query.with_for_update()).one_or_none()
     return None if row is None else rows.execution_from(row)
 
 

@@ -9,7 +9,7 @@ from sqlalchemy import Connection, select
 from sqlalchemy.dialects.sqlite import insert
 
 from cronhook_core.backends.sql import rows
-from cronhook_core.backends.sql.tables import ZONE_RULES, executions, jobs, meta
+from cronhook_core.backends.sql.tables import ZONE_RULES, executions, jobs, meta, open_executions
 from cronhook_core.backends.sqlite.batches import end_jobs, keys, listed, read_job_states
 from cronhook_core.backends.sqlite.row_writer import RowWriter
 from cronhook_core.domain.execution import Execution
@@ -18,6 +18,7 @@ from cronhook_core.domain.transitions import JobState, plan_applies, planned
 
 _EXISTING = select(executions.c.id).where(listed(executions.c.id))
 _QUEUE = RowWriter.inserting(insert(executions).on_conflict_do_nothing())
+_OPEN = RowWriter.inserting(insert(open_executions))
 _RESCHEDULE = RowWriter.updating(jobs, key=["id"], columns=["next_run"])
 _MOVE = RowWriter.updating(jobs, key=["id"], columns=["next_run", "planned_through"])
 
@@ -65,7 +66,9 @@ def _queue(connection: Connection, queued: Sequence[Execution]) -> list[str]:
     before = _existing(connection, queued)
     inserted = _QUEUE.write(connection, [rows.execution_values(execution) for execution in queued])
     after = {execution.id for execution in queued} if inserted == len(queued) else _existing(connection, queued)
-    return [execution.id for execution in queued if execution.id in after - before]
+    new = [execution for execution in queued if execution.id in after - before]
+    _OPEN.write(connection, [rows.open_execution_values(execution) for execution in new])
+    return [execution.id for execution in new]
 
 
 def _existing(connection: Connection, queued: Sequence[Execution]) -> set[str]:

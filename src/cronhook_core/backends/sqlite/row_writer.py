@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from operator import itemgetter
 from typing import Any
 
-from sqlalchemy import Connection, Insert, Table, Update, bindparam, update
+from sqlalchemy import ColumnElement, Connection, Delete, Insert, Table, Update, bindparam, delete, update
 from sqlalchemy.dialects.sqlite.pysqlite import SQLiteDialect_pysqlite
 
 from cronhook_core.backends.sql.rows import Values
@@ -19,7 +19,7 @@ class RowWriter:
     as short as these, all that SQLAlchemy would do for every row costs more than the database does.
     """
 
-    def __init__(self, statement: Insert | Update, columns: Sequence[str]) -> None:
+    def __init__(self, statement: Insert | Update | Delete, columns: Sequence[str] | None) -> None:
         compiled = statement.compile(dialect=_DIALECT, column_keys=columns)
         names = compiled.positiontup or ()
         processors = [compiled.binds[name].type.dialect_impl(_DIALECT).bind_processor(_DIALECT) for name in names]
@@ -34,8 +34,12 @@ class RowWriter:
     @classmethod
     def updating(cls, table: Table, *, key: Sequence[str], columns: Sequence[str]) -> RowWriter:
         """Updates single rows; the values that find them are named ``of_…``."""
-        own_row = [table.c[name] == bindparam(f"of_{name}", type_=table.c[name].type) for name in key]
-        return cls(update(table).where(*own_row), columns)
+        return cls(update(table).where(*_own_row(table, key)), columns)
+
+    @classmethod
+    def deleting(cls, table: Table, *, key: Sequence[str]) -> RowWriter:
+        """Deletes single rows; the values that find them, two at least, are named as for `updating`."""
+        return cls(delete(table).where(*_own_row(table, key)), None)
 
     def write(self, connection: Connection, values: Sequence[Values]) -> int:
         """How many rows were written. Every row gives all the statement's columns."""
@@ -48,3 +52,7 @@ class RowWriter:
         for index, process in self._processors:
             values[index] = process(values[index])
         return tuple(values)
+
+
+def _own_row(table: Table, key: Sequence[str]) -> list[ColumnElement[bool]]:
+    return [table.c[name] == bindparam(f"of_{name}", type_=table.c[name].type) for name in key]

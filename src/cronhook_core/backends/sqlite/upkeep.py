@@ -8,9 +8,10 @@ from datetime import datetime
 from sqlalchemy import Connection, delete, select, update
 from sqlalchemy.dialects.sqlite import insert
 
-from cronhook_core.backends.sql.tables import FINISHED, attempts, executions, idempotency_records, meta, workers
+from cronhook_core.backends.sql.tables import attempts, executions, idempotency_records, meta, workers
 from cronhook_core.backends.sqlite.batches import keys, listed
 from cronhook_core.domain.idempotency import KEPT_FOR
+from cronhook_core.domain.ids import first_id_after
 
 _newer = executions.alias("newer")
 _REMOVE_ATTEMPTS = delete(attempts).where(listed(attempts.c.execution_id))
@@ -41,10 +42,15 @@ def retire_worker(connection: Connection, worker_id: str) -> None:
 
 
 def prunable(connection: Connection, before: datetime, limit: int) -> list[str]:
-    """Final executions that ended before ``before`` and are not their job's newest: neither ever changes again."""
+    """Final executions that ended before ``before`` and are not their job's newest: neither ever changes again.
+
+    What ended before an instant was due before it, and ids are in the order of time.
+    """
     has_newer = select(_newer.c.id).where(_newer.c.job_id == executions.c.job_id, _newer.c.id > executions.c.id)
-    query = select(executions.c.id).where(FINISHED, executions.c.finished_at < before, has_newer.exists())
-    return list(connection.execute(query.order_by(executions.c.finished_at).limit(limit)).scalars())
+    old = [executions.c.id < first_id_after("exe", before), executions.c.finished_at < before, has_newer.exists()]
+    return list(
+        connection.execute(select(executions.c.id).where(*old).order_by(executions.c.id).limit(limit)).scalars()
+    )
 
 
 def prune(connection: Connection, execution_ids: Sequence[str], before: datetime, now: datetime) -> int:
