@@ -39,6 +39,12 @@ class Proxy:
         """Nothing is carried on the connections of now any more, as by a firewall that has lost them."""
         self._dead |= self._connections
 
+    async def cut_forgotten_connections(self) -> None:
+        """Those who are at their ends learn of it now."""
+        for connection in self._dead:
+            connection.cancel()
+        await asyncio.gather(*self._dead, return_exceptions=True)
+
     async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         task = asyncio.current_task()
         assert task is not None

@@ -12,10 +12,11 @@ from cronhook_core.backends.clocks import SystemClock
 from cronhook_core.backends.redis import subscription
 from cronhook_core.backends.redis.clock import RedisClock
 from cronhook_core.backends.redis.connection import RedisConnection
-from cronhook_core.backends.redis.lock import RedisLock
+from cronhook_core.backends.redis.lock import _ACQUIRE, RedisLock
+from cronhook_core.backends.redis.pool import Pool
 from cronhook_core.backends.redis.queue import RedisQueue
 from cronhook_core.errors import LockUnavailable, QueueUnavailable, Unavailable
-from cronhook_core.ports.lock import Lease
+from cronhook_core.ports.lock import Held, Lease
 from tests.integration.redis.expectations import (
     AT_ONCE,
     LONG,
@@ -229,6 +230,17 @@ async def test_a_lost_answer_of_acquire_leaves_a_lease_that_ends_by_itself(
         assert isinstance(await other.acquire("leader", SECOND, NOW), Lease)
 
 
+async def test_a_repeated_acquire_takes_its_own_lease_again(connection: RedisConnection) -> None:
+    lock = RedisLock(connection)
+    lease = await lock.acquire("leader", SECOND, NOW)
+    assert isinstance(lease, Lease)
+    arguments = (1, connection.key("lock", lease.name), lease.token, 60_000)
+    assert await connection.call(lambda redis: redis.eval(_ACQUIRE, *arguments), LockUnavailable) == 0
+    held = await lock.acquire("leader", SECOND, NOW)
+    assert isinstance(held, Held)
+    assert held.remaining > 50 * SECOND
+
+
 RESET_UNDER_UVLOOP = "unable to perform operation on <TCPTransport closed=True>; the handler is closed"
 """What uvloop says of a write on a connection that was reset; asyncio's own loop says nothing then."""
 
@@ -264,9 +276,10 @@ async def test_a_subscription_that_was_reset_listens_again(
             raise resets.pop()
         return await send(*arguments, **named)
 
-    monkeypatch.setattr(subscription, "PING_AFTER", 0.05)
-    monkeypatch.setattr(AbstractConnection, "send_command", send_or_fail)
     queue = RedisQueue(connection)
+    monkeypatch.setattr(subscription, "PING_AFTER", 0.05)
+    await queue.wait(AT_ONCE)
+    monkeypatch.setattr(AbstractConnection, "send_command", send_or_fail)
     waiting = asyncio.create_task(queue.wait(LONG))
     await asyncio.wait_for(was_reset.wait(), 5.0)
     await works_again(lambda: queue.wait(AT_ONCE), within=5.0)
@@ -289,6 +302,97 @@ async def test_a_dead_subscription_is_found_out(
         await asyncio.sleep(0)
         await works_again(lambda: queue.announce(NOW), within=5.0)
         assert await asyncio.wait_for(waiting, 5.0) == NOW
+
+
+class EndlessPauses(SystemClock):
+    """A pause that was begun does not end by itself."""
+
+    async def sleep(self, seconds: float) -> None:
+        await asyncio.Event().wait()
+
+
+async def test_a_subscription_that_broke_before_says_nothing_once_redis_answers(
+    valkey: ValkeyServer, connect: Connect
+) -> None:
+    """Otherwise a process sees Redis come back, go and come back again."""
+    connection = connect(valkey.url, clock=EndlessPauses())
+    queue, lock = RedisQueue(connection), RedisLock(connection)
+    await queue.wait(AT_ONCE)
+    await lock.wait_released("leader", AT_ONCE)
+    await asyncio.to_thread(valkey.kill)
+    await fails(lambda: queue.wait(AT_ONCE), QueueUnavailable, within=5.0)
+    await fails(lambda: lock.wait_released("leader", AT_ONCE), LockUnavailable, within=5.0)
+    await asyncio.to_thread(valkey.start)
+    await works_again(queue.depth, within=3.0)
+    await queue.wait(AT_ONCE)
+    await lock.wait_released("leader", AT_ONCE)
+    await queue.announce(NOW)
+    with takes_less_than(5.0):
+        while await queue.wait(AT_ONCE) != NOW:
+            await asyncio.sleep(0.01)
+
+
+async def test_a_subscription_that_redis_refuses_is_no_absence(
+    valkey: ValkeyServer, connect: Connect, caplog: pytest.LogCaptureFixture
+) -> None:
+    with redis.Redis.from_url(valkey.url) as client:
+        client.acl_setuser("deaf", enabled=True, passwords=["+secret"], categories=["+@all"], keys=["*"], reset=True)
+        deaf = RedisQueue(connect(valkey.url.replace("redis://", "redis://deaf:secret@")))
+        for _ in range(3):
+            assert await deaf.wait(AT_ONCE) is None
+        assert caplog.text.count("cannot listen") == 1
+        client.acl_setuser("deaf", enabled=True, channels=["*"])
+        await deaf.wait(AT_ONCE)
+        await deaf.announce(NOW)
+        with takes_less_than(5.0):
+            while await deaf.wait(AT_ONCE) != NOW:
+                await asyncio.sleep(0.01)
+
+
+async def test_a_connection_of_before_that_breaks_says_nothing_of_now(valkey: ValkeyServer, connect: Connect) -> None:
+    async with Proxy(valkey.port) as proxy:
+        connection = connect(f"redis://127.0.0.1:{proxy.port}/0")
+        queue = RedisQueue(connection)
+        popping = asyncio.create_task(queue.pop(5, 30 * SECOND, NOW))
+        await blocked_clients(connect(valkey.url), 1)
+        proxy.forget_connections()
+        await connection.ping()  # on another one
+        await proxy.cut_forgotten_connections()
+        await blocked_clients(connection, 1)
+        assert connection.pause_left == 0
+        await queue.push([message()], NOW)
+        assert list(await popping) == [message()]
+
+
+async def test_a_call_that_was_tried_anew_ends_with_its_time(valkey: ValkeyServer, connect: Connect) -> None:
+    async with Proxy(valkey.port) as proxy:
+        connection = connect(f"redis://127.0.0.1:{proxy.port}/0")
+        with takes_less_than(3.0):
+            popping = asyncio.create_task(RedisQueue(connection).pop(5, 2 * SECOND, NOW))
+            await blocked_clients(connect(valkey.url), 1)
+            proxy.forget_connections()
+            await connection.ping()
+            await proxy.cut_forgotten_connections()
+            assert list(await popping) == []
+
+
+async def test_a_failure_is_told_before_its_connections_are_closed(
+    connection: RedisConnection, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Whoever is told late of a failure takes it for one of then."""
+    told, close = asyncio.Event(), Pool.close
+
+    async def close_later(pool: Pool) -> None:
+        await told.wait()
+        await close(pool)
+
+    async def lose(_: object) -> None:
+        raise ConnectionResetError
+
+    monkeypatch.setattr(Pool, "close", close_later)
+    with takes_less_than(0.5), pytest.raises(QueueUnavailable):
+        await connection.call(lose, QueueUnavailable)
+    told.set()
 
 
 async def test_a_silent_subscription_stays(

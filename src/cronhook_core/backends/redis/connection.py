@@ -28,11 +28,17 @@ class _Refusal:
     reason: str
 
 
+class _Outdated(Exception):
+    """A call failed that began before another one was answered: that says nothing of Redis as it is now."""
+
+
 class RedisConnection:
     """What the queue, the lock and the clock of one process share: connections to one Redis.
 
     Nothing connects before the first call. After a failure calls fail at once for a pause that grows to 1 s; then one
     tries again on new connections, for Redis may come back under another address, while the others still fail at once.
+
+    All see Redis go and come back in the same order: no call fails for what befell it before the last answer to any.
     """
 
     def __init__(self, options: dict[str, Any], prefix: str, *, clock: Clock, random: Random) -> None:
@@ -43,6 +49,8 @@ class RedisConnection:
         self._backoff = Backoff(random)
         self._refusal: _Refusal | None = None
         self._pool = Pool(options)
+        self._answers = 0
+        self._retiring: dict[asyncio.Task[None], Pool] = {}
         self._subscriptions: list[Subscription] = []
         self._closed = False
 
@@ -67,34 +75,29 @@ class RedisConnection:
     async def call(
         self, command: Callable[[Redis], Awaitable[_T]], error: type[Unavailable], *, blocks_for: float = 0.0
     ) -> _T:
-        """The answer to ``command``, which may ask Redis to wait ``blocks_for`` seconds.
+        """The answer to ``command``, which may ask Redis to wait until ``blocks_for`` seconds after this call began.
 
-        Every failure comes out as ``error``, at most 2 s after that.
+        Every failure comes out as ``error``, at most 2 s after that. The command is run a second time where its first
+        failure says nothing of now, so that a repeat must do no harm.
         """
-        before = self._begin(error)
-        pool = self._pool
+        ends_at = self.clock.monotonic() + blocks_for
         try:
-            async with pool as redis, asyncio.timeout(blocks_for + ANSWER_WITHIN):
-                answer = await command(redis)
-        except ResponseError as failure:
-            self._answered()
-            if isinstance(failure, ReadOnlyError):  # a failover: the name may lead to another server by now
-                await self._replace(pool)
-            raise error(f"Redis refused: {failure}") from failure
-        except Exception as failure:
-            if not is_loss(failure):
-                raise
-            reason = f"Redis is away: {str(failure) or f'no answer within {ANSWER_WITHIN} s'}"
-            self._pause(reason, before)
-            await self._replace(pool)
-            raise error(reason) from failure
-        self._answered()
-        return answer
+            return await self._try(command, error, blocks_for)
+        except _Outdated as outdated:
+            try:
+                return await self._try(command, error, max(0.0, ends_at - self.clock.monotonic()))
+            except _Outdated:
+                raise error(str(outdated)) from outdated.__cause__
 
     def subscribe(self, channel: str, handle: Callable[[bytes], None]) -> Subscription:
         """A subscription, not started yet, that hands every message of ``channel`` to ``handle`` until `close`."""
         subscription = Subscription(
-            lambda: self._pool.new_connection(), channel, handle, clock=self.clock, backoff=Backoff(self._random)
+            lambda: self._pool.new_connection(),
+            channel,
+            handle,
+            ask=lambda error: self.call(_ping, error),
+            clock=self.clock,
+            backoff=Backoff(self._random),
         )
         self._subscriptions.append(subscription)
         return subscription
@@ -113,7 +116,8 @@ class RedisConnection:
         self._closed = True
         for subscription in self._subscriptions:
             await subscription.close()
-        await self._pool.close()
+        await asyncio.gather(*(pool.close() for pool in (self._pool, *self._retiring.values())))
+        await asyncio.gather(*self._retiring)
 
     def _begin(self, error: type[Unavailable]) -> _Refusal | None:
         """Refuse the call during a pause; after one let it try, and refuse others for as long as it may take."""
@@ -126,7 +130,31 @@ class RedisConnection:
             self._refusal = _Refusal(until=now + ANSWER_WITHIN, reason=self._refusal.reason)
         return self._refusal
 
+    async def _try(self, command: Callable[[Redis], Awaitable[_T]], error: type[Unavailable], blocks_for: float) -> _T:
+        """Nothing is waited for between the failure and its telling, or an answer of meanwhile would be told first."""
+        before, answers, pool = self._begin(error), self._answers, self._pool
+        try:
+            async with pool as redis, asyncio.timeout(blocks_for + ANSWER_WITHIN):
+                answer = await command(redis)
+        except ResponseError as failure:
+            self._answered()
+            if isinstance(failure, ReadOnlyError):  # a failover: the name may lead to another server by now
+                self._replace(pool)
+            raise error(f"Redis refused: {failure}") from failure
+        except Exception as failure:
+            if not is_loss(failure):
+                raise
+            reason = f"Redis is away: {str(failure) or f'no answer within {ANSWER_WITHIN} s'}"
+            self._replace(pool)
+            if self._answers != answers and not self._closed:
+                raise _Outdated(reason) from failure
+            self._pause(reason, before)
+            raise error(reason) from failure
+        self._answered()
+        return answer
+
     def _answered(self) -> None:
+        self._answers += 1
         self._refusal = None
         self._backoff.answered()
 
@@ -134,10 +162,12 @@ class RedisConnection:
         if self._refusal is before:  # of calls that fail together the first one counts
             self._refusal = _Refusal(until=self.clock.monotonic() + self._backoff.failed(), reason=reason)
 
-    async def _replace(self, pool: Pool) -> None:
+    def _replace(self, pool: Pool) -> None:
         if pool is self._pool and not self._closed:
             self._pool = Pool(self._options)
-        await pool.retire()
+            retiring = asyncio.create_task(pool.retire(), name="cronhook-closes-connections-to-redis")
+            self._retiring[retiring] = pool
+            retiring.add_done_callback(self._retiring.pop)
 
 
 async def _ping(redis: Redis) -> object:

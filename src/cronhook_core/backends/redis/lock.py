@@ -12,6 +12,10 @@ _ACQUIRE = """
 if redis.call('SET', KEYS[1], ARGV[1], 'NX', 'PX', ARGV[2]) then
   return 0
 end
+if redis.call('GET', KEYS[1]) == ARGV[1] then
+  redis.call('PEXPIRE', KEYS[1], ARGV[2])
+  return 0
+end
 local remaining = redis.call('PTTL', KEYS[1])
 if remaining < 0 then
   redis.call('PEXPIRE', KEYS[1], ARGV[2])
@@ -19,7 +23,10 @@ if remaining < 0 then
 end
 return math.max(remaining, 1)
 """
-"""0: taken; else for how many milliseconds it is still held. A key that somebody made last for ever gets an end."""
+"""0: taken; else for how many milliseconds it is still held. A key that somebody made last for ever gets an end.
+
+The token is drawn before: a repeat after a lost answer finds its own lease, and takes it again.
+"""
 _RENEW = """
 if redis.call('GET', KEYS[1]) == ARGV[1] then
   return redis.call('PEXPIRE', KEYS[1], ARGV[2])

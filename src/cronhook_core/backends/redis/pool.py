@@ -44,22 +44,24 @@ def options_of(url: str) -> dict[str, Any]:
 
 
 class Pool:
-    """Connections that calls share: a call is an ``async with``. Once retired, the last call under way closes them."""
+    """Connections that calls share: a call is an ``async with``. Once retired, it is closed after its last call."""
 
     def __init__(self, options: dict[str, Any]) -> None:
         self._pool = BlockingConnectionPool(**options)
         self._redis = Redis(connection_pool=self._pool)
         self._calls = 0
-        self._retired = False
+        self._unused = asyncio.Event()
+        self._unused.set()
 
     async def __aenter__(self) -> Redis:
         self._calls += 1
+        self._unused.clear()
         return self._redis
 
     async def __aexit__(self, *_: object) -> None:
         self._calls -= 1
-        if self._retired:
-            await self.retire()
+        if self._calls == 0:
+            self._unused.set()
 
     def new_connection(self) -> AbstractConnection:
         """A connection outside the pool, not connected yet."""
@@ -67,9 +69,9 @@ class Pool:
         return connection
 
     async def retire(self) -> None:
-        self._retired = True
-        if self._calls == 0:
-            await self.close()
+        """Close all connections once no call is under way; there must be no later ones."""
+        await self._unused.wait()
+        await self.close()
 
     async def close(self) -> None:
         """Close all connections, those of calls under way as well."""

@@ -51,10 +51,11 @@ class RedisQueue:
 
     async def pop(self, limit: int, timeout: timedelta, now: datetime) -> Sequence[QueueMessage]:
         seconds = timeout.total_seconds()
+        ends_at = self._connection.clock.monotonic() + seconds
         taken = await self._connection.call(lambda redis: self._pop_now(redis, limit), QueueUnavailable)
         if not taken and seconds > 0:
             taken = await self._connection.call(
-                lambda redis: self._pop_later(redis, limit, seconds), QueueUnavailable, blocks_for=seconds
+                lambda redis: self._pop_later(redis, limit, ends_at), QueueUnavailable, blocks_for=seconds
             )
         return self._decoded(taken)
 
@@ -73,7 +74,8 @@ class RedisQueue:
         taken = await redis.rpop(self._key, limit) if limit > 0 else None
         return cast("list[bytes]", taken or [])
 
-    async def _pop_later(self, redis: Redis, limit: int, seconds: float) -> list[bytes]:
+    async def _pop_later(self, redis: Redis, limit: int, ends_at: float) -> list[bytes]:
+        seconds = ends_at - self._connection.clock.monotonic()
         answer = await redis.brpop([self._key], timeout=max(SHORTEST_BLOCK, seconds))
         if answer is None:
             return []
