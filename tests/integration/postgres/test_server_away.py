@@ -7,6 +7,7 @@ from typing import Literal
 
 import pytest
 
+from cronhook_core.backends.postgres import notifications
 from cronhook_core.backends.postgres.account_store import PostgresAccountStore
 from cronhook_core.backends.postgres.clock import PostgresClock
 from cronhook_core.backends.postgres.database import PostgresDatabase
@@ -155,6 +156,33 @@ async def test_a_waiting_pop_tells_that_the_server_went_away(
         await fails(QueueUnavailable, lambda: popping, within=4.0)
     finally:
         await asyncio.to_thread(server.start)
+
+
+async def test_notifications_that_ended_before_say_nothing_once_the_server_answers(
+    server: PostgresServer, database: PostgresDatabase, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Otherwise a process without Redis sees its queue come back, go and come back again."""
+    for name in ("FIRST_PAUSE", "LONGEST_PAUSE"):
+        monkeypatch.setattr(notifications, name, 1000.0)
+    queue, lock = PostgresQueue(database), PostgresLock(database)
+    await queue.wait(AT_ONCE)
+    await asyncio.to_thread(server.stop)
+    try:
+        await fails(QueueUnavailable, lambda: keep_waiting(queue), within=5.0)
+        await fails(LockUnavailable, lambda: lock.wait_released("leader", AT_ONCE), within=3.0)
+    finally:
+        await asyncio.to_thread(server.start)
+    await works_again(queue.depth, within=5.0)
+    await queue.wait(AT_ONCE)
+    assert database.notifications.heard
+    await lock.wait_released("leader", AT_ONCE)
+
+
+async def keep_waiting(queue: PostgresQueue) -> None:
+    """Until it fails."""
+    while True:
+        await queue.wait(AT_ONCE)
+        await asyncio.sleep(0.005)
 
 
 async def test_a_lost_answer_of_the_lock_is_recovered_by_its_token(database: PostgresDatabase) -> None:

@@ -21,6 +21,8 @@ from cronhook_core.errors import StoreUnavailable, Unavailable
 
 ANSWER_WITHIN = 6.0
 """Seconds after which a call ends whatever the server does; a second more than a statement may take there."""
+ASKED_ANSWER_WITHIN = 1.5
+"""The same of a call that only asks whether there is a database."""
 TRY_FOR = 2.0
 """Seconds for which a call that failed is begun anew."""
 
@@ -52,7 +54,7 @@ class PostgresDatabase:
         )
         self._autocommit = self._engine.execution_options(isolation_level="AUTOCOMMIT")
         self._sessions = Sessions(self._open_session, pool_size)
-        self.notifications = Notifications(lambda: connector.connect(SESSION), random)
+        self.notifications = Notifications(lambda: connector.connect(SESSION), random, ask=self._ask)
 
     @classmethod
     @asynccontextmanager
@@ -138,6 +140,9 @@ class PostgresDatabase:
             random=self._random,
             error=StoreUnavailable,
         )
+
+    async def _ask(self, error: type[Unavailable]) -> Rows:
+        return await self.execute("SELECT 1", error=error, answer_within=ASKED_ANSWER_WITHIN)
 
     async def _open_session(self) -> Session:
         session = await self._connector.connect(TRANSITIONS)
