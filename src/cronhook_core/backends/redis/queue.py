@@ -6,6 +6,7 @@ from datetime import datetime, timedelta
 from typing import cast
 
 from redis.asyncio import Redis
+from redis.exceptions import OutOfMemoryError
 
 from cronhook_core.backends.announcements import Announcements
 from cronhook_core.backends.redis.connection import RedisConnection
@@ -23,13 +24,15 @@ _log = logging.getLogger(__name__)
 class RedisQueue:
     """The `Queue` of all nodes of one Redis: a list whose newest message is its head, and a channel.
 
-    ``dropped`` counts popped messages that another version of cronhook wrote in a format unknown here.
+    ``dropped`` counts popped messages that another version of cronhook wrote in a format unknown here. A Redis whose
+    memory is full takes no messages; that is no absence, and no error.
     """
 
     def __init__(self, connection: RedisConnection, *, bound: int = BOUND) -> None:
         self.dropped = 0
         self._connection = connection
         self._bound = bound
+        self._full = False
         self._key = connection.key("queue")
         self._channel = connection.key("due")
         self._announcements = Announcements(connection.clock)
@@ -45,7 +48,12 @@ class RedisQueue:
             for start in range(0, len(encoded), PUSHED_AT_ONCE):
                 pipeline.lpush(self._key, *encoded[start : start + PUSHED_AT_ONCE])
             pipeline.ltrim(self._key, 0, self._bound - 1)
-            await pipeline.execute()
+            try:
+                await pipeline.execute()
+            except OutOfMemoryError as failure:
+                self._found_full(failure)
+            else:
+                self._full = False
 
         await self._connection.call(push, QueueUnavailable)
 
@@ -69,6 +77,12 @@ class RedisQueue:
     async def wait(self, timeout: timedelta) -> datetime | None:
         await self._subscription.listening(QueueUnavailable)
         return await self._announcements.wait(timeout)
+
+    def _found_full(self, failure: OutOfMemoryError) -> None:
+        """Told once, until it takes messages again."""
+        if not self._full:
+            self._full = True
+            _log.warning("Redis is full and takes no messages; workers find their work in the store: %s", failure)
 
     async def _pop_now(self, redis: Redis, limit: int) -> list[bytes]:
         taken = await redis.rpop(self._key, limit) if limit > 0 else None
