@@ -117,6 +117,34 @@ def test_eight_that_plan_without_a_lock_make_one_execution_each(
     assert installation.rows("SELECT count(*), count(DISTINCT job_id) FROM executions") == [(500, 500)]
 
 
+def test_without_redis_another_plans_as_soon(
+    installation: Installation, own_postgres: PostgresServer, scripted_receiver: ScriptedReceiver
+) -> None:
+    """Killed, asked to end, and after a restart of the server that carries all."""
+    del installation.settings["CRONHOOK_REDIS_URL"]
+    _, *schedulers, _ = installation.open("scheduler", "scheduler", "worker")
+    with Load(installation, scripted_receiver.url("/between/0.2/1/ok"), per_second=20) as load:
+        killed = leader(schedulers)
+        scripted_receiver.wait_for(5)
+        killed.kill()
+        planned_in = next_plan_after(installation, datetime.now(UTC))
+        asked = wait_for_next_leader(schedulers, killed)
+        installation.again(killed)
+        scripted_receiver.wait_for(len(scripted_receiver.arrivals) + 5)
+        moment = datetime.now(UTC)
+        asked.terminate()
+        took_over = [e for e in wait_for_next_leader(schedulers, asked).events("leadership") if e["leads"]][-1]
+        handed_over_in = seconds_between(moment, took_over["timestamp"])
+        assert asked.wait() == 0
+        installation.again(asked)
+        own_postgres.restart("fast")
+        scripted_receiver.wait_for(len(scripted_receiver.arrivals) + 40)
+    print(f"next plan {planned_in:.3f} s after the kill, handed over {handed_over_in:.3f} s after the signal")
+    assert planned_in <= 2.0
+    assert handed_over_in <= 0.3
+    assert verdict(installation, scripted_receiver, load.acts) == []
+
+
 def test_a_second_signal_ends_a_scheduler_that_cannot_end(
     installation: Installation, own_postgres: PostgresServer
 ) -> None:
