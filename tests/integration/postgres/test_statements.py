@@ -83,6 +83,18 @@ async def fill(url: str) -> None:
         )
 
 
+async def test_no_statement_no_lock_and_no_idle_transaction_lasts(url: str, open_database: Open) -> None:
+    """Whatever the role's own settings are."""
+    names = ("statement_timeout", "lock_timeout", "idle_in_transaction_session_timeout")
+    query = f"SELECT {', '.join(f'current_setting({name!r})' for name in names)}"
+    async with observed(url) as observer:
+        for name in names:
+            await observer.execute(f'ALTER DATABASE "{url.rpartition("/")[2]}" SET {name} = 0')
+    database = await open_database()
+    assert await database.execute(query) == [("5s", "2s", "5s")]
+    assert await database.write(lambda connection: tuple(connection.exec_driver_sql(query).one())) == ("5s", "2s", "5s")
+
+
 @pytest.mark.parametrize("state", ["empty", "full", "full and analysed"])
 async def test_the_plans_are_those_of_a_full_database(state: str, scene: Scene, url: str) -> None:
     """Sessions keep a plan for life, so that it must not depend on how little there was when it was made."""
