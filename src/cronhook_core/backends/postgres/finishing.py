@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from datetime import datetime
 from typing import Any
 
-from cronhook_core.backends.postgres.arrays import InstantArray, flags, instants, numbers, texts
+from cronhook_core.backends.postgres.arrays import Column, flags, instants, numbers, texts
 from cronhook_core.backends.postgres.locking import STOPPED, ended_jobs, locked_jobs
 from cronhook_core.backends.sql.types import to_microseconds
 from cronhook_core.domain.claim import AttemptReport
@@ -144,7 +144,7 @@ def says_gone(report: AttemptReport) -> bool:
     return isinstance(report.decision, GiveUp) and report.decision.gone
 
 
-def _columns(reports: Sequence[AttemptReport]) -> list[str | InstantArray]:
+def _columns(reports: Sequence[AttemptReport]) -> list[Column]:
     results = [report.result for report in reports]
     decisions = [_decision(report.decision) for report in reports]
     return [

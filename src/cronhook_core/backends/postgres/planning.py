@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from datetime import datetime
 from typing import Any
 
-from cronhook_core.backends.postgres.arrays import InstantArray, instants, numbers, texts
+from cronhook_core.backends.postgres.arrays import Column, instants, numbers, texts
 from cronhook_core.domain.execution import Execution
 from cronhook_core.domain.planning import JobPlan
 
@@ -73,7 +73,7 @@ def plan_parameters(plans: Sequence[JobPlan], now: datetime) -> list[Any]:
     ]
 
 
-def _execution_columns(executions: Sequence[Execution | None]) -> list[str | InstantArray]:
+def _execution_columns(executions: Sequence[Execution | None]) -> list[Column]:
     return [
         texts([e.id if e else None for e in executions]),
         texts([e.workspace_id if e else None for e in executions]),

@@ -7,7 +7,7 @@ from typing import Any
 
 from cronhook_core.backends.announcements import Announcements
 from cronhook_core.backends.clocks import SystemClock, happens_within
-from cronhook_core.backends.postgres.arrays import InstantArray, instants, numbers, texts
+from cronhook_core.backends.postgres.arrays import Column, instants, numbers, texts
 from cronhook_core.backends.postgres.database import PostgresDatabase, Rows
 from cronhook_core.backends.postgres.notifications import DUE, PUSHED
 from cronhook_core.domain.execution import QueueMessage
@@ -128,7 +128,7 @@ class PostgresQueue:
             self._announcements.tell(datetime.fromisoformat(payload))
 
 
-def _columns(messages: Sequence[QueueMessage]) -> list[str | InstantArray]:
+def _columns(messages: Sequence[QueueMessage]) -> list[Column]:
     return [
         instants([message.scheduled_for for message in messages]),
         numbers([message.attempt for message in messages]),
