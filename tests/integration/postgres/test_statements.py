@@ -18,6 +18,7 @@ from cronhook_core.backends.postgres.job_store import PostgresJobStore
 from cronhook_core.backends.postgres.planning import PLAN
 from cronhook_core.backends.postgres.pruning import PRUNE
 from cronhook_core.backends.postgres.queue import PostgresQueue
+from cronhook_core.backends.postgres.ready import READY
 from cronhook_core.domain.schedule import OneTimeSchedule
 from cronhook_core.testing.builders import MINUTE, NOW, gone, make_plan, retry, succeeded
 from cronhook_core.testing.job_store.scene import LATER, Scene
@@ -35,10 +36,12 @@ STATEMENTS = {
     "lose_abandoned": LOSE_ABANDONED,
     "prune": PRUNE,
     "running": workers.RUNNING,
+    "ready": READY,
 }
 OWN_INDEX = {
     "lose_abandoned": "ix_open_executions_running",
     "running": "ix_open_executions_running",
+    "ready": "ix_open_executions_queued",
 }
 """Statements that do not name the executions they are about."""
 BY_NAME = {"pk_executions", "pk_job_logs", "pk_jobs", "pk_open_executions", "ix_executions_job_id_id"}
@@ -108,6 +111,7 @@ async def test_the_plans_are_those_of_a_full_database(state: str, scene: Scene, 
         indexes = set()
         for node in await planned(url, statement):
             assert node["Node Type"] != "Seq Scan" or node["Relation Name"] == "workers", name
+            assert node["Node Type"] != "Sort" or name != "ready", "a backlog would be read whole"
             if node.get("Index Name", "pk_workers") != "pk_workers":
                 assert "Index Cond" in node or node["Index Name"] == OWN_INDEX.get(name), name
                 indexes.add(node["Index Name"])

@@ -10,6 +10,7 @@ from cronhook_core.backends.postgres.finishing import finish_statements, says_go
 from cronhook_core.backends.postgres.handing_back import LOSE, LOSE_ABANDONED, RELEASE, ref_parameters
 from cronhook_core.backends.postgres.planning import PLAN, plan_parameters
 from cronhook_core.backends.postgres.pruning import Pruning
+from cronhook_core.backends.postgres.ready import READY, ready_message, ready_parameters
 from cronhook_core.backends.postgres.rescheduling import REMEMBER, RESCHEDULE, rescheduling_parameters
 from cronhook_core.backends.postgres.verdicts import verdict_from, verdicts_on
 from cronhook_core.backends.sql import engine_reads
@@ -56,9 +57,8 @@ class PostgresJobStore(SqlJobCatalog):
         with_suspects: bool = True,
         after: datetime | None = None,
     ) -> Sequence[QueueMessage]:
-        return await self._database.read(
-            engine_reads.ready, now, limit, skip_hosts, skip_workspaces, with_suspects, after
-        )
+        parameters = ready_parameters(now, limit, skip_hosts, skip_workspaces, with_suspects, after)
+        return [ready_message(row) for row in await self._database.execute(READY, parameters)]
 
     async def next_due(self, now: datetime) -> datetime | None:
         return await self._database.read(engine_reads.next_due, now)
