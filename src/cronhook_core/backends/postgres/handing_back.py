@@ -24,7 +24,8 @@ holder (worker_id) AS (
     )
     FROM holder h WHERE h.worker_id IS NOT NULL
 ), ref AS MATERIALIZED (
-    SELECT e.id, e.attempt_no FROM open_executions o JOIN executions e ON e.id = ANY (ARRAY[o.execution_id])
+    SELECT e.id, e.attempt_no
+    FROM open_executions o JOIN executions e ON e.id = ANY (ARRAY[o.execution_id]) AND e.job_id = ANY (ARRAY[o.job_id])
     WHERE o.worker_id = ANY (ARRAY(
         SELECT h.worker_id FROM holder h
         WHERE NOT EXISTS (SELECT FROM workers w WHERE w.id = h.worker_id AND w.buried_at IS NULL)

@@ -12,7 +12,7 @@ from cronhook_core.domain.execution import SUSPECT_LOSSES, QueueMessage
 READY = f"""
 SELECT e.id, e.job_id, e.workspace_id, e.host, e.scheduled_for, e.attempt_no
 FROM open_executions o
-JOIN executions e ON e.id = ANY (ARRAY[o.execution_id])
+JOIN executions e ON e.id = ANY (ARRAY[o.execution_id]) AND e.job_id = ANY (ARRAY[o.job_id])
 JOIN jobs j ON j.id = ANY (ARRAY[o.job_id])
 WHERE o.worker_id IS NULL
   AND o.available_at <= $1::timestamptz AND o.available_at > coalesce($2::timestamptz, '-infinity')

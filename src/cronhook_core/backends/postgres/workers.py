@@ -19,6 +19,7 @@ worker. A claim beside it: see `CLAIM`; ``FOR UPDATE`` is what its key share exc
 RETIRE = "DELETE FROM workers WHERE id = $1::text"
 BEATS = "SELECT id, beat FROM workers WHERE buried_at IS NULL"
 RUNNING = """
-SELECT e.id, e.attempt_no FROM open_executions o JOIN executions e ON e.id = ANY (ARRAY[o.execution_id])
+SELECT e.id, e.attempt_no
+FROM open_executions o JOIN executions e ON e.id = ANY (ARRAY[o.execution_id]) AND e.job_id = ANY (ARRAY[o.job_id])
 WHERE o.worker_id = $1::text
 """
