@@ -21,6 +21,7 @@ from cronhook_server.auth import Authenticator
 from cronhook_server.composition import Backends, header_vault
 from cronhook_server.guessing import FailureLimit
 from cronhook_server.key_service import KeyService
+from cronhook_server.known_keys import KnownKeys
 from cronhook_server.metrics_page import BackendGauges, MetricsPage
 from cronhook_server.openapi.answers import documented_answers
 from cronhook_server.request_metrics import RequestMetrics
@@ -48,9 +49,16 @@ class Assembly:
         self._dependencies = Dependencies(hooks, random)
         self._pepper = pepper_of(secret_key)
         self._vault = header_vault(secret_key)
+        self._known_keys = KnownKeys(backends.accounts, backends.clock)
 
     def keys(self) -> KeyService:
-        return KeyService(self._backends.accounts, pepper=self._pepper, clock=self._backends.clock, random=self._random)
+        return KeyService(
+            self._backends.accounts,
+            self._known_keys,
+            pepper=self._pepper,
+            clock=self._backends.clock,
+            random=self._random,
+        )
 
     def jobs(self) -> JobService:
         return JobService(
@@ -73,7 +81,9 @@ class Assembly:
             accounts=accounts,
             keys=self.keys(),
             signing_secrets=SigningSecrets(accounts, secret_key=self._secret_key, clock=clock),
-            authenticator=Authenticator(accounts, pepper=self._pepper, clock=clock, failures=failures),
+            authenticator=Authenticator(
+                accounts, self._known_keys, pepper=self._pepper, clock=clock, failures=failures
+            ),
             probes=self._backends.probes,
             clock=clock,
             settings=self._settings,

@@ -16,6 +16,7 @@ from cronhook_core.ports.account_store import AccountStore
 from cronhook_core.ports.clock import Clock
 from cronhook_server.client_address import client_of
 from cronhook_server.guessing import FailureLimit
+from cronhook_server.known_keys import KnownKeys
 
 HEADER = "x-api-key"
 USE_RECORDED_EVERY = timedelta(minutes=1)
@@ -24,8 +25,11 @@ USE_RECORDED_EVERY = timedelta(minutes=1)
 class Authenticator:
     """Knows keys by their digests under ``pepper``."""
 
-    def __init__(self, accounts: AccountStore, *, pepper: bytes, clock: Clock, failures: FailureLimit) -> None:
+    def __init__(
+        self, accounts: AccountStore, known: KnownKeys, *, pepper: bytes, clock: Clock, failures: FailureLimit
+    ) -> None:
         self._accounts = accounts
+        self._known = known
         self._pepper = pepper
         self._clock = clock
         self._failures = failures
@@ -48,7 +52,7 @@ class Authenticator:
     async def _find(self, written: Sequence[str]) -> ApiKey | None:
         if len(written) != 1 or not is_well_formed(written[0]):
             return None
-        return await self._accounts.find_key(digest_of(written[0], self._pepper))
+        return await self._known.find(digest_of(written[0], self._pepper))
 
     async def _record_use(self, key: ApiKey, now: datetime) -> None:
         """Once a minute and key; of requests that come together, one does it. A request never fails over it."""
@@ -59,6 +63,7 @@ class Authenticator:
         try:
             with suppress(StoreUnavailable):
                 await self._accounts.touch_keys([(key.id, now)])
+                self._known.used(key, now)
         finally:
             self._recording.discard(key.id)
 

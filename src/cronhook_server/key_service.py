@@ -13,6 +13,7 @@ from cronhook_core.domain.workspace import Workspace
 from cronhook_core.errors import Conflict, InvalidRequest, NotFound
 from cronhook_core.ports.account_store import AccountStore
 from cronhook_core.ports.clock import Clock
+from cronhook_server.known_keys import KnownKeys
 
 MAX_NAME_LENGTH = 200
 _UNSHOWN = r"\x00-\x1f\x7f-\x9f\u2028-\u202e\u2066-\u2069"
@@ -26,10 +27,16 @@ _ENDED = "the key has ended; make a new one"
 
 
 class KeyService:
-    """``random`` must be one whose numbers nobody can guess; ``pepper`` is what digests are made under."""
+    """``random`` must be one whose numbers nobody can guess; ``pepper`` is what digests are made under.
 
-    def __init__(self, accounts: AccountStore, *, pepper: bytes, clock: Clock, random: Random) -> None:
+    ``known`` is where this process remembers keys: what is ended here is refused here at once.
+    """
+
+    def __init__(
+        self, accounts: AccountStore, known: KnownKeys, *, pepper: bytes, clock: Clock, random: Random
+    ) -> None:
         self._accounts = accounts
+        self._known = known
         self._pepper = pepper
         self._clock = clock
         self._random = random
@@ -72,7 +79,11 @@ class KeyService:
             raise Conflict(_ENDED)
         new, text = self._made(workspace_id, old.name, old.scopes, now, old.expires_at)
         revoked_at, expires_at = (None, now + grace) if grace else (now, None)
-        if not await self._accounts.replace_key(key_id, new, revoked_at=revoked_at, expires_at=expires_at):
+        try:
+            replaced = await self._accounts.replace_key(key_id, new, revoked_at=revoked_at, expires_at=expires_at)
+        finally:
+            self._known.forget()
+        if not replaced:
             raise Conflict(_ENDED)  # by another rotation, meanwhile
         return new, text
 
@@ -102,7 +113,10 @@ class KeyService:
 
     async def revoke(self, workspace_id: str, key_id: str) -> ApiKey:
         """The key is refused from now on; revoking it again changes nothing. `NotFound` for an unknown one."""
-        key = await self._accounts.end_key(workspace_id, key_id, revoked_at=self._clock.now(), expires_at=None)
+        try:
+            key = await self._accounts.end_key(workspace_id, key_id, revoked_at=self._clock.now(), expires_at=None)
+        finally:
+            self._known.forget()
         if key is None:
             raise NotFound("key", key_id[:64])
         return key

@@ -17,6 +17,7 @@ from cronhook_core.testing.manual_clock import ManualClock
 from cronhook_server.auth import Authenticator
 from cronhook_server.guessing import FailureLimit
 from cronhook_server.key_service import KeyService
+from cronhook_server.known_keys import KnownKeys
 from cronhook_server.secret_key import pepper_of
 
 PEPPER = pepper_of("a secret of at least thirty-two characters")
@@ -42,15 +43,15 @@ def accounts() -> CountingAccounts:
 def authenticator(accounts: CountingAccounts) -> Authenticator:
     clock = ManualClock(NOW)
     failures = FailureLimit(MemoryRateLimiter(clock), per_minute=10**6)
-    return Authenticator(accounts, pepper=PEPPER, clock=clock, failures=failures)
+    return Authenticator(accounts, KnownKeys(accounts, clock), pepper=PEPPER, clock=clock, failures=failures)
 
 
 @pytest.fixture
 async def key(accounts: CountingAccounts) -> str:
     workspace = await accounts.ensure_workspace(make_workspace())
-    _, text = await KeyService(accounts, pepper=PEPPER, clock=ManualClock(NOW), random=Random(4)).create(
-        workspace.id, name="tests", scopes=(Scope.READ,)
-    )
+    clock = ManualClock(NOW)
+    keys = KeyService(accounts, KnownKeys(accounts, clock), pepper=PEPPER, clock=clock, random=Random(4))
+    _, text = await keys.create(workspace.id, name="tests", scopes=(Scope.READ,))
     return text
 
 
@@ -109,7 +110,7 @@ async def test_ten_thousand_mutated_keys(authenticator: Authenticator, accounts:
 async def test_keys_that_ended(
     authenticator: Authenticator, accounts: CountingAccounts, key: str, ended: dict[str, object]
 ) -> None:
-    stored = await authenticator.authenticate([key], "client")
+    stored = next(iter(accounts._db.keys.values()))
     accounts._db.keys[stored.id] = evolve(stored, **ended)
     assert await refused(authenticator, [key])
 
@@ -117,5 +118,6 @@ async def test_keys_that_ended(
 async def test_the_same_key_under_another_pepper(accounts: CountingAccounts, key: str) -> None:
     clock = ManualClock(NOW)
     failures = FailureLimit(MemoryRateLimiter(clock), per_minute=10)
-    other = Authenticator(accounts, pepper=pepper_of("another" * 10), clock=clock, failures=failures)
+    pepper = pepper_of("another" * 10)
+    other = Authenticator(accounts, KnownKeys(accounts, clock), pepper=pepper, clock=clock, failures=failures)
     assert await refused(other, [key])
