@@ -11,6 +11,7 @@ import pytest
 from cronhook_core.backends.postgres import workers
 from cronhook_core.backends.postgres.claiming import CLAIM
 from cronhook_core.backends.postgres.connecting import TRANSITIONS
+from cronhook_core.backends.postgres.creating import CREATE
 from cronhook_core.backends.postgres.database import PostgresDatabase
 from cronhook_core.backends.postgres.finishing import FINISH, LOCK_JOBS
 from cronhook_core.backends.postgres.handing_back import LOSE, LOSE_ABANDONED, RELEASE
@@ -19,6 +20,7 @@ from cronhook_core.backends.postgres.planning import PLAN
 from cronhook_core.backends.postgres.pruning import PRUNE
 from cronhook_core.backends.postgres.queue import PostgresQueue
 from cronhook_core.backends.postgres.ready import READY
+from cronhook_core.backends.postgres.showing import SHOW
 from cronhook_core.domain.schedule import OneTimeSchedule
 from cronhook_core.testing.builders import MINUTE, NOW, gone, make_plan, retry, succeeded
 from cronhook_core.testing.job_store.scene import LATER, Scene
@@ -29,6 +31,8 @@ BACKLOG = 20_000
 FIRST_COLUMN = {"ix_executions_job_id_id": "job_id", "pk_job_logs": "execution_id", "pk_open_executions": "job_id"}
 """Of indexes over several columns: Postgres 18 may use them without a condition on that one, and read much of them."""
 STATEMENTS = {
+    "create": CREATE,
+    "show": SHOW,
     "plan": PLAN,
     "claim": CLAIM,
     "finish": FINISH,
@@ -44,9 +48,14 @@ OWN_INDEX = {
     "lose_abandoned": "ix_open_executions_running",
     "running": "ix_open_executions_running",
     "ready": "ix_open_executions_queued",
+    "create": "ix_jobs_counted",
 }
 """Statements that do not name the executions they are about."""
-BY_NAME = {"pk_executions", "pk_job_logs", "pk_jobs", "pk_open_executions", "ix_executions_job_id_id"}
+OF_JOBS = {"plan", "show", "create", "lock_jobs"}
+BY_NAME = {
+    *("pk_workspaces", "pk_executions", "pk_job_logs", "pk_jobs", "pk_open_executions"),
+    "ix_executions_job_id_id",
+}
 """Indexes by which a few rows are found however many there are."""
 
 
@@ -122,7 +131,7 @@ async def test_the_plans_are_those_of_a_full_database(state: str, scene: Scene, 
                 assert begins_with in node.get("Index Cond", ""), f"{name} skips through {node['Index Name']}"
                 indexes.add(node["Index Name"])
         assert indexes <= BY_NAME | {OWN_INDEX.get(name)}, name
-        assert OWN_INDEX.get(name, "pk_jobs" if name in {"plan", "lock_jobs"} else "pk_executions") in indexes, name
+        assert OWN_INDEX.get(name, "pk_jobs" if name in OF_JOBS else "pk_executions") in indexes, name
 
 
 async def planned(url: str, statement: str) -> list[dict[str, Any]]:

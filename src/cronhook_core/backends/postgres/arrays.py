@@ -16,6 +16,7 @@ from psycopg.adapt import Dumper
 from psycopg.pq import Format
 
 _TEXT, _TEXT_ARRAY = 25, 1009
+_BYTEA, _BYTEA_ARRAY = 17, 1001
 _TIMESTAMPTZ, _TIMESTAMPTZ_ARRAY = 1184, 1185
 _EPOCH = datetime(2000, 1, 1, tzinfo=UTC)
 _MICROSECOND = timedelta(microseconds=1)
@@ -34,13 +35,20 @@ class TextArray:
 
 
 @frozen
+class BytesArray:
+    """A ``bytea[]``. A connection has to be taught (`teach`) to send it."""
+
+    content: bytes
+
+
+@frozen
 class InstantArray:
     """A ``timestamptz[]``. A connection has to be taught (`teach`) to send it."""
 
     content: bytes
 
 
-Column = str | TextArray | InstantArray
+Column = str | TextArray | BytesArray | InstantArray
 
 
 class TextArrayDumper(Dumper):
@@ -48,6 +56,14 @@ class TextArrayDumper(Dumper):
     oid = _TEXT_ARRAY
 
     def dump(self, obj: TextArray) -> bytes:
+        return obj.content
+
+
+class BytesArrayDumper(Dumper):
+    format = Format.BINARY
+    oid = _BYTEA_ARRAY
+
+    def dump(self, obj: BytesArray) -> bytes:
         return obj.content
 
 
@@ -62,6 +78,7 @@ class InstantArrayDumper(Dumper):
 def teach(connection: AdaptContext) -> None:
     """Let the connection's parameters be columns."""
     connection.adapters.register_dumper(TextArray, TextArrayDumper)
+    connection.adapters.register_dumper(BytesArray, BytesArrayDumper)
     connection.adapters.register_dumper(InstantArray, InstantArrayDumper)
 
 
@@ -82,6 +99,10 @@ def flags(values: Iterable[bool]) -> str:
 def instants(values: Iterable[datetime | None]) -> InstantArray:
     items = [_NULL if value is None else _INSTANT.pack(8, (value - _EPOCH) // _MICROSECOND) for value in values]
     return InstantArray(_array(_TIMESTAMPTZ, items))
+
+
+def binaries(values: Iterable[bytes]) -> BytesArray:
+    return BytesArray(_array(_BYTEA, [_item(value) for value in values]))
 
 
 def _item(value: bytes) -> bytes:

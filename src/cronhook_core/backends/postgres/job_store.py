@@ -5,6 +5,7 @@ from datetime import datetime
 
 from cronhook_core.backends.postgres import workers
 from cronhook_core.backends.postgres.claiming import CLAIM, claim_parameters, claims_from
+from cronhook_core.backends.postgres.creating import NewJobs
 from cronhook_core.backends.postgres.database import PostgresDatabase
 from cronhook_core.backends.postgres.finishing import finish_statements, says_gone
 from cronhook_core.backends.postgres.handing_back import LOSE, LOSE_ABANDONED, RELEASE, ref_parameters
@@ -12,12 +13,15 @@ from cronhook_core.backends.postgres.planning import PLAN, plan_parameters
 from cronhook_core.backends.postgres.pruning import Pruning
 from cronhook_core.backends.postgres.ready import READY, ready_message, ready_parameters
 from cronhook_core.backends.postgres.rescheduling import REMEMBER, RESCHEDULE, rescheduling_parameters
+from cronhook_core.backends.postgres.showing import ShownJobs
 from cronhook_core.backends.postgres.verdicts import verdict_from, verdicts_on
 from cronhook_core.backends.sql import engine_reads
 from cronhook_core.backends.sql.job_catalog import SqlJobCatalog
 from cronhook_core.backends.sql.tables import ZONE_RULES
 from cronhook_core.domain.claim import AttemptReport, Claim, ClaimRef, Verdict
 from cronhook_core.domain.execution import QueueMessage
+from cronhook_core.domain.idempotency import IdempotentRequest
+from cronhook_core.domain.job import Job
 from cronhook_core.domain.planning import DueJob, JobPlan, Rescheduling
 from cronhook_core.domain.worker_life import WorkerBeat
 
@@ -32,6 +36,19 @@ class PostgresJobStore(SqlJobCatalog):
     def __init__(self, database: PostgresDatabase) -> None:
         super().__init__(database)
         self._pruning = Pruning(database)
+        self._shown = ShownJobs(database)
+        self._new = NewJobs(database)
+
+    async def create_job(
+        self, job: Job, *, max_jobs: int | None, now: datetime, idempotency: IdempotentRequest | None = None
+    ) -> None:
+        if idempotency is None:
+            await self._new.add(job, max_jobs)
+        else:
+            await super().create_job(job, max_jobs=max_jobs, now=now, idempotency=idempotency)
+
+    async def get_job(self, workspace_id: str, job_id: str) -> Job | None:
+        return await self._shown.get(workspace_id, job_id)
 
     async def due_jobs(self, now: datetime, limit: int) -> Sequence[DueJob]:
         return await self._database.read(engine_reads.due_jobs, now, limit)
