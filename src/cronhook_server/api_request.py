@@ -9,6 +9,7 @@ from litestar import Request
 from cronhook_core.domain.api_key import ApiKey
 from cronhook_core.domain.ids import is_id
 from cronhook_core.errors import NotFound
+from cronhook_server.request_scope import CALLER
 from cronhook_server.services import Services
 
 _PREFIXES = {"job": "job", "execution": "exe", "key": "key"}
@@ -23,9 +24,16 @@ class ApiRequest(Request[Any, Any, Any]):
 
     @property
     def caller(self) -> ApiKey:
-        """The key that a guarded route was called with."""
-        caller: ApiKey = self.state.caller
+        """The key that a route was called with which requires one."""
+        caller: ApiKey = self.scope[CALLER]  # type: ignore[literal-required]  # Litestar lists what it knows itself
         return caller
+
+    def let_in(self, key: ApiKey) -> None:
+        self.scope[CALLER] = key  # type: ignore[literal-required]
+
+    def headers_named(self, name: bytes) -> list[str]:
+        """The values of all headers with this name, which is in lower case."""
+        return [value.decode("latin-1") for own, value in self.scope["headers"] if own == name]
 
     def path_id(self, kind: str) -> str:
         """The path's ``{<kind>_id}``. A malformed one is answered as an unknown one, and never reaches a query."""

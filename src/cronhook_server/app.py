@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-from typing import Any
-
-from litestar import Litestar, Request, Response
+from litestar import Litestar, Response
 from litestar.datastructures import State
 from litestar.routes import HTTPRoute
 
 from cronhook_core.errors import AlreadyAnswered
-from cronhook_server.answering import AnyResponse, respond
+from cronhook_server.admission import admit
+from cronhook_server.answering import as_response
 from cronhook_server.api_request import ApiRequest
 from cronhook_server.problems import exception_handlers
 from cronhook_server.request_scope import AsgiApp, RequestScope
@@ -42,7 +41,7 @@ def create_app(services: Services, *, log_requests: bool = True) -> AsgiApp:
         ],
         state=State({"services": services}),
         request_class=ApiRequest,
-        before_request=_methods_of_path,
+        before_request=_before,  # type: ignore[arg-type]  # every request is an `ApiRequest`
         exception_handlers={**exception_handlers(), AlreadyAnswered: _repeat},
         request_max_body_size=None,  # bodies are counted where they are read
         logging_config=None,
@@ -52,10 +51,16 @@ def create_app(services: Services, *, log_requests: bool = True) -> AsgiApp:
     return RequestScope(asgi, services.requests, log_requests=log_requests)
 
 
-async def _methods_of_path(request: Request[Any, Any, Any]) -> Response[None] | None:
-    """The answer to OPTIONS; Litestar's own forgets the methods of all handlers of a path but the first."""
-    if request.method != "OPTIONS":
-        return None
+async def _before(request: ApiRequest) -> Response[None] | None:
+    """The answer to OPTIONS, which asks for no key; None for what is admitted to its route."""
+    if request.method == "OPTIONS":
+        return _methods_of_path(request)
+    await admit(request)
+    return None
+
+
+def _methods_of_path(request: ApiRequest) -> Response[None]:
+    """Litestar's own answer forgets the methods of all handlers of a path but the first."""
     template = request.scope["path_template"]
     route = next(
         route for route in request.app.routes if isinstance(route, HTTPRoute) and route.path_format == template
@@ -63,5 +68,5 @@ async def _methods_of_path(request: Request[Any, Any, Any]) -> Response[None] | 
     return Response(None, status_code=204, headers={"allow": ", ".join(sorted(route.methods))})
 
 
-def _repeat(_: object, earlier: AlreadyAnswered) -> AnyResponse:
-    return respond(earlier.answer)
+def _repeat(_: object, earlier: AlreadyAnswered) -> Response[bytes]:
+    return as_response(earlier.answer)

@@ -2,19 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from contextlib import suppress
 from datetime import datetime, timedelta
 
-from litestar.connection import ASGIConnection
-from litestar.handlers import BaseRouteHandler
-from litestar.types import Guard
-
-from cronhook_core.domain.api_key import ApiKey, Scope, digest_of, is_well_formed
-from cronhook_core.errors import Forbidden, StoreUnavailable, Unauthenticated
+from cronhook_core.domain.api_key import ApiKey, digest_of, is_well_formed
+from cronhook_core.errors import StoreUnavailable, Unauthenticated
 from cronhook_core.ports.account_store import AccountStore
 from cronhook_core.ports.clock import Clock
-from cronhook_server.client_address import client_of
 from cronhook_server.guessing import FailureLimit
 from cronhook_server.known_keys import KnownKeys
 
@@ -35,16 +30,16 @@ class Authenticator:
         self._failures = failures
         self._recording: set[str] = set()
 
-    async def authenticate(self, written: Sequence[str], client: str) -> ApiKey:
+    async def authenticate(self, written: Sequence[str], client: Callable[[], str]) -> ApiKey:
         """The valid key that the values of the header name.
 
         `Unauthenticated`, the same for a key that is missing, malformed, unknown, revoked or expired; what is malformed
-        costs no look-up. `RateLimited` instead once ``client`` has failed too often.
+        costs no look-up. `RateLimited` instead once the ``client`` has failed too often; only then it is asked for.
         """
         now = self._clock.now()
         key = await self._find(written)
         if key is None or not key.is_valid(now):
-            await self._failures.count(client)
+            await self._failures.count(client())
             raise Unauthenticated
         await self._record_use(key, now)
         return key
@@ -66,18 +61,3 @@ class Authenticator:
                 self._known.used(key, now)
         finally:
             self._recording.discard(key.id)
-
-
-def requires(scope: Scope) -> Guard:
-    """A guard that lets valid keys with this scope pass and leaves the key to the request."""
-
-    async def guard(connection: ASGIConnection, _: BaseRouteHandler) -> None:  # type: ignore[type-arg]
-        services = connection.app.state.services
-        client = client_of(connection.scope, services.settings.trusted_proxies)
-        authenticator: Authenticator = services.authenticator
-        key = await authenticator.authenticate(connection.headers.getall(HEADER, []), client)
-        if scope not in key.scopes:
-            raise Forbidden(scope.value)
-        connection.state.caller = key
-
-    return guard

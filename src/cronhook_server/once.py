@@ -8,7 +8,7 @@ from typing import TypeVar
 from cronhook_core.domain.execution import Execution
 from cronhook_core.domain.idempotency import IdempotentRequest, StoredAnswer
 from cronhook_core.domain.job import Job
-from cronhook_server.answering import AnyResponse, respond
+from cronhook_server.answering import Answer
 from cronhook_server.api_request import ApiRequest
 
 E = TypeVar("E", Job, Execution)
@@ -19,11 +19,11 @@ async def once(
     idempotency: IdempotentRequest | None,
     answer: Callable[[E], StoredAnswer],
     act: Callable[[], Awaitable[E]],
-) -> AnyResponse:
+) -> Answer:
     """What ``act`` leads to; for a repeat, raises what holds the first answer, and does nothing."""
     if idempotency is None:
-        return respond(answer(await act()))
+        return Answer(answer(await act()))
     workspace_id = request.caller.workspace_id
     async with request.services.under_way.alone((workspace_id, idempotency.path, idempotency.key)):
         await request.services.jobs.refuse_repeat(workspace_id, idempotency)
-        return respond(answer(await act()))
+        return Answer(answer(await act()))

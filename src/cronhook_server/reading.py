@@ -29,6 +29,7 @@ E = TypeVar("E", bound=StrEnum)
 
 _DIGITS = re.compile(r"[0-9]{1,9}")
 _JSON_TYPE = re.compile(r"application/json\s*(;\s*charset\s*=\s*\"?utf-8\"?\s*)?", re.IGNORECASE)
+_IDEMPOTENCY_HEADER = b"idempotency-key"
 _IDEMPOTENCY_KEY = re.compile(r"[\x21-\x7e]{1,255}")
 
 
@@ -85,13 +86,13 @@ def grace_of(seconds: float) -> timedelta:
 
 def refuse_idempotency(request: ApiRequest) -> None:
     """Answers that hold secrets are never stored, and so cannot be given again."""
-    if request.headers.get("idempotency-key") is not None:
+    if request.headers_named(_IDEMPOTENCY_HEADER):
         raise InvalidRequest("the header idempotency-key has no effect here, for the answer is a secret: leave it out")
 
 
 def idempotency_of(request: ApiRequest, body: bytes, answer: Callable[[Any], StoredAnswer]) -> IdempotentRequest | None:
     """What the header ``idempotency-key`` asks for; None where there is none."""
-    keys = request.headers.getall("idempotency-key", [])
+    keys = request.headers_named(_IDEMPOTENCY_HEADER)
     if not keys:
         return None
     if len(keys) > 1 or not _IDEMPOTENCY_KEY.fullmatch(keys[0]):
@@ -143,6 +144,8 @@ class Query:
 
 
 def _parse(query_string: bytes) -> list[tuple[str, str]]:
+    if not query_string:
+        return []
     try:
         return parse_qsl(
             query_string.decode("ascii"), keep_blank_values=True, errors="strict", max_num_fields=MAX_QUERY_FIELDS
@@ -152,12 +155,12 @@ def _parse(query_string: bytes) -> list[tuple[str, str]]:
 
 
 def _announced_length(request: ApiRequest) -> int:
-    written = request.headers.get("content-length", "")
+    written = next(iter(request.headers_named(b"content-length")), "")
     return int(written) if written.isascii() and written.isdigit() and len(written) < 20 else 0
 
 
 def _check_media_type(request: ApiRequest) -> None:
-    if not _JSON_TYPE.fullmatch(request.headers.get("content-type", "").strip()):
+    if not _JSON_TYPE.fullmatch(next(iter(request.headers_named(b"content-type")), "").strip()):
         raise UnsupportedMediaType("send the body as content-type: application/json, in UTF-8")
-    if request.headers.get("content-encoding", "identity").lower() != "identity":
+    if next(iter(request.headers_named(b"content-encoding")), "identity").lower() != "identity":
         raise UnsupportedMediaType("send the body without content-encoding")

@@ -29,12 +29,23 @@ class RequestMetrics:
             buckets=BUCKETS,
             registry=registry,
         )
+        self._of_answer: dict[tuple[str, str, int], tuple[Counter, Histogram]] = {}
         for method, route, status in answers:
-            self._requests.labels(method, route, str(status))
-            self._seconds.labels(route)
+            self._counted(method, route, status)
 
     def answered(self, method: str, route: str | None, status: int, seconds: float) -> None:
         """``route`` None: there is no such route. ``status`` 0: the client left, or was cut off, before an answer."""
-        route = OTHER if route is None else route
-        self._requests.labels(method if method in METHODS else OTHER, route, str(status)).inc()
-        self._seconds.labels(route).observe(seconds)
+        counter, histogram = self._counted(
+            method if method in METHODS else OTHER, OTHER if route is None else route, status
+        )
+        counter.inc()
+        histogram.observe(seconds)
+
+    def _counted(self, method: str, route: str, status: int) -> tuple[Counter, Histogram]:
+        """What counts these; looking it up by its labels takes longer than counting."""
+        key = (method, route, status)
+        counted = self._of_answer.get(key)
+        if counted is None:
+            counted = self._requests.labels(method, route, str(status)), self._seconds.labels(route)
+            self._of_answer[key] = counted
+        return counted

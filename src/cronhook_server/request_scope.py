@@ -19,6 +19,7 @@ _Send = Callable[[_Message], Awaitable[None]]
 AsgiApp = Callable[[_Scope, _Receive, _Send], Awaitable[None]]
 
 REQUEST_ID = "cronhook_request_id"
+CALLER = "cronhook_caller"
 MAX_LOGGED_PATH = 200
 _QUIET_ROUTES = frozenset({"/livez", "/readyz", "/health", "/metrics"})
 _EVERY_ANSWER = ((b"x-content-type-options", b"nosniff"), (b"cache-control", b"no-store"))
@@ -81,7 +82,7 @@ def _template(scope: _Scope) -> str | None:
 
 def _log_request(log: FilteringBoundLogger, scope: _Scope, status: int, seconds: float) -> None:
     route = _template(scope) or scope["path"][:MAX_LOGGED_PATH]
-    caller = scope.get("state", {}).get("caller")
+    caller = scope.get(CALLER)
     told = {} if caller is None else {"workspace_id": caller.workspace_id, "key_id": caller.id}
     write = log.debug if route in _QUIET_ROUTES else log.info
     write("request", method=scope["method"], route=route, status=status, duration_ms=round(seconds * 1000, 1), **told)

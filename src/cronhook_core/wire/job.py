@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from datetime import datetime, timedelta
 from typing import Any
 
-from attrs import field, fields, frozen
+from attrs import field, frozen
 
 from cronhook_core.domain.callback_headers import MASK, check_headers, headers_repr, is_secret_header, shown_headers
 from cronhook_core.domain.execution import ExecutionStatus
@@ -73,21 +73,7 @@ class JobWrite:
     @classmethod
     def of(cls, definition: JobDefinition) -> JobWrite:
         """The body that says this value, with secret headers masked."""
-        schedule = definition.schedule
-        cron = schedule if isinstance(schedule, CronSchedule) else None
-        return cls(
-            name=definition.name,
-            cron=cron.expression if cron else None,
-            run_at=schedule.run_at if isinstance(schedule, OneTimeSchedule) else None,
-            timezone=cron.timezone if cron else None,
-            callback_url=definition.callback_url,
-            headers=shown_headers(definition.headers),
-            payload=json.loads(definition.payload),
-            timeout_seconds=to_seconds(definition.timeout),
-            retry_delays_seconds=tuple(to_seconds(delay) for delay in definition.retry_policy.delays),
-            tags=definition.tags,
-            metadata=definition.metadata,
-        )
+        return cls(**_fields_of(definition))
 
     def _headers(self, stored: Sequence[tuple[str, str]]) -> tuple[tuple[str, str], ...]:
         headers = check_headers(self.headers, stored)
@@ -130,15 +116,36 @@ class JobRead:
 
     @classmethod
     def of(cls, job: Job) -> JobRead:
-        written = JobWrite.of(job.definition)
         return cls(
-            **{name: getattr(written, name) for name in _WRITTEN},
-            **{name: getattr(job, name) for name in _KEPT},
+            id=job.id,
+            status=job.status,
+            inactive_reason=job.inactive_reason,
+            next_run=job.next_run,
+            last_run=job.last_run,
+            last_run_status=job.last_run_status,
+            created_at=job.created_at,
+            updated_at=job.updated_at,
+            **_fields_of(job.definition),
         )
 
 
-_WRITTEN = tuple(attribute.name for attribute in fields(JobWrite))
-_KEPT = tuple(attribute.name for attribute in fields(JobRead) if attribute.name not in _WRITTEN)
+def _fields_of(definition: JobDefinition) -> dict[str, Any]:
+    """The fields that `JobWrite` and `JobRead` have in common."""
+    schedule = definition.schedule
+    cron = schedule if isinstance(schedule, CronSchedule) else None
+    return {
+        "name": definition.name,
+        "cron": cron.expression if cron else None,
+        "run_at": schedule.run_at if isinstance(schedule, OneTimeSchedule) else None,
+        "timezone": cron.timezone if cron else None,
+        "callback_url": definition.callback_url,
+        "headers": shown_headers(definition.headers),
+        "payload": json.loads(definition.payload),
+        "timeout_seconds": to_seconds(definition.timeout),
+        "retry_delays_seconds": tuple(map(to_seconds, definition.retry_policy.delays)),
+        "tags": definition.tags,
+        "metadata": definition.metadata,
+    }
 
 
 @frozen(kw_only=True)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from litestar import get
 
 from cronhook_core.wire.strict_json import render_json
-from cronhook_server.answering import JSON, AnyResponse, plain
+from cronhook_server.answering import JSON, Answer, plain
 from cronhook_server.openapi.document import document
 from cronhook_server.openapi.page import docs_page, errors_page
 
@@ -13,17 +13,17 @@ _HTML = "text/html; charset=utf-8"
 
 
 @get("/openapi.json")
-async def openapi() -> AnyResponse:
+async def openapi() -> Answer:
     return plain(render_json(document()), JSON)
 
 
 @get("/docs")
-async def docs() -> AnyResponse:
+async def docs() -> Answer:
     return plain(docs_page(), _HTML)
 
 
 @get("/docs/errors")
-async def errors() -> AnyResponse:
+async def errors() -> Answer:
     return plain(errors_page(), _HTML)
 
 

@@ -10,7 +10,7 @@ from litestar import get
 from cronhook_core.errors import CronhookError
 from cronhook_core.ports.clock import Clock
 from cronhook_core.wire.v1 import Health, HealthCheck, HealthStatus
-from cronhook_server.answering import AnyResponse, respond_with
+from cronhook_server.answering import Answer, respond_with
 from cronhook_server.api_request import ApiRequest
 from cronhook_server.services import Probe
 
@@ -18,13 +18,13 @@ CHECK_WITHIN_SECONDS = 3.0
 
 
 @get("/livez")
-async def live() -> AnyResponse:
+async def live() -> Answer:
     """The process answers; no dependency is touched."""
     return respond_with(Health(status=HealthStatus.OK))
 
 
 @get("/health")
-async def health(request: ApiRequest) -> AnyResponse:
+async def health(request: ApiRequest) -> Answer:
     """500 when any dependency does not answer."""
     checks = await _ask(request.services.probes, request.services.clock)
     failing = any(check.status is HealthStatus.FAILING for check in checks)
@@ -33,7 +33,7 @@ async def health(request: ApiRequest) -> AnyResponse:
 
 
 @get("/readyz")
-async def ready(request: ApiRequest) -> AnyResponse:
+async def ready(request: ApiRequest) -> Answer:
     """503 when something does not answer that nothing works without."""
     checks = await _ask(request.services.probes, request.services.clock)
     vital = {probe.name for probe in request.services.probes if probe.vital}

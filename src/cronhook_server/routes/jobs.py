@@ -13,9 +13,9 @@ from cronhook_core.ports.job_catalog import JobFilter
 from cronhook_core.wire.converter import read_request
 from cronhook_core.wire.job_patch import patched
 from cronhook_core.wire.v1 import JobPage, JobRead, JobWrite
-from cronhook_server.answering import AnyResponse, answer, respond, respond_with
+from cronhook_server.admission import requires
+from cronhook_server.answering import Answer, answer, respond_with
 from cronhook_server.api_request import ApiRequest
-from cronhook_server.auth import requires
 from cronhook_server.once import once
 from cronhook_server.reading import Query, idempotency_of, read_action, read_json_body
 from cronhook_server.routes.executions import queued
@@ -25,8 +25,8 @@ from cronhook_server.routes.paging import before_of, limit_of, page_of
 class JobRoutes(Controller):
     path = "/v1/jobs"
 
-    @post(guards=[requires(Scope.WRITE)])
-    async def create(self, request: ApiRequest) -> AnyResponse:
+    @post(opt=requires(Scope.WRITE))
+    async def create(self, request: ApiRequest) -> Answer:
         Query(request)
         body, value = await read_json_body(request)
         services, workspace_id = request.services, request.caller.workspace_id
@@ -38,8 +38,8 @@ class JobRoutes(Controller):
 
         return await once(request, idempotency, _created, store)
 
-    @get(guards=[requires(Scope.READ)])
-    async def list_page(self, request: ApiRequest) -> AnyResponse:
+    @get(opt=requires(Scope.READ))
+    async def list_page(self, request: ApiRequest) -> Answer:
         query = Query(request, "status", "tag", "q", "limit", "cursor")
         matching = JobFilter(status=query.word("status", JobStatus), tag=query.text("tag"), text=query.text("q"))
         limit, before_id = limit_of(query), before_of(query, "job")
@@ -48,14 +48,14 @@ class JobRoutes(Controller):
         jobs, cursor = page_of(found, limit, lambda job: job.id)
         return respond_with(JobPage(data=tuple(map(JobRead.of, jobs)), next_cursor=cursor))
 
-    @get("/{job_id:str}", guards=[requires(Scope.READ)])
-    async def get_one(self, request: ApiRequest) -> AnyResponse:
+    @get("/{job_id:str}", opt=requires(Scope.READ))
+    async def get_one(self, request: ApiRequest) -> Answer:
         Query(request)
         job = await request.services.jobs.get(request.caller.workspace_id, request.path_id("job"))
-        return respond(_shown(job))
+        return Answer(_shown(job))
 
-    @patch("/{job_id:str}", guards=[requires(Scope.WRITE)])
-    async def update(self, request: ApiRequest) -> AnyResponse:
+    @patch("/{job_id:str}", opt=requires(Scope.WRITE))
+    async def update(self, request: ApiRequest) -> Answer:
         Query(request)
         services, job_id = request.services, request.path_id("job")
         _, changes = await read_json_body(request)
@@ -65,27 +65,27 @@ class JobRoutes(Controller):
             job_id,
             lambda stored: patched(stored, changes, default_timeout=default_timeout),
         )
-        return respond(_shown(job))
+        return Answer(_shown(job))
 
-    @delete("/{job_id:str}", guards=[requires(Scope.WRITE)], status_code=204)
+    @delete("/{job_id:str}", opt=requires(Scope.WRITE), status_code=204)
     async def delete_one(self, request: ApiRequest) -> None:
         Query(request)
         await request.services.jobs.delete(request.caller.workspace_id, request.path_id("job"))
 
-    @post("/{job_id:str}/pause", guards=[requires(Scope.WRITE)])
-    async def pause(self, request: ApiRequest) -> AnyResponse:
+    @post("/{job_id:str}/pause", opt=requires(Scope.WRITE))
+    async def pause(self, request: ApiRequest) -> Answer:
         job_id, idempotency = request.path_id("job"), await read_action(request, _shown)
         act = partial(request.services.jobs.pause, request.caller.workspace_id, job_id, idempotency=idempotency)
         return await once(request, idempotency, _shown, act)
 
-    @post("/{job_id:str}/resume", guards=[requires(Scope.WRITE)])
-    async def resume(self, request: ApiRequest) -> AnyResponse:
+    @post("/{job_id:str}/resume", opt=requires(Scope.WRITE))
+    async def resume(self, request: ApiRequest) -> Answer:
         job_id, idempotency = request.path_id("job"), await read_action(request, _shown)
         act = partial(request.services.jobs.resume, request.caller.workspace_id, job_id, idempotency=idempotency)
         return await once(request, idempotency, _shown, act)
 
-    @post("/{job_id:str}/run", guards=[requires(Scope.WRITE)])
-    async def run(self, request: ApiRequest) -> AnyResponse:
+    @post("/{job_id:str}/run", opt=requires(Scope.WRITE))
+    async def run(self, request: ApiRequest) -> Answer:
         job_id, idempotency = request.path_id("job"), await read_action(request, queued)
         act = partial(request.services.jobs.run, request.caller.workspace_id, job_id, idempotency=idempotency)
         return await once(request, idempotency, queued, act)

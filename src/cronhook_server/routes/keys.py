@@ -7,20 +7,20 @@ from litestar import Controller, delete, get, post
 from cronhook_core.domain.api_key import Scope
 from cronhook_core.wire.converter import read_request
 from cronhook_core.wire.v1 import KeyList, KeyMade, KeyRead, KeyRotate, KeyWrite
-from cronhook_server.answering import AnyResponse, respond_with
+from cronhook_server.admission import requires
+from cronhook_server.answering import Answer, respond_with
 from cronhook_server.api_request import ApiRequest
-from cronhook_server.auth import requires
 from cronhook_server.reading import Query, grace_of, read_json_body, read_optional_json, refuse_idempotency
 
-_ADMIN = (requires(Scope.ADMIN),)
+_ADMIN = requires(Scope.ADMIN)
 """On each route, for OPTIONS asks for no key."""
 
 
 class KeyRoutes(Controller):
     path = "/v1/keys"
 
-    @post(guards=_ADMIN)
-    async def create(self, request: ApiRequest) -> AnyResponse:
+    @post(opt=_ADMIN)
+    async def create(self, request: ApiRequest) -> Answer:
         Query(request)
         refuse_idempotency(request)
         _, value = await read_json_body(request)
@@ -30,19 +30,19 @@ class KeyRoutes(Controller):
         )
         return respond_with(KeyMade.showing(key, text), status=201)
 
-    @get(guards=_ADMIN)
-    async def list_all(self, request: ApiRequest) -> AnyResponse:
+    @get(opt=_ADMIN)
+    async def list_all(self, request: ApiRequest) -> Answer:
         Query(request)
         keys = await request.services.keys.list(request.caller.workspace_id)
         return respond_with(KeyList(data=tuple(map(KeyRead.of, keys))))
 
-    @delete("/{key_id:str}", guards=_ADMIN, status_code=204)
+    @delete("/{key_id:str}", opt=_ADMIN, status_code=204)
     async def revoke(self, request: ApiRequest) -> None:
         Query(request)
         await request.services.keys.revoke(request.caller.workspace_id, request.path_id("key"))
 
-    @post("/{key_id:str}/rotate", guards=_ADMIN)
-    async def rotate(self, request: ApiRequest) -> AnyResponse:
+    @post("/{key_id:str}/rotate", opt=_ADMIN)
+    async def rotate(self, request: ApiRequest) -> Answer:
         Query(request)
         key_id = request.path_id("key")
         refuse_idempotency(request)

@@ -8,9 +8,9 @@ from litestar import get
 
 from cronhook_core.domain.api_key import Scope
 from cronhook_core.wire.v1 import LogPage
-from cronhook_server.answering import AnyResponse, respond_with
+from cronhook_server.admission import requires
+from cronhook_server.answering import Answer, respond_with
 from cronhook_server.api_request import ApiRequest
-from cronhook_server.auth import requires
 from cronhook_server.reading import Query
 from cronhook_server.routes.paging import limit_of
 
@@ -33,8 +33,8 @@ class Order(StrEnum):
     DESC = "desc"
 
 
-@get("/v1/jobs/{job_id:str}/logs", guards=[requires(Scope.READ)])
-async def list_logs(request: ApiRequest) -> AnyResponse:
+@get("/v1/jobs/{job_id:str}/logs", opt=requires(Scope.READ))
+async def list_logs(request: ApiRequest) -> Answer:
     query = Query(request, "status", "order", "offset", "limit")
     limit, offset = limit_of(query), query.number("offset", 0, lowest=0, highest=MAX_OFFSET)
     attempts, total = await request.services.jobs.logs(

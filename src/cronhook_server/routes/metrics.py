@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from litestar import get
 
-from cronhook_server.answering import AnyResponse, plain
+from cronhook_server.answering import Answer, plain
 from cronhook_server.api_request import ApiRequest
 from cronhook_server.metrics_page import CONTENT_TYPE
 
 
 @get("/metrics")
-async def metrics(request: ApiRequest) -> AnyResponse:
+async def metrics(request: ApiRequest) -> Answer:
     return plain(await request.services.metrics.render(), CONTENT_TYPE)

@@ -7,14 +7,14 @@ from litestar import post
 from cronhook_core.domain.api_key import Scope
 from cronhook_core.wire.converter import read_request
 from cronhook_core.wire.v1 import PreviewRead, PreviewWrite
-from cronhook_server.answering import AnyResponse, respond_with
+from cronhook_server.admission import requires
+from cronhook_server.answering import Answer, respond_with
 from cronhook_server.api_request import ApiRequest
-from cronhook_server.auth import requires
 from cronhook_server.reading import Query, read_json_body
 
 
-@post("/v1/schedules/preview", guards=[requires(Scope.READ)])
-async def preview(request: ApiRequest) -> AnyResponse:
+@post("/v1/schedules/preview", opt=requires(Scope.READ))
+async def preview(request: ApiRequest) -> Answer:
     """An ``idempotency-key`` has nothing to do here: there is no effect to do once."""
     Query(request)
     _, value = await read_json_body(request)

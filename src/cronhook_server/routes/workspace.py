@@ -8,17 +8,17 @@ from cronhook_core.domain.api_key import Scope
 from cronhook_core.errors import NotFound
 from cronhook_core.wire.converter import read_request
 from cronhook_core.wire.v1 import SecretRotate, WorkspaceRead
-from cronhook_server.answering import AnyResponse, respond_with
+from cronhook_server.admission import requires
+from cronhook_server.answering import Answer, respond_with
 from cronhook_server.api_request import ApiRequest
-from cronhook_server.auth import requires
 from cronhook_server.reading import Query, grace_of, read_optional_json, refuse_idempotency
 
 
 class WorkspaceRoutes(Controller):
     path = "/v1/workspace"
 
-    @get(guards=[requires(Scope.READ)])
-    async def get_one(self, request: ApiRequest) -> AnyResponse:
+    @get(opt=requires(Scope.READ))
+    async def get_one(self, request: ApiRequest) -> Answer:
         Query(request)
         services, workspace_id = request.services, request.caller.workspace_id
         workspace = await services.accounts.get_workspace(workspace_id)
@@ -28,13 +28,13 @@ class WorkspaceRoutes(Controller):
         default = services.settings.max_jobs_per_workspace
         return respond_with(WorkspaceRead.of(workspace, default_max_jobs=default, jobs=jobs))
 
-    @get("/signing-secret", guards=[requires(Scope.ADMIN)])
-    async def get_secret(self, request: ApiRequest) -> AnyResponse:
+    @get("/signing-secret", opt=requires(Scope.ADMIN))
+    async def get_secret(self, request: ApiRequest) -> Answer:
         Query(request)
         return respond_with(await request.services.signing_secrets.current(request.caller.workspace_id))
 
-    @post("/signing-secret/rotate", guards=[requires(Scope.ADMIN)])
-    async def rotate_secret(self, request: ApiRequest) -> AnyResponse:
+    @post("/signing-secret/rotate", opt=requires(Scope.ADMIN))
+    async def rotate_secret(self, request: ApiRequest) -> Answer:
         Query(request)
         refuse_idempotency(request)
         asked = read_request(await read_optional_json(request), SecretRotate)

@@ -21,6 +21,10 @@ from cronhook_server.known_keys import KNOWN_FOR_SECONDS, MOST_KNOWN, KnownKeys
 PEPPER = b"pepper"
 
 
+def client() -> str:
+    return "client"
+
+
 class WatchedAccounts(MemoryAccountStore):
     """Counts look-ups and recorded uses; look-ups wait while ``gate`` is shut, and see what was there before."""
 
@@ -82,7 +86,7 @@ async def test_a_key_is_looked_up_once_a_second_and_its_use_recorded_once_a_minu
     _, text = await made(accounts, keys)
     for _ in range(3):
         for _ in range(5):
-            await authenticator.authenticate([text], "client")
+            await authenticator.authenticate([text], client)
         await clock.advance(KNOWN_FOR_SECONDS)
     assert (accounts.looked_up, accounts.touched) == (3, 1)
 
@@ -91,7 +95,7 @@ async def test_requests_that_come_together_share_a_look_up(
     accounts: WatchedAccounts, keys: KeyService, authenticator: Authenticator
 ) -> None:
     key, text = await made(accounts, keys)
-    found = await asyncio.gather(*(authenticator.authenticate([text], "client") for _ in range(20)))
+    found = await asyncio.gather(*(authenticator.authenticate([text], client) for _ in range(20)))
     assert {one.id for one in found} == {key.id}
     assert accounts.looked_up == 1
 
@@ -101,13 +105,13 @@ async def test_what_is_ended_here_is_refused_at_once(
     accounts: WatchedAccounts, keys: KeyService, authenticator: Authenticator, end: str
 ) -> None:
     key, text = await made(accounts, keys)
-    await authenticator.authenticate([text], "client")
+    await authenticator.authenticate([text], client)
     if end == "revoke":
         await keys.revoke(key.workspace_id, key.id)
     else:
         await keys.rotate(key.workspace_id, key.id, grace=timedelta())
     with pytest.raises(Unauthenticated):
-        await authenticator.authenticate([text], "client")
+        await authenticator.authenticate([text], client)
 
 
 async def test_a_look_up_from_before_the_end_is_not_remembered(
@@ -115,29 +119,29 @@ async def test_a_look_up_from_before_the_end_is_not_remembered(
 ) -> None:
     key, text = await made(accounts, keys)
     accounts.gate.clear()
-    before = asyncio.create_task(authenticator.authenticate([text], "client"))
+    before = asyncio.create_task(authenticator.authenticate([text], client))
     await accounts.asked.wait()
     await keys.revoke(key.workspace_id, key.id)
-    after = asyncio.create_task(authenticator.authenticate([text], "client"))
+    after = asyncio.create_task(authenticator.authenticate([text], client))
     await asyncio.sleep(0)
     accounts.gate.set()
     assert (await before).id == key.id
     with pytest.raises(Unauthenticated):
         await after
     with pytest.raises(Unauthenticated):
-        await authenticator.authenticate([text], "client")
+        await authenticator.authenticate([text], client)
 
 
 async def test_what_another_process_ended_is_refused_within_a_second(
     accounts: WatchedAccounts, keys: KeyService, authenticator: Authenticator, clock: ManualClock
 ) -> None:
     key, text = await made(accounts, keys)
-    await authenticator.authenticate([text], "client")
+    await authenticator.authenticate([text], client)
     await accounts.end_key(key.workspace_id, key.id, revoked_at=NOW, expires_at=None)
-    await authenticator.authenticate([text], "client")
+    await authenticator.authenticate([text], client)
     await clock.advance(KNOWN_FOR_SECONDS)
     with pytest.raises(Unauthenticated):
-        await authenticator.authenticate([text], "client")
+        await authenticator.authenticate([text], client)
 
 
 async def test_expiry_is_judged_at_every_request(
@@ -145,10 +149,10 @@ async def test_expiry_is_judged_at_every_request(
 ) -> None:
     key, text = await made(accounts, keys)
     accounts._db.keys[key.id] = evolve(key, expires_at=NOW + timedelta(seconds=KNOWN_FOR_SECONDS / 2))
-    await authenticator.authenticate([text], "client")
+    await authenticator.authenticate([text], client)
     await clock.advance(KNOWN_FOR_SECONDS / 2)
     with pytest.raises(Unauthenticated):
-        await authenticator.authenticate([text], "client")
+        await authenticator.authenticate([text], client)
     assert accounts.looked_up == 1
 
 

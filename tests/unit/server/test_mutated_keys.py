@@ -26,6 +26,10 @@ ALPHABET = "0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz"
 LOOK_ALIKES = {"0": "O", "O": "0", "1": "l", "l": "1", "a": "\u0430", "c": "\u0441", "e": "\u0435", "_": "\uff3f"}
 
 
+def client() -> str:
+    return "client"
+
+
 class CountingAccounts(MemoryAccountStore):
     looked_up = 0
 
@@ -89,14 +93,14 @@ def mutations(key: str, random: Random) -> Iterator[list[str]]:
 
 async def refused(authenticator: Authenticator, written: list[str]) -> bool:
     try:
-        await authenticator.authenticate(written, "client")
+        await authenticator.authenticate(written, client)
     except Unauthenticated:
         return True
     return False
 
 
 async def test_ten_thousand_mutated_keys(authenticator: Authenticator, accounts: CountingAccounts, key: str) -> None:
-    assert (await authenticator.authenticate([key], "client")).name == "tests"
+    assert (await authenticator.authenticate([key], client)).name == "tests"
     tried = [written for written in islice(mutations(key, Random(6)), MUTATIONS + 200) if written != [key]]
     assert len(tried) >= MUTATIONS
     accounts.looked_up = 0

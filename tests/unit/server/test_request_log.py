@@ -14,7 +14,7 @@ from prometheus_client import CollectorRegistry
 
 from cronhook_server.logs import configure_logging
 from cronhook_server.request_metrics import RequestMetrics
-from cronhook_server.request_scope import MAX_LOGGED_PATH, RequestScope
+from cronhook_server.request_scope import CALLER, MAX_LOGGED_PATH, RequestScope
 from cronhook_server.settings import LogFormat
 
 
@@ -40,7 +40,7 @@ async def answers(scope: Any, _: Any, send: Any) -> None:
     """Routes `/known/{id}` and the probes', and logs a line of its own."""
     if scope["path"].startswith("/known/"):
         scope["path_template"] = "/known/{id}"
-        scope["state"] = {"caller": Caller("wsp_1", "key_1")}
+        scope[CALLER] = Caller("wsp_1", "key_1")
         structlog.get_logger("inner").info("inner")
     elif scope["path"] == "/livez":
         scope["path_template"] = "/livez"

@@ -31,8 +31,8 @@ WHERE j.workspace_id = ANY (ARRAY[asked.workspace_id]) AND CASE WHEN j.deleted_a
 """
 """An id is asked for beside the workspace of who asks for it, and only found there.
 
-``CASE`` keeps the guard out of reach of the partial index over a workspace's jobs, and ``ANY`` keeps the workspaces from
-being joined as a whole: there is no way but to probe for each id.
+``CASE`` keeps the guard out of reach of the partial index over a workspace's jobs, and ``ANY`` keeps the workspaces
+from being joined as a whole: there is no way but to probe for each id.
 """
 
 Asked = tuple[str, str]
