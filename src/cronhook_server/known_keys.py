@@ -36,14 +36,16 @@ class KnownKeys:
         self._known: OrderedDict[bytes, _Known] = OrderedDict()
         self._looking: dict[bytes, asyncio.Task[ApiKey | None]] = {}
 
-    async def find(self, digest: bytes) -> ApiKey | None:
-        """As `AccountStore.find_key`, of a second ago at most."""
+    def remembered(self, digest: bytes) -> ApiKey | None:
+        """The key as it was looked up a second ago at most; None where it must be looked up."""
         known = self._known.get(digest)
-        if known is not None and self._clock.monotonic() < known.until:
-            return known.key
+        return known.key if known is not None and self._clock.monotonic() < known.until else None
+
+    async def look_up(self, digest: bytes) -> ApiKey | None:
+        """As `AccountStore.find_key`."""
         looking = self._looking.get(digest)
         if looking is None:
-            looking = self._looking[digest] = asyncio.create_task(self._look_up(digest))
+            looking = self._looking[digest] = asyncio.create_task(self._find(digest))
         return await asyncio.shield(looking)  # who leaves does not take the answer away from the others
 
     def used(self, key: ApiKey, now: datetime) -> None:
@@ -57,7 +59,7 @@ class KnownKeys:
         self._known.clear()
         self._looking.clear()
 
-    async def _look_up(self, digest: bytes) -> ApiKey | None:
+    async def _find(self, digest: bytes) -> ApiKey | None:
         asked_at, this = self._clock.monotonic(), asyncio.current_task()
         try:
             key = await self._accounts.find_key(digest)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import secrets
 import time
 from collections.abc import Awaitable, Callable, Mapping, MutableMapping
+from itertools import count
 from typing import Any
 
 import structlog
@@ -38,13 +39,14 @@ class RequestScope:
     def __init__(self, app: AsgiApp, metrics: RequestMetrics, *, log_requests: bool = True) -> None:
         self._app = app
         self._metrics = metrics
+        self._begin_of_ids, self._numbers = secrets.token_hex(8), count(1)
         self._log = structlog.get_logger("cronhook.api").bind() if log_requests else None
 
     async def __call__(self, scope: _Scope, receive: _Receive, send: _Send) -> None:
         if scope["type"] != "http":
             await self._app(scope, receive, send)
             return
-        request_id = f"req_{secrets.token_hex(12)}"
+        request_id = f"req_{self._begin_of_ids}{next(self._numbers) & 0xFFFF_FFFF:08x}"
         scope[REQUEST_ID] = request_id
         began = time.perf_counter()
         status = 0
@@ -58,14 +60,15 @@ class RequestScope:
                 message["headers"] = [*message.get("headers", ()), own, *_EVERY_ANSWER, *last]
             await send(message)
 
-        with structlog.contextvars.bound_contextvars(request_id=request_id):
-            try:
-                await self._app(scope, receive, send_with_headers)
-            finally:
-                seconds = time.perf_counter() - began
-                if self._log is not None:
-                    _log_request(self._log, scope, status, seconds)
-                self._metrics.answered(scope["method"], _template(scope), status, seconds)
+        bound = structlog.contextvars.bind_contextvars(request_id=request_id)
+        try:
+            await self._app(scope, receive, send_with_headers)
+        finally:
+            seconds = time.perf_counter() - began
+            if self._log is not None:
+                _log_request(self._log, scope, status, seconds)
+            self._metrics.answered(scope["method"], _template(scope), status, seconds)
+            structlog.contextvars.reset_contextvars(**bound)
 
 
 def _has_two_lengths(scope: _Scope) -> bool:

@@ -159,26 +159,27 @@ async def test_expiry_is_judged_at_every_request(
 async def test_an_unknown_key_is_not_remembered(accounts: WatchedAccounts, known: KnownKeys) -> None:
     workspace = await accounts.ensure_workspace(make_workspace())
     key = make_key(workspace.id)
-    assert await known.find(key.digest) is None
+    assert await known.look_up(key.digest) is None
+    assert known.remembered(key.digest) is None
     await accounts.add_key(key)
-    assert await known.find(key.digest) == key
+    assert await known.look_up(key.digest) == key
 
 
 async def test_a_look_up_that_fails_is_tried_again(accounts: WatchedAccounts, known: KnownKeys) -> None:
     workspace = await accounts.ensure_workspace(make_workspace())
     await accounts.add_key(key := make_key(workspace.id))
     accounts.away = True
-    failed = await asyncio.gather(known.find(key.digest), known.find(key.digest), return_exceptions=True)
+    failed = await asyncio.gather(known.look_up(key.digest), known.look_up(key.digest), return_exceptions=True)
     assert [type(error) for error in failed] == [StoreUnavailable] * 2
     accounts.away = False
-    assert await known.find(key.digest) == key
+    assert await known.look_up(key.digest) == key
 
 
 async def test_a_caller_that_leaves_does_not_take_the_answer_away(accounts: WatchedAccounts, known: KnownKeys) -> None:
     workspace = await accounts.ensure_workspace(make_workspace())
     await accounts.add_key(key := make_key(workspace.id))
     accounts.gate.clear()
-    leaving, staying = (asyncio.create_task(known.find(key.digest)) for _ in range(2))
+    leaving, staying = (asyncio.create_task(known.look_up(key.digest)) for _ in range(2))
     await accounts.asked.wait()
     leaving.cancel()
     await asyncio.wait([leaving])
@@ -192,9 +193,6 @@ async def test_memory_is_bounded(accounts: WatchedAccounts, known: KnownKeys) ->
     many = [make_key(workspace.id, digest=number.to_bytes(32, "big")) for number in range(MOST_KNOWN + 1)]
     for key in many:
         await accounts.add_key(key)
-        await known.find(key.digest)
-    accounts.looked_up = 0
-    await known.find(many[-1].digest)
-    assert accounts.looked_up == 0
-    await known.find(many[0].digest)
-    assert accounts.looked_up == 1
+        await known.look_up(key.digest)
+    assert known.remembered(many[-1].digest) == many[-1]
+    assert known.remembered(many[0].digest) is None

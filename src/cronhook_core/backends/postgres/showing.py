@@ -6,7 +6,10 @@ import json
 from collections import namedtuple
 from collections.abc import Callable, Sequence
 from datetime import UTC, datetime
+from functools import lru_cache
 from typing import Any, cast
+
+from sqlalchemy import Column
 
 from cronhook_core.backends.postgres.arrays import texts
 from cronhook_core.backends.postgres.database import PostgresDatabase
@@ -72,9 +75,25 @@ def _in_utc(value: datetime) -> datetime:
     return value.astimezone(UTC)
 
 
+def _json(text: str) -> Any:
+    """What most jobs have none of is not parsed."""
+    return _EMPTY[text] if text in _EMPTY else json.loads(text)
+
+
 def _tags(text: str) -> tuple[str, ...]:
+    return tuple(_json(text))
+
+
+@lru_cache(maxsize=1024)
+def _delays(text: str) -> tuple[float, ...]:
+    """Nearly all jobs share a few policies."""
     return tuple(json.loads(text))
 
 
-_BY_TYPE: dict[type, Callable[[Any], Any]] = {Instant: _in_utc, JsonText: json.loads, Tags: _tags}
-_READ = [*(_BY_TYPE.get(type(column.type), _as_it_is) for column in jobs.c), _in_utc, _as_it_is]
+def _reader_of(column: Column[Any]) -> Callable[[Any], Any]:
+    return _delays if column is jobs.c.retry_delays_seconds else _BY_TYPE.get(type(column.type), _as_it_is)
+
+
+_EMPTY: dict[str, Any] = {"[]": (), "{}": {}}
+_BY_TYPE: dict[type, Callable[[Any], Any]] = {Instant: _in_utc, JsonText: _json, Tags: _tags}
+_READ = [*map(_reader_of, jobs.c), _in_utc, _as_it_is]
