@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import asyncio
 import logging
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from datetime import UTC, datetime
 from json import JSONEncoder
 from typing import TextIO
@@ -22,9 +23,12 @@ _fast = msgspec.json.Encoder(enc_hook=str)
 _thorough = JSONEncoder(ensure_ascii=False, default=str)
 
 
-def configure_logging(log_format: LogFormat | None, stream: TextIO = sys.stderr) -> None:
+def configure_logging(
+    log_format: LogFormat | None, stream: TextIO = sys.stderr, *, lines_together: bool = False
+) -> None:
     """Send our own events and those of libraries (warnings and worse) to ``stream``.
 
+    ``lines_together`` is for processes that write a line for each request (see `TurnLogger`).
     ``log_format`` None: for people where the stream is a terminal, JSON otherwise. Tracebacks never show local
     variables: these hold secrets. Where many lines are written, a logger that was bound once (`bind`) is kept.
     """
@@ -34,7 +38,7 @@ def configure_logging(log_format: LogFormat | None, stream: TextIO = sys.stderr)
     structlog.configure(
         processors=[*before, *renderers],
         wrapper_class=structlog.make_filtering_bound_logger(logging.INFO),
-        logger_factory=structlog.WriteLoggerFactory(stream),
+        logger_factory=TurnLogger.factory(stream) if lines_together else structlog.WriteLoggerFactory(stream),
         cache_logger_on_first_use=False,
     )
     formatter = structlog.stdlib.ProcessorFormatter(
@@ -44,6 +48,44 @@ def configure_logging(log_format: LogFormat | None, stream: TextIO = sys.stderr)
     handler = logging.StreamHandler(stream)
     handler.setFormatter(formatter)
     logging.basicConfig(handlers=[handler], level=logging.WARNING, force=True)
+
+
+class TurnLogger:
+    """Writes what is only told, and no warning, once a turn of the event loop: many lines in one system call.
+
+    A warning, an error, and whatever is told outside an event loop is written at once, after what came before.
+    """
+
+    def __init__(self, stream: TextIO) -> None:
+        self._stream = stream
+        self._lines: list[str] = []
+
+    @classmethod
+    def factory(cls, stream: TextIO) -> Callable[..., TurnLogger]:
+        logger = cls(stream)
+        return lambda *_: logger
+
+    def info(self, line: str) -> None:
+        self._lines.append(f"{line}\n")
+        if len(self._lines) > 1:
+            return
+        try:
+            asyncio.get_running_loop().call_soon(self._write)
+        except RuntimeError:
+            self._write()
+
+    def warning(self, line: str) -> None:
+        self._lines.append(f"{line}\n")
+        self._write()
+
+    debug = info
+    warn = error = exception = critical = fatal = msg = warning
+
+    def _write(self) -> None:
+        lines, self._lines = self._lines, []
+        if lines:
+            self._stream.write("".join(lines))
+            self._stream.flush()
 
 
 def log_at_start(log: FilteringBoundLogger, warnings: Sequence[str], allowed_targets: AllowedTargets) -> None:

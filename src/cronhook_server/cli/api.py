@@ -24,5 +24,5 @@ def command() -> None:
       CRONHOOK_HOST=0.0.0.0 cronhook api
     """
     settings = Settings.read(os.environ)
-    configure_logging(settings.log_format)
+    configure_logging(settings.log_format, lines_together=True)
     run(run_api(settings))

@@ -1,3 +1,4 @@
+import asyncio
 import io
 import json
 import logging
@@ -200,3 +201,31 @@ def test_where_nothing_is_opened_nothing_is_said(stream: io.StringIO) -> None:
     configure_logging(LogFormat.JSON, stream)
     log_at_start(structlog.get_logger("x"), [], AllowedTargets())
     assert stream.getvalue() == ""
+
+
+class TestLinesTogether:
+    def test_outside_an_event_loop_a_line_is_written_at_once(self, stream: io.StringIO) -> None:
+        configure_logging(LogFormat.JSON, stream, lines_together=True)
+        structlog.get_logger("x").info("happened")
+        assert [line["event"] for line in lines_of(stream)] == ["happened"]
+
+    async def test_lines_of_a_turn_are_written_at_its_end(self, stream: io.StringIO) -> None:
+        configure_logging(LogFormat.JSON, stream, lines_together=True)
+        log = structlog.get_logger("x").bind()
+        for event in ("first", "second"):
+            log.info(event)
+        assert lines_of(stream) == []
+        await asyncio.sleep(0)
+        log.info("third")
+        await asyncio.sleep(0)
+        assert [line["event"] for line in lines_of(stream)] == ["first", "second", "third"]
+
+    async def test_a_warning_waits_for_nothing(self, stream: io.StringIO) -> None:
+        configure_logging(LogFormat.JSON, stream, lines_together=True)
+        log = structlog.get_logger("x").bind()
+        log.info("first")
+        log.warning("second")
+        assert [line["event"] for line in lines_of(stream)] == ["first", "second"]
+        log.error("third")
+        await asyncio.sleep(0)
+        assert [(line["event"], line["level"]) for line in lines_of(stream)][2:] == [("third", "error")]
