@@ -6,9 +6,9 @@ import asyncio
 
 from cronhook_core.domain.idempotency import IdempotentRequest, StoredAnswer
 from cronhook_core.domain.job import InactiveReason, Job, JobStatus
-from cronhook_core.errors import AlreadyAnswered, IdempotencyMismatch, QuotaExceeded
+from cronhook_core.errors import AlreadyAnswered, IdempotencyMismatch, NotFound, QuotaExceeded
 from cronhook_core.ports.job_store import JobStore
-from cronhook_core.testing.builders import MINUTE, NOW, make_idempotent_request, make_job, succeeded
+from cronhook_core.testing.builders import MINUTE, NOW, make_idempotent_request, make_job, make_workspace, succeeded
 from cronhook_core.testing.job_store.racing import several
 from cronhook_core.testing.job_store.scene import LATER, JobStoreSuite, OpenStore, Scene
 
@@ -43,6 +43,34 @@ class ApiRaces(JobStoreSuite):
         revived = await asyncio.gather(*(revive(stores[n % 4], job) for n, job in enumerate(jobs)))
         assert sum(revived) == 5
         assert await scene.store.count_jobs(jobs[0].workspace_id) == 5
+
+    async def test_creations_that_come_together_each_have_their_own_outcome(self, scene: Scene) -> None:
+        workspace_id, other_id = (await scene.workspace()).id, (await scene.another_workspace()).id
+        first, second, surplus = (make_job(workspace_id) for _ in range(3))
+        resting = make_job(workspace_id, status=JobStatus.INACTIVE, inactive_reason=InactiveReason.COMPLETED)
+        elsewhere, nowhere = make_job(other_id), make_job(make_workspace().id)
+        together = [first, resting, second, first, surplus, elsewhere, nowhere]
+        outcomes = await asyncio.gather(
+            *(scene.store.create_job(job, max_jobs=2, now=NOW) for job in together), return_exceptions=True
+        )
+        assert [type(outcome) for outcome in outcomes] == [*[type(None)] * 4, QuotaExceeded, type(None), NotFound]
+        stored = [first, resting, second, elsewhere]
+        assert [await scene.store.get_job(job.workspace_id, job.id) for job in stored] == stored
+        assert await scene.store.get_job(workspace_id, surplus.id) is None
+
+    async def test_reads_that_come_together_each_get_their_own(self, scene: Scene) -> None:
+        jobs, gone = await scene.jobs(3), await scene.job()
+        await scene.delete(gone)
+        other = await scene.another_workspace()
+        elsewhere = make_job(other.id)
+        await scene.store.create_job(elsewhere, max_jobs=None, now=NOW)
+        workspace_id = jobs[0].workspace_id
+        asked = [
+            *((workspace_id, job.id) for job in (*jobs, *jobs, gone, elsewhere, make_job(workspace_id))),
+            *((other.id, job.id) for job in (elsewhere, *jobs)),
+        ]
+        found = await asyncio.gather(*(scene.store.get_job(*one) for one in asked))
+        assert found == [*jobs, *jobs, None, None, None, elsewhere, None, None, None]
 
     async def test_of_changes_made_at_once_one_takes_place(self, scene: Scene, open_store: OpenStore) -> None:
         stores = await several(scene, open_store, 4)
