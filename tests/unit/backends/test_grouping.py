@@ -60,6 +60,15 @@ async def test_what_comes_meanwhile_goes_out_next_in_bounded_groups(
     assert doubling.groups == [[0], [1, 2, 3, 4], [5, 6]]
 
 
+async def test_after_a_group_others_are_gathered(grouped: Grouped[int, int], doubling: Doubling) -> None:
+    await asyncio.gather(*map(grouped.ask, (1, 2)))
+    early = asyncio.create_task(grouped.ask(3))
+    for _ in range(3):
+        await asyncio.sleep(0)
+    assert await asyncio.gather(early, grouped.ask(4)) == [6, 8]
+    assert doubling.groups == [[1, 2], [3, 4]]
+
+
 async def test_a_caller_that_leaves_is_not_missed(grouped: Grouped[int, int], doubling: Doubling) -> None:
     doubling.gate.clear()
     leaving, staying = asyncio.create_task(grouped.ask(1)), asyncio.create_task(grouped.ask(2))

@@ -11,13 +11,16 @@ from cronhook_core.errors import Unavailable
 Q = TypeVar("Q")
 A = TypeVar("A")
 
+GATHER_FOR = 0.001
+"""Seconds; a caller who comes alone does not wait, or once."""
+
 
 class Grouped(Generic[Q, A]):
     """Answers many questions with one call of ``answer_all``, which gives an answer for each, in their order.
 
     A question that comes while nothing is under way goes out in the same turn of the event loop, with all others of
     that turn. What comes while a call is under way waits for its end, and goes out with the next one, up to ``at_most``
-    in each. So nobody waits for a timer, and groups grow by themselves as the load does.
+    in each. Where the last call was for several, others are on their way: then the next one gathers for a millisecond.
 
     Callers do not feel each other: a caller that is cancelled leaves the others alone, and where a group fails although
     the database is there, each of its questions is asked again by itself. While the database is away all of them fail.
@@ -28,6 +31,7 @@ class Grouped(Generic[Q, A]):
         self._at_most = at_most
         self._waiting: list[tuple[Q, asyncio.Future[A]]] = []
         self._working: asyncio.Task[None] | None = None
+        self._several = False
 
     @property
     def idle(self) -> bool:
@@ -44,6 +48,9 @@ class Grouped(Generic[Q, A]):
     async def _work(self) -> None:
         try:
             while self._waiting:
+                if self._several and len(self._waiting) < self._at_most:
+                    await asyncio.sleep(GATHER_FOR)
+                self._several = len(self._waiting) > 1
                 group = self._waiting[: self._at_most]
                 del self._waiting[: self._at_most]
                 wanted = [(question, future) for question, future in group if not future.done()]
