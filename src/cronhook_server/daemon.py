@@ -21,7 +21,7 @@ from cronhook_server.composition import Backends, open_backends, open_sender, se
 from cronhook_server.logging_hooks import LoggingHooks
 from cronhook_server.logs import log_at_start
 from cronhook_server.metrics_page import CONTENT_TYPE, MetricsPage
-from cronhook_server.pages import LIVE, STARTING, Front, Page, Pages
+from cronhook_server.pages import LIVE, WAITING, Front, Page, Pages
 from cronhook_server.process import HttpServer, Signals, address_of, listen, spare_garbage_collector
 from cronhook_server.prometheus import PrometheusHooks
 from cronhook_server.settings import Settings
@@ -115,7 +115,7 @@ async def _run(name: str, listening: socket.socket, settings: Settings, begin: B
         stack.enter_context(closing(listening))
         secret_key = secret_key_of(settings)
         signals = stack.enter_context(Signals())
-        front = Front(Pages({"/livez": LIVE}, otherwise=STARTING))
+        front = Front(Pages(WAITING, otherwise="unavailable"))
         server = HttpServer(front, listening, drain_timeout=settings.drain_timeout)
         stack.push_async_callback(server.stop)
         server.start(signals.stop.set)

@@ -1,20 +1,25 @@
-"""The few pages of a process whose API is not there, or not yet: `/livez` and `/metrics`."""
+"""The few pages of a process whose API is not there, or not yet."""
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, MutableMapping
+from collections.abc import Awaitable, Callable, Mapping, MutableMapping
 from typing import Any
 
 from attrs import frozen
 
-from cronhook_server.request_scope import AsgiApp
+from cronhook_core.wire.converter import to_json
+from cronhook_core.wire.problem import RETRY_AFTER_SECONDS, problem
+from cronhook_core.wire.strict_json import render_json
+from cronhook_core.wire.v1 import Health, HealthCheck, HealthStatus
+from cronhook_server.request_scope import EVERY_ANSWER, AsgiApp, new_request_id
 
 _Scope = MutableMapping[str, Any]
 _Message = MutableMapping[str, Any]
 
 JSON = "application/json"
 PROBLEM = "application/problem+json"
-RETRY_AFTER_SECONDS = 1
+HTML = "text/html; charset=utf-8"
+MAX_INSTANCE_LENGTH = 512
 
 
 @frozen(kw_only=True)
@@ -24,35 +29,37 @@ class Page:
     content_type: str
     body: Callable[[], Awaitable[bytes]]
     status: int = 200
-    headers: tuple[tuple[bytes, bytes], ...] = ()
 
 
-async def _alive() -> bytes:
-    return b'{"status":"ok","checks":[]}'
+def page(body: bytes, content_type: str, status: int = 200) -> Page:
+    """A page that is always the same."""
+
+    async def same() -> bytes:
+        return body
+
+    return Page(content_type=content_type, body=same, status=status)
 
 
-async def _starting() -> bytes:
-    return b'{"type":"about:blank","title":"Service Unavailable","status":503,"detail":"The server is starting."}'
+def _health(status: HealthStatus, *checks: HealthCheck) -> bytes:
+    return render_json(to_json(Health(status=status, checks=checks)))
 
 
-async def _unknown() -> bytes:
-    return b'{"type":"about:blank","title":"Not Found","status":404,"detail":"There is no such page."}'
-
-
-LIVE = Page(content_type=JSON, body=_alive)
-UNKNOWN = Page(content_type=PROBLEM, body=_unknown, status=404)
-STARTING = Page(
-    content_type=PROBLEM,
-    body=_starting,
-    status=503,
-    headers=((b"retry-after", str(RETRY_AFTER_SECONDS).encode()),),
+_WITHOUT_DATABASE = _health(
+    HealthStatus.FAILING, HealthCheck(name="database", status=HealthStatus.FAILING, latency_ms=0.0)
 )
+LIVE = page(_health(HealthStatus.OK), JSON)
+WAITING = {
+    "/livez": LIVE,
+    "/health": page(_WITHOUT_DATABASE, JSON, status=500),
+    "/readyz": page(_WITHOUT_DATABASE, JSON, status=503),
+}
+"""What is told while a process waits for its database."""
 
 
 class Pages:
-    """An ASGI application of pages by path; any other path is answered with ``otherwise``."""
+    """An ASGI application of pages by path; any other path is answered with the problem of ``otherwise``, a code."""
 
-    def __init__(self, pages: dict[str, Page], *, otherwise: Page = UNKNOWN) -> None:
+    def __init__(self, pages: Mapping[str, Page], *, otherwise: str = "not_found") -> None:
         self._pages = pages
         self._otherwise = otherwise
 
@@ -62,16 +69,24 @@ class Pages:
         receive: Callable[[], Awaitable[_Message]],
         send: Callable[[_Message], Awaitable[None]],
     ) -> None:
-        page = self._pages.get(scope["path"], self._otherwise)
-        body = await page.body()
+        request_id = new_request_id()
+        found = self._pages.get(scope["path"]) or self._refusal(scope["path"], request_id)
+        body = await found.body()
         headers = [
-            (b"content-type", page.content_type.encode()),
+            (b"content-type", found.content_type.encode()),
             (b"content-length", str(len(body)).encode()),
-            (b"cache-control", b"no-store"),
-            *page.headers,
+            (b"x-request-id", request_id.encode()),
+            *EVERY_ANSWER,
         ]
-        await send({"type": "http.response.start", "status": page.status, "headers": headers})
+        if found.status == 503 and found.content_type == PROBLEM:
+            headers.append((b"retry-after", str(RETRY_AFTER_SECONDS[self._otherwise]).encode()))
+        await send({"type": "http.response.start", "status": found.status, "headers": headers})
         await send({"type": "http.response.body", "body": b"" if scope["method"] == "HEAD" else body})
+
+    def _refusal(self, path: str, request_id: str) -> Page:
+        instance = path[:MAX_INSTANCE_LENGTH]
+        told = problem(self._otherwise, f"There is nothing at {instance}.", instance=instance, request_id=request_id)
+        return page(render_json(to_json(told)), PROBLEM, told.status)
 
 
 class Front:

@@ -14,10 +14,9 @@ from cronhook_core.errors import CronhookError, RateLimited
 from cronhook_core.wire.converter import to_json
 from cronhook_core.wire.problem import RETRY_AFTER_SECONDS, Problem, problem, problem_of
 from cronhook_core.wire.strict_json import render_json
+from cronhook_server.pages import MAX_INSTANCE_LENGTH, PROBLEM
 from cronhook_server.request_scope import request_id_of
 
-MEDIA_TYPE = "application/problem+json"
-MAX_INSTANCE_LENGTH = 512
 _log = structlog.get_logger("cronhook.api")
 
 _BY_STATUS = {404: "not_found", 405: "method_not_allowed", 413: "payload_too_large", 415: "unsupported_media_type"}
@@ -53,7 +52,7 @@ def respond_with_problem(told: Problem, headers: dict[str, str] | None = None) -
     return Response(
         render_json(to_json(told)),
         status_code=told.status,
-        media_type=MEDIA_TYPE,
+        media_type=PROBLEM,
         headers=_headers_of(told) | (headers or {}),
     )
 

@@ -23,10 +23,14 @@ REQUEST_ID = "cronhook_request_id"
 CALLER = "cronhook_caller"
 MAX_LOGGED_PATH = 200
 _QUIET_ROUTES = frozenset({"/livez", "/readyz", "/health", "/metrics"})
-_EVERY_ANSWER = ((b"x-content-type-options", b"nosniff"), (b"cache-control", b"no-store"))
+EVERY_ANSWER = ((b"x-content-type-options", b"nosniff"), (b"cache-control", b"no-store"))
 
 
 _LAST_OF_ITS_CONNECTION = ((b"connection", b"close"),)
+
+
+def new_request_id() -> str:
+    return f"req_{secrets.token_hex(12)}"
 
 
 def request_id_of(scope: Mapping[str, object]) -> str:
@@ -57,7 +61,7 @@ class RequestScope:
             if message["type"] == "http.response.start":
                 status = message["status"]
                 own = (b"x-request-id", request_id.encode())
-                message["headers"] = [*message.get("headers", ()), own, *_EVERY_ANSWER, *last]
+                message["headers"] = [*message.get("headers", ()), own, *EVERY_ANSWER, *last]
             await send(message)
 
         bound = structlog.contextvars.bind_contextvars(request_id=request_id)

@@ -9,6 +9,7 @@ import psutil
 import pytest
 
 from tests.faults.installation import Installation, metrics
+from tests.faults.processes import CronhookProcess
 from tests.services import PostgresServer, ValkeyServer, wait_until
 
 SOON = 8.0
@@ -68,6 +69,27 @@ def test_the_database_is_away(installation: Installation, own_postgres: Postgres
     for inside in ("127.0.0.1", str(own_postgres.port), "psycopg"):
         assert inside not in health.text + ready.text + refused.text
     own_postgres.start()
+    assert_well(installation)
+
+
+def test_the_api_starts_while_the_database_is_away(installation: Installation, own_postgres: PostgresServer) -> None:
+    """It waits, and says in its own words that it does."""
+    own_postgres.stop()
+    api = CronhookProcess("api", settings=installation.settings).start()
+    installation.processes.append(api)
+    api.wait_for_line('"dependency_away"')
+    health, ready, live = [asked(installation, path) for path in ("/health", "/readyz", "/livez")]
+    assert (health.status_code, states(health)) == (500, {"database": "failing"})
+    assert (ready.status_code, ready.json()["status"]) == (503, "failing")
+    assert (live.status_code, live.json()["status"]) == (200, "ok")
+    refused = asked(installation, "/v1/jobs?limit=1")
+    problem = refused.json()
+    assert (refused.status_code, problem["code"], problem["instance"]) == (503, "unavailable", "/v1/jobs")
+    assert int(refused.headers["retry-after"]) >= 1
+    assert problem["request_id"] == refused.headers["x-request-id"]
+    assert all(answer.headers["x-request-id"] for answer in (health, ready, live))
+    own_postgres.start()
+    installation.make_key()
     assert_well(installation)
 
 

@@ -13,7 +13,7 @@ from cronhook_server.openapi.bounds import Schema
 from cronhook_server.openapi.examples import REQUEST_ID, example_of
 from cronhook_server.openapi.operations import OPERATIONS, Operation
 from cronhook_server.openapi.schemas import reference
-from cronhook_server.problems import MEDIA_TYPE
+from cronhook_server.pages import PROBLEM
 
 _EVERYWHERE = ("method_not_allowed", "internal")
 _WITH_KEY = ("invalid_request", "unauthenticated", "forbidden", "rate_limited", "unavailable")
@@ -76,7 +76,7 @@ def _problem(codes: list[str], operation: Operation) -> Schema:
         "description": "; ".join(f"`{code}`: {KINDS[code].title}" for code in codes),
         "headers": _headers("x-request-id", *([also] if also else [])),
         "content": {
-            MEDIA_TYPE: {
+            PROBLEM: {
                 "schema": reference(v1.Problem),
                 "examples": {code: {"value": _example(code, operation.path)} for code in codes},
             }

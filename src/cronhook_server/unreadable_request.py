@@ -1,0 +1,34 @@
+"""What is no HTTP is answered as everything else is: as a problem, under an id."""
+
+from __future__ import annotations
+
+from uvicorn.protocols.http.auto import AutoHTTPProtocol
+
+from cronhook_core.wire.converter import to_json
+from cronhook_core.wire.problem import problem
+from cronhook_core.wire.strict_json import render_json
+from cronhook_server.pages import PROBLEM
+from cronhook_server.request_scope import EVERY_ANSWER, new_request_id
+
+_DETAIL = "This is not a request of HTTP/1.1."
+
+
+class UnreadableRequestProtocol(AutoHTTPProtocol):  # type: ignore[misc, valid-type]  # uvicorn chooses it when imported
+    def send_400_response(self, msg: str) -> None:
+        """The last answer of a connection; none in the middle of another one. ``msg`` is uvicorn's, and not told."""
+        if self.cycle is None or self.cycle.response_complete or not self.cycle.response_started:
+            self.transport.write(_refusal())
+        self.transport.close()
+
+
+def _refusal() -> bytes:
+    request_id = new_request_id()
+    body = render_json(to_json(problem("invalid_request", _DETAIL, instance="", request_id=request_id)))
+    headers = [
+        (b"content-type", PROBLEM.encode()),
+        (b"content-length", str(len(body)).encode()),
+        (b"x-request-id", request_id.encode()),
+        *EVERY_ANSWER,
+        (b"connection", b"close"),
+    ]
+    return b"\r\n".join([b"HTTP/1.1 400 Bad Request", *(b": ".join(header) for header in headers), b"", body])
