@@ -56,6 +56,32 @@ JSON_VALUE: Schema = {
 }
 """Any JSON (RFC 8259) that other programs read as we do."""
 
+
+def _closed(**properties: Schema) -> Schema:
+    return {
+        "type": "object",
+        "properties": properties,
+        "required": list(properties),
+        "additionalProperties": False,
+    }
+
+
+_NAMED: Schema = {"type": "object", "additionalProperties": {"type": "object"}}
+DOCUMENT = _closed(
+    openapi={"type": "string", "pattern": r"^3\.1\.[0-9]+$"},
+    info=_closed(
+        title={"type": "string"},
+        version={"type": "string"},
+        summary={"type": "string"},
+        license=_closed(name={"type": "string"}, identifier={"type": "string"}),
+    ),
+    servers={"type": "array", "items": _closed(url={"type": "string"})},
+    tags={"type": "array", "items": _closed(name={"type": "string"}, description={"type": "string"})},
+    paths=_NAMED,
+    components=_closed(schemas=_NAMED, headers=_NAMED, securitySchemes=_NAMED),
+)
+"""As much of OpenAPI as the document itself uses."""
+
 # Texts with a format of ours have their greatest length in words: keywords for it would say nothing more to a program.
 CRON: Schema = {
     "format": "cron",

@@ -11,9 +11,16 @@ import attrs
 
 from cronhook_core.wire import v1
 from cronhook_server.auth import HEADER
-from cronhook_server.openapi.bounds import JSON_VALUE, Schema, id_of
+from cronhook_server.openapi.bounds import DOCUMENT, JSON_VALUE, Schema, id_of
 from cronhook_server.openapi.examples import BODIES
-from cronhook_server.openapi.operations import EXAMPLE_IDS, IDEMPOTENCY_KEY, NOTHING, OPERATIONS, Operation
+from cronhook_server.openapi.operations import (
+    EXAMPLE_IDS,
+    IDEMPOTENCY_KEY,
+    NOTHING,
+    OPERATIONS,
+    Document,
+    Operation,
+)
 from cronhook_server.openapi.responses import HEADERS, responses_of
 from cronhook_server.openapi.schemas import partial, reference_to, schemas_of
 
@@ -24,6 +31,7 @@ _TAGS = {
     "keys": "Who may call this API.",
     "workspace": "Limits, usage, and the secret that signs webhooks.",
     "probes": "For operators; they need no key.",
+    "documents": "What the API says of itself; they need no key.",
 }
 _PREFIXES = {"job_id": "job", "execution_id": "exe", "key_id": "key"}
 
@@ -58,6 +66,7 @@ def _schemas() -> dict[str, Schema]:
     schemas = schemas_of(*read, *written, v1.Problem)
     schemas["JobPatch"] = partial(schemas["JobWrite"], "JobPatch")
     schemas["JsonValue"] = JSON_VALUE
+    schemas[Document.__name__] = DOCUMENT
     schemas[NOTHING] = {"type": "object", "properties": {}, "additionalProperties": False}
     return dict(sorted(schemas.items()))
 

@@ -12,7 +12,7 @@ from cronhook_core.domain.schedule_warnings import WarningCode
 from cronhook_core.domain.webhook import Outcome
 from cronhook_core.wire import v1
 from cronhook_core.wire.converter import to_json
-from cronhook_server.openapi.operations import EXAMPLE_IDS
+from cronhook_server.openapi.operations import EXAMPLE_IDS, Document, Operation
 
 REQUEST_ID = "req_0123456789abcdef01234567"
 _DAY = datetime(2026, 11, 23, 9, tzinfo=UTC)
@@ -127,15 +127,33 @@ _MODELS: tuple[object, ...] = (
     v1.WorkspaceRead(id=EXAMPLE_IDS["wsp"], name="default", limits=v1.Limits(max_jobs=100), usage=v1.Usage(jobs=3)),
     v1.SigningSecretRead(secret="whsec_c2hvd24gaGVyZQ==", version=1, previous_expires_at=None),  # noqa: S106
 )
-_BY_MODEL = {type(example): example for example in _MODELS}
+_BY_MODEL: dict[Any, object] = {type(example): example for example in _MODELS}
 
 
-def example_of(model: type[Any], status: int) -> Any:
-    """What an answer of this status with this model looks like."""
+_PAGE = '<!doctype html><html lang="en"><title>cronhook</title></html>'
+_TEXTS = {"text/plain": "cronhook_jobs_scheduled_total 1.0\n", "text/html": _PAGE}
+_DOCUMENT = {
+    "openapi": "3.1.0",
+    "info": {
+        "title": "cronhook",
+        "version": "1.0.0",
+        "summary": "Scheduled webhooks that you own.",
+        "license": {"name": "MIT", "identifier": "MIT"},
+    },
+    "servers": [{"url": "/"}],
+    "tags": [],
+    "paths": {},
+    "components": {"schemas": {}, "headers": {}, "securitySchemes": {}},
+}
+
+
+def example_of(operation: Operation, status: int) -> Any:
+    """What an answer of this status looks like."""
+    model = operation.model
     if model is v1.Health:
         word = v1.HealthStatus.OK if status == 200 else v1.HealthStatus.FAILING
         check = v1.HealthCheck(name="database", status=word, latency_ms=0.7)
         return to_json(v1.Health(status=word, checks=(check,)))
     if model is str:
-        return "cronhook_jobs_scheduled_total 1.0\n"
-    return to_json(_BY_MODEL[model])
+        return _TEXTS[operation.content_type]
+    return _DOCUMENT if model is Document else to_json(_BY_MODEL[model])

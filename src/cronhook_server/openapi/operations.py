@@ -45,8 +45,17 @@ class Operation:
 
     @property
     def tag(self) -> str:
-        return self.path.split("/")[2] if self.scope else "probes"
+        if self.scope:
+            return self.path.split("/")[2]
+        return "documents" if self.path in DOCUMENTS else "probes"
 
+
+class Document:
+    """The answer that is this description itself."""
+
+
+DOCUMENTS = ("/openapi.json", "/docs", "/docs/errors")
+"""Where the API describes itself."""
 
 NOTHING = "Nothing"
 """The schema of the body of an action: none, or an object without fields."""
@@ -76,6 +85,8 @@ _OFFSET = ("offset", {"type": "integer", "minimum": 0, "maximum": MAX_OFFSET, "d
 _BODY = ("request_timeout", "payload_too_large", "unsupported_media_type")
 _SCHEDULE = ("invalid_cron", "invalid_timezone", "invalid_run_at")
 _DEFINITION = (*_SCHEDULE, "invalid_callback_url", "invalid_headers", "quota_exceeded", *_BODY)
+_STARTING = ("unavailable",)
+"""Of what needs no database itself, but is not there before the server has found it."""
 _REPEATED = ("idempotency_in_progress", "idempotency_mismatch")
 _JOB, _EXECUTION, _KEY = "/v1/jobs/{job_id}", "/v1/executions/{execution_id}", "/v1/keys/{key_id}"
 _SECRET = "/v1/workspace/signing-secret"  # noqa: S105 - a path
@@ -101,6 +112,19 @@ def _act(name: str, path: str, summary: str, model: type[Any], *, status: int = 
         makes="execution_id" if status == 202 else None,
         location=status == 202,
         codes=("not_found", "conflict", *_REPEATED, *_BODY),
+    )
+
+
+def _page(name: str, path: str, summary: str) -> Operation:
+    return Operation(
+        name=name,
+        method="get",
+        path=path,
+        summary=summary,
+        scope=None,
+        model=str,
+        content_type="text/html",
+        codes=_STARTING,
     )
 
 
@@ -239,7 +263,19 @@ OPERATIONS: tuple[Operation, ...] = (
         scope=None,
         model=str,
         content_type="text/plain",
+        codes=_STARTING,
     ),
+    Operation(
+        name="openapi",
+        method="get",
+        path="/openapi.json",
+        summary="This document",
+        scope=None,
+        model=Document,
+        codes=_STARTING,
+    ),
+    _page("docs", "/docs", "This document, for people"),
+    _page("errors", "/docs/errors", "What each code of an error means"),
 )
 
 IDEMPOTENCY_KEY: Schema = {

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 from typing import Any
 
-import attrs
-
 from cronhook_core.wire import v1
 from cronhook_core.wire.converter import to_json
 from cronhook_core.wire.problem import KINDS, RETRY_AFTER_SECONDS, problem
@@ -37,6 +35,20 @@ HEADERS: dict[str, Schema] = {
     "allow": {"description": "The methods of this path.", "required": True, "schema": {"type": "string"}},
     "www-authenticate": {"description": "What is asked for.", "required": True, "schema": {"type": "string"}},
 }
+_OF_MODEL: dict[type[Any], str] = {
+    v1.JobRead: "The job.",
+    v1.JobPage: "A page of jobs.",
+    v1.ExecutionRead: "The execution.",
+    v1.ExecutionDetail: "The execution with its attempts.",
+    v1.ExecutionPage: "A page of executions.",
+    v1.LogPage: "A page of attempts.",
+    v1.PreviewRead: "The next instants, and what is to be known of them.",
+    v1.KeyMade: "The new key, whose text is shown this once.",
+    v1.KeyList: "All keys, those that have ended among them.",
+    v1.WorkspaceRead: "The workspace, its limits beside its usage.",
+    v1.SigningSecretRead: "The secret that signs webhooks.",
+    v1.Health: "All is well.",
+}
 _OF_STATUS = {401: "www-authenticate", 405: "allow"}
 
 
@@ -49,15 +61,23 @@ def responses_of(operation: Operation) -> dict[str, Any]:
 
 
 def _answer(operation: Operation, status: int) -> Schema:
-    described: Schema = {"description": operation.summary, "headers": _headers("x-request-id")}
+    described: Schema = {"description": _told(operation, status), "headers": _headers("x-request-id")}
     if operation.location:
         described["headers"] |= _headers("location")
     if operation.model is None:
         return described
-    schema = reference(operation.model) if attrs.has(operation.model) else {"type": "string"}
-    content = {"schema": schema, "example": example_of(operation.model, status)}
+    schema = {"type": "string"} if operation.model is str else reference(operation.model)
+    content = {"schema": schema, "example": example_of(operation, status)}
     described["content"] = {operation.content_type: content}
     return described | ({"links": _links(operation.makes)} if operation.makes else {})
+
+
+def _told(operation: Operation, status: int) -> str:
+    if operation.model is None:
+        return "Done; there is no body."
+    if operation.model is v1.Health and status != 200:
+        return "A dependency does not answer."
+    return _OF_MODEL.get(operation.model, f"{operation.summary}.")
 
 
 def _links(made: str) -> dict[str, Schema]:

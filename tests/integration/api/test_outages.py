@@ -26,7 +26,8 @@ from tests.services import PostgresServer
 NO_ANSWER_SECONDS = 40.0
 """Far above the server's own time limits, and what a loaded machine adds to them: beyond it a request hangs."""
 BACK_SECONDS = 30.0
-WITHOUT_DATABASE = {"/livez": 200, "/metrics": 200, "/health": 500, "/readyz": 503}
+DOCUMENTS = {"/openapi.json": 200, "/docs": 200, "/docs/errors": 200}
+WITHOUT_DATABASE = {"/livez": 200, "/metrics": 200, "/health": 500, "/readyz": 503, **DOCUMENTS}
 
 
 @asynccontextmanager
