@@ -14,6 +14,7 @@ from litestar import Litestar
 from cronhook_core.wire.problem import KINDS
 from cronhook_server.composition import Backends
 from cronhook_server.openapi.document import document
+from cronhook_server.openapi.page import docs_page, errors_page
 from tests.integration.api.conftest import Api, job_body, memory_backends
 
 
@@ -130,6 +131,30 @@ async def test_the_pages_ask_nobody_else(api: Api) -> None:
             assert all(target.startswith(("/", "#")) for target in links.targets), links.targets
             assert links.tags.isdisjoint({"script", "img", "iframe", "object", "embed", "form", "base"})
             assert not re.search(r"@import|url\(", page.text)
+
+
+def test_the_page_shows_every_operation_with_its_parameters_and_fields() -> None:
+    page, told = docs_page().decode(), document()
+    assert "`" not in page
+    schemas = told["components"]["schemas"]
+    for path, methods in told["paths"].items():
+        for operation in methods.values():
+            _, _, behind = page.partition(f'<article id="{operation["operationId"]}">')
+            article = behind.partition("</article>")[0]
+            body = operation.get("requestBody", {}).get("content", {}).get("application/json", {}).get("schema", {})
+            fields = schemas[body["$ref"].rpartition("/")[2]]["properties"] if body else {}
+            names = [path, *fields, *(parameter["name"] for parameter in operation["parameters"])]
+            assert [name for name in names if f"<code>{name}</code>" not in article] == []
+            assert [status for status in operation["responses"] if f"<td>{status}<td>" not in article] == []
+
+
+def test_links_within_the_pages_lead_somewhere() -> None:
+    pages = {"/docs": docs_page().decode(), "/docs/errors": errors_page().decode()}
+    for here, page in pages.items():
+        for target in _Links(page).targets:
+            path, _, anchor = target.partition("#")
+            assert (path or here) in {*pages, "/openapi.json"}, target
+            assert not anchor or f'id="{anchor}"' in pages[path or here], target
 
 
 async def test_every_code_has_its_place(api: Api) -> None:
