@@ -80,7 +80,7 @@ async def read_action(request: ApiRequest, answer: Callable[[Any], StoredAnswer]
 def grace_of(seconds: float) -> timedelta:
     """How long what is replaced stays valid."""
     if not 0 <= seconds <= MAX_GRACE.total_seconds():
-        raise InvalidRequest(f"is between 0 and {MAX_GRACE.total_seconds():.0f}", pointer="/grace_seconds")
+        raise InvalidRequest(f"must be between 0 and {MAX_GRACE.total_seconds():.0f}", pointer="/grace_seconds")
     return timedelta(seconds=seconds)
 
 
@@ -103,10 +103,15 @@ def idempotency_of(request: ApiRequest, body: bytes, answer: Callable[[Any], Sto
 
     return IdempotentRequest(
         key=keys[0],
-        path=request.url.path,
+        path=_canonical(request.scope["path"]),
         fingerprint=hmac.digest(request.services.fingerprint_key, body, "sha256"),
         answer=render,
     )
+
+
+def _canonical(path: str) -> str:
+    """One spelling for what the router takes for one path."""
+    return "/" + "/".join(part for part in path.split("/") if part)
 
 
 class Query:

@@ -57,6 +57,13 @@ async def test_a_repeat_waits_for_the_first_answer(api: Api, held: tuple[asyncio
     assert len((await api.http.get("/v1/jobs")).json()["data"]) == 1
 
 
+async def test_a_path_may_be_written_in_several_ways(api: Api) -> None:
+    first = await api.http.post("/v1/jobs", json=job_body(), headers=KEY)
+    for path in ("/v1/jobs/", "/v1//jobs", "/v1/%6aobs"):
+        repeated = await api.http.post(path, json=job_body(), headers=KEY)
+        assert (repeated.status_code, repeated.content) == (201, first.content), path
+
+
 class TestTurns:
     KEY = ("wsp", "/v1/jobs", "k")
 
