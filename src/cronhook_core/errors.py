@@ -20,6 +20,7 @@
     ├── Forbidden
     ├── Unavailable                   a dependency is away; nothing was lost, try again
     │   ├── StoreUnavailable
+    │   │   ├── StoreBusy             another transaction holds what this one needs
     │   │   └── NotAdmitted           the database knows no such role, password or database
     │   ├── QueueUnavailable
     │   ├── LockUnavailable
@@ -172,6 +173,10 @@ class Unavailable(CronhookError):
 
 class StoreUnavailable(Unavailable):
     pass
+
+
+class StoreBusy(StoreUnavailable):
+    """Another transaction held what this one needs for longer than is waited for. Nothing was done."""
 
 
 class NotAdmitted(StoreUnavailable):

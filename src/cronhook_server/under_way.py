@@ -16,6 +16,23 @@ Key = tuple[str, str, str]
 """Workspace, path and idempotency key."""
 
 
+_NO_ANSWER_YET = "the first request with this idempotency key has no answer yet"
+
+
+class Patience:
+    """For how long a request goes on trying to have its turn."""
+
+    def __init__(self) -> None:
+        self._began = self._tried_at = asyncio.get_running_loop().time()
+
+    def try_again(self) -> None:
+        """`IdempotencyInProgress` when a try that takes as long as the last one would end too late."""
+        now = asyncio.get_running_loop().time()
+        took, self._tried_at = now - self._tried_at, now
+        if now + took > self._began + WAIT_SECONDS:
+            raise IdempotencyInProgress(_NO_ANSWER_YET)
+
+
 @define
 class _Turn:
     lock: asyncio.Lock = field(factory=asyncio.Lock)
@@ -23,7 +40,10 @@ class _Turn:
 
 
 class UnderWay:
-    """Lets equal requests act one after the other. Those of other processes meet in the database, at its locks."""
+    """Lets equal requests act one after the other. Those of other processes meet in the database, at its locks.
+
+    There a request that acts looks like any other that holds what it needs: see `Patience`.
+    """
 
     def __init__(self) -> None:
         self._turns: dict[Key, _Turn] = {}
@@ -50,4 +70,4 @@ async def _acquire(lock: asyncio.Lock) -> None:
         async with asyncio.timeout(WAIT_SECONDS):
             await lock.acquire()
     except TimeoutError:
-        raise IdempotencyInProgress("the first request with this idempotency key has no answer yet") from None
+        raise IdempotencyInProgress(_NO_ANSWER_YET) from None

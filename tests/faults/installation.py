@@ -90,6 +90,10 @@ class Installation:
                 ((_KEY[table],),) = self.rows(f"SELECT row_to_json({table}) FROM {table}")
         self._client.headers["x-api-key"] = _KEY["key"]
 
+    @property
+    def key(self) -> str:
+        return str(_KEY["key"])
+
     def request(self, method: str, path: str, body: object = None) -> httpx.Response:
         """`httpx.HTTPError` while the API is away."""
         return self._client.request(method, path, json=body)

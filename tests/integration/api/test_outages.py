@@ -15,6 +15,7 @@ import pytest
 from cronhook_core.backends.sql.migrations import upgrade
 from cronhook_core.domain.api_key import Scope
 from cronhook_core.ports.engine_hooks import NoHooks
+from cronhook_server import under_way
 from cronhook_server.app import create_app
 from cronhook_server.assembly import Assembly
 from cronhook_server.composition import open_backends
@@ -138,6 +139,7 @@ async def test_postgres_accepts_and_never_answers() -> None:
 async def test_sqlite_held_by_another_writer(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """A file never goes away as a server does; what takes its place is a writer that does not end."""
     monkeypatch.setattr("cronhook_core.backends.sql.engines.BUSY_TIMEOUT_SECONDS", 0.3)
+    monkeypatch.setattr(under_way, "WAIT_SECONDS", 0.3)
     path = tmp_path / "cronhook.db"
     async with serving(Settings(database_url=f"sqlite:///{path}")) as http:
         job = (await http.post("/v1/jobs", json=job_body())).json()
@@ -147,6 +149,8 @@ async def test_sqlite_held_by_another_writer(tmp_path: Path, monkeypatch: pytest
                 check_unavailable(await http.post("/v1/jobs", json=job_body()))
                 check_unavailable(await http.post(f"/v1/jobs/{job['id']}/pause"))
                 check_unavailable(await http.post("/v1/keys", json={"name": "a", "scopes": ["read"]}))
+                maybe_repeated = await http.post("/v1/jobs", json=job_body(), headers={"idempotency-key": "k"})
+                assert (maybe_repeated.status_code, maybe_repeated.json()["code"]) == (409, "idempotency_in_progress")
                 assert (await http.get(f"/v1/jobs/{job['id']}")).json() == json.loads(json.dumps(job))
             other.execute("ROLLBACK")
         assert (await http.post("/v1/jobs", json=job_body())).status_code == 201

@@ -9,13 +9,14 @@ from attrs import frozen
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
 
-from cronhook_core.errors import CronhookError, NotAdmitted, StoreUnavailable, Unavailable
+from cronhook_core.errors import CronhookError, NotAdmitted, StoreBusy, StoreUnavailable, Unavailable
 
 DRIVER_ERRORS = (psycopg.Error, DBAPIError, PoolTimeout, TimeoutError, OSError)
 
 _CONFLICTS = frozenset({"40001", "40P01"})
 """Serialization failure and deadlock: the server undid everything."""
-_SLOW = frozenset({"55P03", "57014"})
+_LOCKED = "55P03"
+_SLOW = frozenset({_LOCKED, "57014"})
 """A lock or a statement took too long; the session is as good as before."""
 _AWAY_CLASSES = frozenset({"08", "28", "3D", "53", "57", "58"})
 """Connection, authorization, catalogue, resources, operator intervention, system: nothing that a statement does."""
@@ -30,18 +31,24 @@ _NOT_ADMITTED = re.compile(
 
 @frozen(kw_only=True)
 class Failure:
-    """``undone``: it is certain that nothing was changed. ``connection_lost``: another connection may do better."""
+    """``undone``: it is certain that nothing was changed. ``connection_lost``: another connection may do better.
+
+    ``locked``: somebody else holds a lock that was waited for.
+    """
 
     cause: BaseException
     away: bool
     undone: bool = False
     connection_lost: bool = False
+    locked: bool = False
 
     def as_error(self, unavailable: type[Unavailable]) -> CronhookError:
         """What leaves the backend instead."""
         if self.away:
             if unavailable is StoreUnavailable and _NOT_ADMITTED.search(str(self.cause)):
                 return NotAdmitted(f"Postgres does not let cronhook in: {_told(self.cause)}")
+            if unavailable is StoreUnavailable and self.locked:
+                return StoreBusy(f"Postgres cannot be used now: {_told(self.cause)}")
             return unavailable(f"Postgres cannot be used now: {_told(self.cause)}")
         return CronhookError(f"Postgres refused a statement: {_told(self.cause)}")
 
@@ -57,7 +64,7 @@ def judged(error: BaseException) -> Failure:
     if state in _CONFLICTS:
         return Failure(cause=cause, away=True, undone=True)
     if state in _SLOW:
-        return Failure(cause=cause, away=True)
+        return Failure(cause=cause, away=True, locked=state == _LOCKED)
     away = state in _AWAY or state[:2] in _AWAY_CLASSES
     return Failure(cause=cause, away=away, connection_lost=away)
 

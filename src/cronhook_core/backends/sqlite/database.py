@@ -16,7 +16,7 @@ from cronhook_core.backends.sql.engines import sqlite_engine
 from cronhook_core.backends.sql.migrations import check_schema, upgrade_within
 from cronhook_core.backends.sql.urls import sqlite_path
 from cronhook_core.backends.sqlite.backup import copy_to
-from cronhook_core.errors import SchemaMismatch, StoreUnavailable
+from cronhook_core.errors import SchemaMismatch, StoreBusy, StoreUnavailable
 
 READERS = 3
 _AWAY = frozenset(
@@ -117,15 +117,22 @@ def _translated(work: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
     try:
         return work(*args, **kwargs)
     except DBAPIError as error:
-        if not _is_away(error.orig):
+        away = _away(error.orig)
+        if away is None:
             raise
-        raise StoreUnavailable(f"the SQLite file cannot be used now: {error.orig}") from error
+        raise away from error
     except sqlite3.Error as error:
-        if not _is_away(error):
+        away = _away(error)
+        if away is None:
             raise
-        raise StoreUnavailable(f"the SQLite file cannot be used now: {error}") from error
+        raise away from error
 
 
-def _is_away(error: BaseException | None) -> bool:
+def _away(error: BaseException | None) -> StoreUnavailable | None:
+    """What is raised instead of an error that says something of the file; None for any other."""
     code = getattr(error, "sqlite_errorcode", None)
-    return isinstance(code, int) and code & 0xFF in _AWAY
+    primary = code & 0xFF if isinstance(code, int) else None
+    if primary not in _AWAY:
+        return None
+    kind = StoreBusy if primary in (sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED) else StoreUnavailable
+    return kind(f"the SQLite file cannot be used now: {error}")
