@@ -23,6 +23,9 @@ class AccountStore(Protocol):
     async def find_workspace(self, name: str) -> Workspace | None:
         """The workspace that has exactly this name; None when there is none."""
 
+    async def set_max_jobs(self, workspace_id: str, max_jobs: int | None) -> Workspace | None:
+        """Give a workspace a limit of its own, or the server's (None); jobs beyond it stay. None: no such workspace."""
+
     async def remember_key_id(self, key_id: str, *, anew: bool = False) -> str:
         """Store which secret the keys follow from, unless one is stored already; what is stored now.
 

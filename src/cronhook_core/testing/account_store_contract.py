@@ -58,6 +58,16 @@ class Workspaces:
         assert await accounts.ensure_workspace(first) == first
         assert await accounts.get_workspace(second.id) is None
 
+    async def test_a_limit_is_set_and_taken_back(self, accounts: AccountStore, open_accounts: OpenAccounts) -> None:
+        workspace = await accounts.ensure_workspace(make_workspace(max_jobs=3))
+        other = await accounts.ensure_workspace(make_workspace())
+        for limit in (5, 0, None, 10**9):
+            limited = evolve(workspace, max_jobs=limit)
+            assert await accounts.set_max_jobs(workspace.id, limit) == limited
+            assert await (await open_accounts()).get_workspace(workspace.id) == limited
+        assert await accounts.get_workspace(other.id) == other
+        assert await accounts.set_max_jobs(make_id("wsp"), 1) is None
+
     async def test_names_are_taken_literally(self, accounts: AccountStore) -> None:
         names = ("default", "Default", "default ", "%", "_", "d%")
         made = [await accounts.ensure_workspace(make_workspace(name=name)) for name in names]

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+import os
+from random import SystemRandom
+from typing import TYPE_CHECKING, Any
 
 import rich_click as click
 
@@ -23,6 +25,7 @@ def command() -> None:
     \b
     Examples:
       cronhook workspace show
+      cronhook workspace limit NAME --max-jobs 500
       cronhook workspace rotate-secret --grace 2h
     """
 
@@ -65,3 +68,44 @@ def rotate_secret(client: Cronhook, grace: float | None, output: OutputFormat) -
       cronhook workspace rotate-secret --grace 2h
     """
     print_one(to_json(client.workspace.rotate_signing_secret(grace_seconds=grace)), output)
+
+
+@command.command("limit")
+@click.argument("name")
+@click.option("--max-jobs", type=click.IntRange(0, 10**9), help="How many jobs it may have; those beyond it stay.")
+@click.option("--default", is_flag=True, help="What CRONHOOK_MAX_JOBS_PER_WORKSPACE says, as for any other.")
+@output_option()
+def limit(name: str, max_jobs: int | None, default: bool, output: OutputFormat) -> None:
+    """Give a workspace a limit of its own, straight in the database that CRONHOOK_DATABASE_URL names.
+
+    It holds at once, also for running servers.
+
+    \b
+    Examples:
+      cronhook workspace limit default --max-jobs 500
+      cronhook workspace limit default --default
+    """
+    if default == (max_jobs is not None):
+        raise click.UsageError("give either --max-jobs or --default")
+    from cronhook_server.process import run
+
+    print_one(run(_limited(name, max_jobs)), output)
+
+
+async def _limited(name: str, max_jobs: int | None) -> dict[str, Any]:
+    from cronhook_core.errors import NotFound
+    from cronhook_core.wire.account import WorkspaceRead
+    from cronhook_server.composition import open_backends, secret_key_of
+    from cronhook_server.settings import Settings
+
+    settings = Settings.read(os.environ)
+    async with open_backends(settings, SystemRandom(), secret_key=secret_key_of(settings)) as backends:
+        found = await backends.accounts.find_workspace(name)
+        limited = found and await backends.accounts.set_max_jobs(found.id, max_jobs)
+        if limited is None:
+            raise NotFound("workspace", name[:64])
+        jobs = await backends.store.count_jobs(limited.id)
+    shown: dict[str, Any] = to_json(
+        WorkspaceRead.of(limited, default_max_jobs=settings.max_jobs_per_workspace, jobs=jobs)
+    )
+    return shown

@@ -50,6 +50,11 @@ class RunningServer:
         self._loop.call_soon_threadsafe(self._stopping.set)
         self._thread.join()
 
+    @property
+    def environment(self) -> dict[str, str]:
+        """The settings of commands that work beside this server in its database."""
+        return {"CRONHOOK_DATABASE_URL": self._settings.database_url, "CRONHOOK_SECRET_KEY": self._secret_key}
+
     def new_key(self, workspace: str, *scopes: Scope) -> str:
         """The text of a key of this workspace, which is made if it is missing; without scopes it has all."""
 

@@ -28,6 +28,12 @@ class MemoryAccountStore:
     async def find_workspace(self, name: str) -> Workspace | None:
         return next((stored for stored in self._db.workspaces.values() if stored.name == name), None)
 
+    async def set_max_jobs(self, workspace_id: str, max_jobs: int | None) -> Workspace | None:
+        stored = self._db.workspaces.get(workspace_id)
+        if stored is not None:
+            self._db.workspaces[workspace_id] = stored = evolve(stored, max_jobs=max_jobs)
+        return stored
+
     async def remember_key_id(self, key_id: str, *, anew: bool = False) -> str:
         if self._db.key_id is None or anew:
             self._db.key_id = key_id

@@ -24,6 +24,9 @@ class SqlAccountStore:
     async def find_workspace(self, name: str) -> Workspace | None:
         return await self._database.read(accounts.find_workspace, name)
 
+    async def set_max_jobs(self, workspace_id: str, max_jobs: int | None) -> Workspace | None:
+        return await self._database.write(accounts.set_max_jobs, workspace_id, max_jobs)
+
     async def remember_key_id(self, key_id: str, *, anew: bool = False) -> str:
         stored = None if anew else await self._database.read(accounts.stored_key_id)
         return await self._database.write(accounts.remember_key_id, key_id, anew) if stored is None else stored

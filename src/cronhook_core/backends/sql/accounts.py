@@ -34,6 +34,11 @@ def find_workspace(connection: Connection, name: str) -> Workspace | None:
     return None if row is None else rows.workspace_from(row)
 
 
+def set_max_jobs(connection: Connection, workspace_id: str, max_jobs: int | None) -> Workspace | None:
+    connection.execute(update(workspaces).where(workspaces.c.id == workspace_id).values(max_jobs=max_jobs))
+    return get_workspace(connection, workspace_id)
+
+
 def stored_key_id(connection: Connection) -> str | None:
     return connection.execute(select(meta.c.value).where(meta.c.key == _KEY_ID)).scalar_one_or_none()
 
