@@ -99,7 +99,7 @@ class Assembly:
             store=self._backends.store,
             queue=self._backends.queue,
             clock=self._backends.clock,
-            checks={probe.name: probe.check for probe in self._backends.probes},
+            checks={probe.name: probe.check for probe in self._backends.probes if not probe.for_readiness},
             clock_jump=self._backends.clock_jump,
         )
         return MetricsPage(registry, gauges)

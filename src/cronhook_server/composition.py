@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager, suppress
 from pathlib import Path
 from random import Random, SystemRandom
@@ -15,6 +15,7 @@ from cronhook_core.backends.header_vault import AesGcmHeaderVault
 from cronhook_core.backends.http.sender import AiohttpSender
 from cronhook_core.backends.memory.queue import MemoryQueue
 from cronhook_core.backends.memory.rate_limiter import MemoryRateLimiter
+from cronhook_core.backends.sql.database import SqlDatabase
 from cronhook_core.backends.sql.migrations import check_schema, head_revision, upgrade
 from cronhook_core.backends.sql.urls import is_sqlite, sqlite_path
 from cronhook_core.backends.sqlite import SqliteAccountStore, SqliteDatabase, SqliteJobStore, SqliteLock
@@ -129,7 +130,7 @@ async def _on_sqlite(database_url: str) -> AsyncIterator[Backends]:
             lock=SqliteLock(database, clock),
             clock=clock,
             rate_limiter=MemoryRateLimiter(clock),
-            probes=(Probe(name="database", check=store.ping, vital=True),),
+            probes=_probes(store.ping, database),
             warnings=_schema_warnings(database.newer_schema),
         )
 
@@ -160,7 +161,7 @@ async def _on_postgres(settings: Settings, random: Random) -> AsyncIterator[Back
             lock=PostgresLock(database, clock),
             clock=clock,
             rate_limiter=MemoryRateLimiter(clock),
-            probes=(Probe(name="database", check=store.ping, vital=True),),
+            probes=_probes(store.ping, database),
             warnings=_schema_warnings(newer_schema),
             clock_jump=lambda: clock.refused_jump,
         )
@@ -190,6 +191,14 @@ async def _with_redis(backends: Backends, settings: Settings, url: str, random: 
             probes=(*backends.probes, Probe(name="redis", check=redis.ping, vital=False)),
             warnings=(*backends.warnings, *((_EVICTS,) if evicts else ())),
         )
+
+
+def _probes(ping: Callable[[], Awaitable[None]], database: SqlDatabase) -> tuple[Probe, ...]:
+    """The schema is asked for, too: a database may be emptied, or an older copy put back, under a running server."""
+    return (
+        Probe(name="database", check=ping, vital=True),
+        Probe(name="schema", check=lambda: database.read(check_schema), vital=True, for_readiness=True),
+    )
 
 
 def _schema_warnings(newer_schema: str | None) -> tuple[str, ...]:

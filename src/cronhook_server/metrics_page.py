@@ -23,7 +23,7 @@ ASK_FOR = 2.0
 CLOCK_JUMP = timedelta(seconds=1)
 
 Ask = Callable[[], Awaitable[float]]
-Check = Callable[[], Awaitable[None]]
+Check = Callable[[], Awaitable[object]]
 ClockJump = Callable[[], timedelta | None]
 
 

@@ -20,11 +20,15 @@ from cronhook_server.under_way import UnderWay
 
 @frozen(kw_only=True)
 class Probe:
-    """Asks whether one dependency answers: ``check`` returns, or raises. Without a ``vital`` one nothing works."""
+    """Asks whether one dependency answers: ``check`` returns, or raises. Without a ``vital`` one nothing works.
+
+    ``for_readiness``: it is no dependency of its own, but what is asked of one before requests are sent here.
+    """
 
     name: str
-    check: Callable[[], Awaitable[None]]
+    check: Callable[[], Awaitable[object]]
     vital: bool
+    for_readiness: bool = False
 
 
 @frozen(kw_only=True)

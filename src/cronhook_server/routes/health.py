@@ -26,7 +26,8 @@ async def live() -> Answer:
 @get("/health")
 async def health(request: ApiRequest) -> Answer:
     """500 when any dependency does not answer."""
-    checks = await _ask(request.services.probes, request.services.clock)
+    dependencies = [probe for probe in request.services.probes if not probe.for_readiness]
+    checks = await _ask(dependencies, request.services.clock)
     failing = any(check.status is HealthStatus.FAILING for check in checks)
     status = HealthStatus.FAILING if failing else HealthStatus.OK
     return respond_with(Health(status=status, checks=checks), status=500 if failing else 200)
