@@ -5,6 +5,7 @@ import sqlite3
 import subprocess
 import sys
 import threading
+import time
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
 from pathlib import Path
@@ -18,7 +19,7 @@ from cronhook_core.backends.sqlite import SqliteDatabase, SqliteJobStore, Sqlite
 from cronhook_core.backends.sqlite.database import READERS
 from cronhook_core.backends.sqlite.job_store import PING_SECONDS
 from cronhook_core.domain.workspace import Workspace
-from cronhook_core.errors import ConfigurationError, LockUnavailable, SchemaMismatch, StoreUnavailable
+from cronhook_core.errors import ConfigurationError, LockUnavailable, SchemaMismatch, StoreBusy, StoreUnavailable
 from cronhook_core.testing.builders import MINUTE, NOW, make_job, make_plan
 
 UNLIMITED = 1_073_741_823
@@ -90,6 +91,19 @@ class TestBusy:
             assert await store.get_job(workspace.id, job.id) is None
         await store.create_job(job, max_jobs=None, now=NOW)
         assert await store.get_job(workspace.id, job.id) == job
+
+    async def test_a_crowd_does_not_wait_one_after_the_other(
+        self, path: Path, store: SqliteJobStore, workspace: Workspace
+    ) -> None:
+        jobs = [make_job(workspace.id) for _ in range(400)]
+        writes = [store.create_job(job, max_jobs=None, now=NOW) for job in jobs]
+        with held_by_another_writer(path):
+            began = time.monotonic()
+            failures = await asyncio.gather(*writes, return_exceptions=True)
+            waited = time.monotonic() - began
+        assert {type(failure) for failure in failures} == {StoreBusy}
+        assert waited < len(jobs) * engines.BUSY_TIMEOUT_SECONDS / 2
+        await store.create_job(jobs[0], max_jobs=None, now=NOW)
 
     async def test_a_lock_speaks_of_itself(self, path: Path, database: SqliteDatabase) -> None:
         with held_by_another_writer(path), pytest.raises(LockUnavailable):

@@ -1,7 +1,9 @@
 from __future__ import annotations
 
 import asyncio
+import math
 import sqlite3
+import time
 from collections.abc import AsyncIterator, Callable
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import asynccontextmanager
@@ -44,6 +46,9 @@ class SqliteDatabase:
 
     Each call runs one function in a thread, as one transaction: writers one after the other, readers beside them on the
     state of the last commit. A caller that is cancelled does not interrupt the transaction under way.
+
+    Where another process holds the file, a write waits some seconds for it (`engines.BUSY_TIMEOUT_SECONDS`), and those
+    that queue behind it do not begin to wait anew: however many there are, each raises ``StoreBusy`` within twice that.
     """
 
     def __init__(self, path: str) -> None:
@@ -52,6 +57,7 @@ class SqliteDatabase:
         event.listen(self._reader, "connect", _forbid_writing)
         self._writing = ThreadPoolExecutor(1, thread_name_prefix="cronhook-sqlite-writer")
         self._reading = ThreadPoolExecutor(READERS, thread_name_prefix="cronhook-sqlite-reader")
+        self._in_vain_since = -math.inf
         self.newer_schema: str | None = None
         """The schema's revision where a later version of cronhook made it; worth a warning."""
 
@@ -73,7 +79,18 @@ class SqliteDatabase:
         return await self._run(self._reading, lambda: _in_transaction(self._reader, lambda c: work(c, *args, **kwargs)))
 
     async def write(self, work: Callable[Concatenate[Connection, P], T], *args: P.args, **kwargs: P.kwargs) -> T:
-        return await self._run(self._writing, lambda: _in_transaction(self._writer, lambda c: work(c, *args, **kwargs)))
+        asked_at = time.monotonic()
+        return await self._run(self._writing, lambda: self._write(asked_at, lambda c: work(c, *args, **kwargs)))
+
+    def _write(self, asked_at: float, work: Callable[[Connection], T]) -> T:
+        if asked_at <= self._in_vain_since:
+            raise StoreBusy("the SQLite file cannot be used now: another process holds it")
+        began = time.monotonic()
+        try:
+            return _in_transaction(self._writer, work)
+        except StoreBusy:
+            self._in_vain_since = began  # whoever asked before has waited as long by now
+            raise
 
     async def backup(self, to_path: str | Path) -> None:
         """Write a copy of this moment's state to a file of its own, while everybody goes on working.
