@@ -13,8 +13,9 @@ from cronhook_server.openapi.operations import OPERATIONS, Operation
 from cronhook_server.openapi.schemas import reference
 from cronhook_server.pages import PROBLEM
 
-_EVERYWHERE = ("method_not_allowed", "internal")
-_WITH_KEY = ("invalid_request", "unauthenticated", "forbidden", "rate_limited", "unavailable")
+_EVERYWHERE = ("invalid_request", "method_not_allowed", "internal")
+"""What is no HTTP, or no URL with its host, is not valid whatever the path."""
+_WITH_KEY = ("unauthenticated", "forbidden", "rate_limited", "unavailable")
 
 HEADERS: dict[str, Schema] = {
     "x-request-id": {

@@ -9,6 +9,7 @@ import pytest
 
 from cronhook_server import reading
 from cronhook_server.composition import Backends
+from cronhook_server.openapi.document import document
 from cronhook_server.reading import MAX_BODY_BYTES
 from tests.integration.api.conftest import Api, instant, job_body, memory_backends
 
@@ -197,6 +198,23 @@ async def test_what_cannot_be_stored_says_where_and_why(
 async def test_refuses_queries_that_mean_nothing(api: Api, query: str) -> None:
     refused = await api.http.get(f"/v1/jobs?{query}")
     assert (refused.status_code, refused.json()["code"]) == (400, "invalid_request")
+
+
+async def test_a_cursor_of_another_list_is_none(api: Api) -> None:
+    path = (await api.http.post("/v1/jobs", json=job_body())).headers["location"]
+    await api.http.post("/v1/jobs", json=job_body())
+    cursor = (await api.http.get("/v1/jobs?limit=1")).json()["next_cursor"]
+    assert (await api.http.get("/v1/jobs", params={"cursor": cursor})).status_code == 200
+    refused = await api.http.get(f"{path}/executions", params={"cursor": cursor})
+    assert (refused.status_code, refused.json()["code"]) == (400, "invalid_request")
+
+
+@pytest.mark.parametrize("host", ["x folded: y", "a b", "[", "a/b"])
+async def test_a_host_that_is_none_is_an_answer_that_the_document_knows(api: Api, host: str) -> None:
+    for path, methods in document()["paths"].items():
+        if "get" in methods and "{" not in path:
+            answered = await api.http.get(path, headers={"host": host})
+            assert str(answered.status_code) in methods["get"]["responses"], (path, answered.text)
 
 
 @pytest.mark.parametrize("query", ["limit=201", "offset=10001", "order=up", "status=released", "cursor=x"])
