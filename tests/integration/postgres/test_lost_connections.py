@@ -1,6 +1,7 @@
 """Connections that are cut, killed or refused while they are used: what can be repeated is, and nothing is doubled."""
 
 import asyncio
+import gc
 from collections.abc import Awaitable, Callable, Sequence
 
 import pytest
@@ -145,6 +146,31 @@ async def test_a_cancelled_call_leaves_nothing_open(database: PostgresDatabase, 
             assert task.cancelled()
             await busy(observer, 0)
         assert await database.execute("SELECT 1") == [(1,)]
+
+
+async def test_a_call_cancelled_at_any_moment_gives_its_connection_back(
+    database: PostgresDatabase, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    """Also before its statement is sent, where the driver lets others run if it has been busy for long."""
+    monkeypatch.setattr("psycopg.waiting.MAX_BUSY_TIME", 0.0)
+
+    def select(connection: Connection) -> None:
+        connection.execute(text("SELECT 1"))
+
+    for call in (lambda: database.read(select), lambda: database.write(select)):
+        await call()
+        moments, ended = 0, False
+        while not ended:
+            moments += 1
+            task: asyncio.Task[None] = asyncio.create_task(call())
+            for _ in range(moments):
+                await asyncio.sleep(0)
+            task.cancel()
+            await asyncio.wait([task])
+            ended = not task.cancelled()
+        assert moments > 3
+    gc.collect()
+    assert [record.message for record in caplog.records if record.name.startswith("sqlalchemy")] == []
 
 
 async def test_a_deadlock_is_resolved_by_trying_again(database: PostgresDatabase, open_database: Open) -> None:

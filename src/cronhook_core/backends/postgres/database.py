@@ -4,7 +4,7 @@ import asyncio
 from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
 from random import Random
-from typing import Any, Concatenate, Generic, ParamSpec, TypeVar, cast
+from typing import Any, Concatenate, Generic, Literal, ParamSpec, TypeVar, cast
 
 from psycopg import AsyncRawCursor
 from sqlalchemy import Connection
@@ -29,6 +29,7 @@ TRY_FOR = 2.0
 P = ParamSpec("P")
 T = TypeVar("T")
 Rows = list[tuple[Any, ...]]
+Isolation = Literal["AUTOCOMMIT"] | None
 
 
 class PostgresDatabase:
@@ -52,7 +53,6 @@ class PostgresDatabase:
             pool_use_lifo=True,
             use_native_hstore=False,
         )
-        self._autocommit = self._engine.execution_options(isolation_level="AUTOCOMMIT")
         self._sessions = Sessions(self._open_session, pool_size)
         self.notifications = Notifications(lambda: connector.connect(SESSION), random, ask=self._ask)
 
@@ -88,7 +88,7 @@ class PostgresDatabase:
 
     async def read(self, work: Callable[Concatenate[Connection, P], T], *args: P.args, **kwargs: P.kwargs) -> T:
         """Run ``work``, which only reads; each of its statements sees what is committed by then."""
-        return await self._in_transaction(self._autocommit, lambda c: work(c, *args, **kwargs))
+        return await self._in_transaction("AUTOCOMMIT", lambda c: work(c, *args, **kwargs))
 
     async def write(self, work: Callable[Concatenate[Connection, P], T], *args: P.args, **kwargs: P.kwargs) -> T:
         """Run ``work`` as one transaction.
@@ -96,7 +96,7 @@ class PostgresDatabase:
         It is run again where it is certain that nothing was committed. A connection lost during the commit leaves that
         unknown, and raises.
         """
-        return await self._in_transaction(self._engine, lambda c: work(c, *args, **kwargs))
+        return await self._in_transaction(None, lambda c: work(c, *args, **kwargs))
 
     async def execute(
         self,
@@ -130,9 +130,9 @@ class PostgresDatabase:
         until = min(deadline, _time() + TRY_FOR)
         return await persist(attempt, may_repeat=_harmless, until=until, random=self._random, error=error)
 
-    async def _in_transaction(self, engine: AsyncEngine, work: Callable[[Connection], T]) -> T:
+    async def _in_transaction(self, isolation: Isolation, work: Callable[[Connection], T]) -> T:
         deadline = _time() + self._answer_within
-        transaction = _Transaction(engine, work, deadline)
+        transaction = _Transaction(self._engine, isolation, work, deadline)
         return await persist(
             transaction.attempt,
             may_repeat=transaction.may_repeat,
@@ -159,8 +159,11 @@ class PostgresDatabase:
 class _Transaction(Generic[T]):
     """One call of `read` or `write`, which may take several attempts."""
 
-    def __init__(self, engine: AsyncEngine, work: Callable[[Connection], T], deadline: float) -> None:
+    def __init__(
+        self, engine: AsyncEngine, isolation: Isolation, work: Callable[[Connection], T], deadline: float
+    ) -> None:
         self._engine = engine
+        self._isolation = isolation
         self._work = work
         self._deadline = deadline
         self._committing = False
@@ -177,6 +180,10 @@ class _Transaction(Generic[T]):
                     raise
 
     async def _run(self, connection: AsyncConnection) -> T:
+        # Not by options of the engine: those are set while nobody yet answers for the connection, and the driver may
+        # let others run in between. A caller that is cancelled there would leave it to the garbage collector.
+        if self._isolation is not None:
+            await connection.execution_options(isolation_level=self._isolation)
         async with connection.begin():
             result = await connection.run_sync(self._work)
             self._committing = True
