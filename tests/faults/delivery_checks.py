@@ -62,8 +62,8 @@ def no_lateness(history: History, bounds: Bounds) -> Iterator[Violation]:
     """First attempts come within the bound of the fault that was on when they were due."""
     most = {QUIET: bounds.lateness}
     for fault in history.fault_log.faults:
-        most[_class_of(fault)] = max(most.get(_class_of(fault), timedelta()), fault.lateness or timedelta())
-    for name, lateness in lateness_by_class(history, _class_of).items():
+        most[class_name(fault)] = max(most.get(class_name(fault), timedelta()), fault.lateness or timedelta())
+    for name, lateness in lateness_by_class(history, class_name).items():
         worst = quantile(lateness, bounds.lateness_quantile)
         if worst > most[name]:
             told = f"{worst.total_seconds():.3f} s at {bounds.lateness_quantile}"
@@ -81,10 +81,14 @@ def lateness_by_class(history: History, class_of: Callable[[Fault], str]) -> dic
 
 def no_needless_repeat(history: History, bounds: Bounds) -> Iterator[Violation]:
     """A delivered execution is sent again only where hard faults cut off sends; nobody is buried who lives."""
-    allowed = sum(fault.sends_in_flight for fault in history.fault_log.faults if fault.hard)
-    repeats = sum(repeats_of(arrivals) for arrivals in history.arrivals_of.values())
-    if repeats > allowed:
-        yield Violation("I12", "deliveries", f"{repeats} were repeated, {allowed} may be")
+    hard = [fault for fault in history.fault_log.faults if fault.hard]
+    allowed = sum(fault.sends_in_flight for fault in hard)
+    repeated = [arrival for arrivals in history.arrivals_of.values() for arrival in _repeated(arrivals)]
+    if len(repeated) > allowed:
+        yield Violation("I12", "deliveries", f"{len(repeated)} were repeated, {allowed} may be")
+    for arrival in repeated:
+        if not any(_cut_off(fault, arrival, history, bounds) for fault in hard):
+            yield Violation("I12", _name(arrival), "it was delivered and sent again, and no fault had cut it off")
     for worker in history.database.workers:
         if worker["buried_at"] is not None and worker["id"] not in history.fault_log.killed_workers:
             yield Violation("I12", worker["id"], f"it was taken for dead at {worker['buried_at']}, and no fault hit it")
@@ -95,7 +99,20 @@ def repeats_of(arrivals: Sequence[Arrival]) -> int:
 
     Each of them had a cause of its own: what follows a failure is a retry of that failure.
     """
-    return sum(arrival.is_delivery for arrival in arrivals[:-1])
+    return len(_repeated(arrivals))
+
+
+def _repeated(arrivals: Sequence[Arrival]) -> list[Arrival]:
+    return [arrival for arrival in arrivals[:-1] if arrival.is_delivery]
+
+
+def _cut_off(fault: Fault, arrival: Arrival, history: History, bounds: Bounds) -> bool:
+    """It hit whoever sent this; or, where no worker was hit, it was on between the request and its answer."""
+    if fault.workers:
+        attempt = history.attempts.get((arrival.execution_id, arrival.attempt_no))
+        return attempt is not None and attempt["worker_id"] in fault.workers
+    answered_at = arrival.answered_at or arrival.received_at
+    return arrival.received_at <= fault.ended and fault.began <= answered_at + bounds.connecting
 
 
 def quantile(values: Sequence[timedelta], part: float) -> timedelta:
@@ -143,7 +160,8 @@ def _fault_at(instant: datetime, faults: Sequence[Fault]) -> Fault | None:
     return max(on, key=lambda fault: fault.lateness or timedelta(), default=None)
 
 
-def _class_of(fault: Fault) -> str:
+def class_name(fault: Fault) -> str:
+    """As the bounds of lateness are told."""
     return f"{fault.kind} of {fault.target}"
 
 

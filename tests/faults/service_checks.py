@@ -16,6 +16,7 @@ UNHANDLED = (
     '"pass_failed"',
     "Unclosed client session",
     "Unclosed connection",
+    "The garbage collector is trying to clean up",
 )
 
 

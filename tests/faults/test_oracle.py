@@ -1,14 +1,48 @@
 """The oracle on histories made by hand: silent where all is well, and for each fault the one invariant it breaks."""
 
 import ast
-from collections.abc import Callable
+import subprocess
+import sys
 from datetime import timedelta
 from pathlib import Path
 
 import attrs
 import pytest
 
-from tests.faults.history import Bounds, Cron, Fault, History, Memory, Once, Probe, Text
+from tests.faults.changed_history import (
+    CAUGHT_UP,
+    FIRST,
+    LAST,
+    LOST,
+    RETRIED,
+    SECOND,
+    Change,
+    all_later,
+    another_worker_killed,
+    database_away,
+    edited,
+    failed_after_losses,
+    gone_without_trace,
+    late_before,
+    late_success,
+    missed_many,
+    nothing_in_flight,
+    paused_at,
+    planned_twice,
+    probed_late,
+    receiver_killed,
+    restarted_with,
+    resumed_at,
+    row,
+    stopped_while_sending,
+    text,
+    timed_out,
+    too_late_success,
+    transition,
+    unhealthy,
+    worker_killed_while_sending,
+)
+from tests.faults.history import Bounds, Cron, Fault, Memory, Once
 from tests.faults.made_history import (
     MS,
     NOON,
@@ -21,7 +55,6 @@ from tests.faults.made_history import (
     at,
     attempt,
     create,
-    execution,
     job,
     name_of,
     with_acts,
@@ -33,189 +66,9 @@ from tests.faults.made_history import (
     without_row,
 )
 from tests.faults.oracle import CHECKS, judge
+from tests.faults.scripted_receiver import ROOT
 
-Change = Callable[[History], History]
-
-FIRST, RETRIED, LOST, CAUGHT_UP, LAST = (name_of(TICK, at(minute)) for minute in (0, 1, 2, 4, 5))
 BOUNDS = Bounds(memory_bytes=100_000_000)
-SECOND = timedelta(seconds=1)
-
-
-def gone_without_trace(history: History, name: str) -> History:
-    history = without_row(without_row(history, "executions", name), "attempts", (name, 1))
-    return without_arrival(history, (name, 1))
-
-
-def planned_twice(history: History) -> History:
-    double = execution(TICK, NOON, id="exe_double")
-    row = attempt(double)
-    doubled = with_rows(with_rows(history, "executions", double), "attempts", row)
-    return attrs.evolve(doubled, arrivals=(*history.arrivals, arrival(row)))
-
-
-def sent_again(history: History) -> History:
-    """12:00 was delivered, its worker cut off all the same, and it was sent once more."""
-    row = attempt({**history.executions[FIRST]}, 2, after=11 * SECOND)
-    history = with_row(history, "executions", FIRST, attempt_no=2, losses=1, finished_at=row["finished_at"])
-    history = with_row(history, "attempts", (FIRST, 1), outcome="lost", worker_id="wrk_3")
-    history = with_rows(history, "attempts", row)
-    return attrs.evolve(history, arrivals=(*history.arrivals, arrival(row)))
-
-
-def worker_killed_while_sending(history: History) -> History:
-    kill = Fault(kind="kill", target="worker-3", began=NOON, ended=NOON, hard=True, sends_in_flight=1)
-    return with_log(sent_again(history), faults=[attrs.evolve(kill, workers=frozenset({"wrk_3"}))])
-
-
-def nothing_in_flight(history: History) -> History:
-    faults = [attrs.evolve(fault, sends_in_flight=0) for fault in history.fault_log.faults]
-    return attrs.evolve(history, fault_log=attrs.evolve(history.fault_log, faults=faults))
-
-
-def database_away(history: History) -> History:
-    outage = Fault(kind="outage", target="postgres", began=NOON, ended=at(0.2), workers=frozenset({"wrk_3"}))
-    return with_log(nothing_in_flight(sent_again(history)), faults=[outage])
-
-
-def failed_after_losses(history: History, losses: int) -> History:
-    row = {**history.executions[LAST], "status": "failed", "reason": "lost", "losses": losses, "attempt_no": losses}
-    lost = {"outcome": "lost", "response_status": None, "worker_id": "wrk_2"}
-    rows = [attempt(row, n, after=n * SECOND, **lost) for n in range(1, losses + 1)]
-    history = with_row(without_row(history, "attempts", (LAST, 1)), "executions", LAST, **row)
-    return without_arrival(with_rows(history, "attempts", *rows), (LAST, 1))
-
-
-def late_success(history: History) -> History:
-    """A worker that had been given up delivered 12:05 before anybody else claimed it."""
-    return with_row(history, "executions", LAST, losses=1)
-
-
-def too_late_success(history: History) -> History:
-    """12:02's worker was not killed but only stopped for long; its 2xx came when another had claimed."""
-    history = with_row(history, "attempts", (LOST, 1), outcome="succeeded", late=True, response_status=200)
-    return with_arrival(history, (LOST, 1), status=200, answered_at=at(2.15), fate="answered")
-
-
-def timed_out(history: History) -> History:
-    history = with_row(history, "attempts", (LAST, 1), outcome="timeout", response_status=None)
-    later = {"status": "queued", "finished_at": None, "retries_used": 1, "available_at": at(5.5)}
-    return with_row(history, "executions", LAST, **later)
-
-
-def paused_at(minute: float) -> Change:
-    def change(history: History) -> History:
-        return with_acts(with_row(history, "jobs", TICK, status="paused"), act("pause", at(minute)))
-
-    return change
-
-
-def edited(history: History) -> History:
-    """12:04 and 12:05 are none of the new schedule's; 12:05 was planned all the same."""
-    hourly = Cron("30 * * * *")
-    history = with_row(history, "jobs", TICK, cron=hourly.expression)
-    return with_acts(history, act("edit", at(4.2), schedule=hourly))
-
-
-def resumed_at(minute: float) -> Change:
-    return lambda history: with_acts(history, act("pause", at(2.5)), act("resume", at(minute)))
-
-
-def missed_many(counted: int) -> Change:
-    def change(history: History) -> History:
-        """All that came before 12:04 is counted on it, and the job is older than that."""
-        first = at(4) - timedelta(minutes=counted)
-        for name in (FIRST, RETRIED, LOST):
-            for key in ((name, 1), (name, 2)):
-                history = without_arrival(without_row(history, "attempts", key), key)
-            history = without_row(history, "executions", name)
-        history = with_row(history, "executions", CAUGHT_UP, missed_count=min(counted, 1000), missed_from=first)
-        acts = (create(TICK, Cron("* * * * *"), first - 20 * SECOND), *history.acts[1:])
-        history = attrs.evolve(history, acts=acts, database=attrs.evolve(history.database, transitions=()))
-        return with_log(history, faults=[])
-
-    return change
-
-
-def text(content: str) -> Change:
-    return lambda history: with_log(history, texts=[Text("scheduler-1", content)])
-
-
-def transition(old: str | None, new: str | None, before: int, after: int, **of_job: object) -> Change:
-    states: dict[str, object] = {"old_status": old, "new_status": new, "job_status": "active", "job_deleted_at": None}
-    row = {"execution_id": FIRST, **states, **of_job}
-    return lambda history: with_rows(
-        history, "transitions", {**row, "n": 99, "old_attempt_no": before, "new_attempt_no": after}
-    )
-
-
-def row(table: str, key: str | tuple[str, int], **changes: object) -> Change:
-    return lambda history: with_row(history, table, key, **changes)
-
-
-def all_later(by: timedelta) -> Change:
-    def change(history: History) -> History:
-        answered = history.arrivals[0].answered_at
-        assert answered is not None
-        received = history.arrivals[0].received_at
-        return with_arrival(history, (FIRST, 1), received_at=received + by, answered_at=answered + by)
-
-    return change
-
-
-def unhealthy(process: str, *, pid: int, healthy: bool) -> Change:
-    def change(history: History) -> History:
-        log = history.fault_log
-        probes = [
-            attrs.evolve(p, healthy=healthy, pid=pid) if p.process == process and p.at >= at(2.05) else p
-            for p in log.probes
-        ]
-        return attrs.evolve(history, fault_log=attrs.evolve(log, probes=probes))
-
-    return change
-
-
-def probed_late(history: History) -> History:
-    log = history.fault_log
-    kept = [probe for probe in log.probes if probe.at != at(2.05)]
-    seen = [
-        Probe(at=at(2) + 6 * SECOND, process=name, pid=pid, healthy=True)
-        for name, pid in (("worker-1", 11), ("schedulers", 21))
-    ]
-    return attrs.evolve(history, fault_log=attrs.evolve(log, probes=[*kept, *seen]))
-
-
-def stopped_while_sending(by: timedelta) -> Change:
-    """The worker of the last attempt, so long after the claim; its trust had ended before, as it turned out."""
-
-    def change(history: History) -> History:
-        began = at(5) + 10 * MS + by
-        fault = Fault(kind="SIGSTOP", target="worker-3", began=began, ended=began, workers=frozenset({"wrk_1"}))
-        seen = [
-            Probe(at=began + SECOND, process=name, pid=pid, healthy=True)
-            for name, pid in (("worker-1", 11), ("schedulers", 21))
-        ]
-        told = with_log(history, faults=[fault], probes=seen)
-        return attrs.evolve(told, fault_log=attrs.evolve(told.fault_log, trust_ended={"wrk_1": at(4.9)}))
-
-    return change
-
-
-def late_before(foretaste: timedelta) -> Change:
-    """What was due at noon came 3 s late, for something broke a second after noon."""
-    fault = Fault(
-        kind="kill",
-        target="redis",
-        began=NOON + SECOND,
-        ended=NOON + SECOND,
-        lateness=5 * SECOND,
-        foretaste=foretaste,
-    )
-    return lambda history: with_log(all_later(3 * SECOND)(history), faults=[fault])
-
-
-def restarted_with(target: str) -> Change:
-    fault = Fault(kind="kill", target=target, began=at(2), ended=at(2) + 100 * MS)
-    return lambda history: with_log(unhealthy("worker-1", pid=12, healthy=True)(history), faults=[fault])
 
 
 BAD: dict[str, dict[str, Change]] = {
@@ -324,6 +177,8 @@ BAD: dict[str, dict[str, Change]] = {
     "I12": {
         "more repeats than sends were cut off": lambda h: nothing_in_flight(worker_killed_while_sending(h)),
         "repeats though only the database was away": database_away,
+        "a repeat though another worker was killed": another_worker_killed,
+        "a repeat long before the receiver was killed": receiver_killed(at(1)),
         "a living worker was buried": row("workers", "wrk_1", buried_at=at(5.1)),
     },
     "I13": {
@@ -347,6 +202,7 @@ BAD: dict[str, dict[str, Change]] = {
     "I16": {
         "a traceback": text("Traceback (most recent call last)"),
         "a failed pass": text('{"level": "error", "event": "pass_failed"}'),
+        "a connection that nobody gave back": text("The garbage collector is trying to clean up non-checked-in conn"),
         "an internal error": lambda h: with_log(h, answers=[answer("GET", "/v1/jobs", 500)]),
         "a 503 that does not say when to come back": lambda h: with_log(h, answers=[answer("GET", "/v1/jobs", 503)]),
     },
@@ -390,6 +246,7 @@ GOOD: dict[str, Change] = {
         h, acts=(h.acts[0], create(ONCE, Once(at(1.5)), at(1.5) + 3 * SECOND), h.acts[2])
     ),
     "a worker killed while it sent": worker_killed_while_sending,
+    "a receiver killed while it answered": receiver_killed(NOON),
     "lost three times": lambda h: failed_after_losses(h, 3),
     "a success of one that was given up": late_success,
     "a success that came too late": too_late_success,
@@ -431,6 +288,13 @@ def test_a_bad_history_breaks_its_invariant(invariant: str, name: str) -> None:
 
 def test_every_invariant_has_bad_histories() -> None:
     assert list(BAD) == list(CHECKS) == [f"I{number}" for number in range(1, 19)]
+
+
+def test_the_oracle_loads_nothing_of_cronhook() -> None:
+    code = "import sys, tests.faults.oracle, tests.faults.records; print(sorted(sys.modules))"
+    done = subprocess.run([sys.executable, "-c", code], cwd=ROOT, check=True, capture_output=True, text=True)
+    assert "tests.faults.state_checks" in done.stdout
+    assert "cronhook" not in done.stdout
 
 
 def test_the_oracle_imports_nothing_of_cronhook() -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Mapping, Sequence
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 
 from attrs import evolve
 
@@ -93,21 +93,18 @@ class Ledger:
                 transitions=transitions,
             ),
             arrivals=[arrival for job_id in jobs for arrival in self._arrivals.get(job_id, ())],
-            fault_log=FaultLog(faults=[self._deaths()]),
+            fault_log=FaultLog(faults=self._faults()),
             taken_at=now,
             unplanned={job_id: observer.jobs[job_id]["next_run"] or now for job_id in jobs},
         )
 
-    def _deaths(self) -> Fault:
-        return Fault(
-            kind="death",
-            target="workers",
-            began=self._time.start,
-            ended=self._time.start,
-            hard=True,
-            sends_in_flight=self.repeats,
-            workers=frozenset(self.excused),
-        )
+    def _faults(self) -> list[Fault]:
+        """Those of workers, and the sends that were cut off: these are counted one by one, whoever made them."""
+        always = Fault(kind="death", target="workers", began=self._time.start, ended=datetime.max.replace(tzinfo=UTC))
+        return [
+            evolve(always, workers=frozenset(self.excused)),
+            evolve(always, hard=True, sends_in_flight=self.repeats),
+        ]
 
 
 def refuse(violations: Iterable[Violation]) -> None:
