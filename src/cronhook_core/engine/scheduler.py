@@ -84,6 +84,7 @@ class Scheduler:
         self._pushed_through: datetime | None = None
         self._next_pass = 0.0
         self._busy_since: float | None = None
+        self._answered_since: float | None = None
         self._planning = BackgroundLoop("planning", self.run_once, clock=clock, hooks=hooks)
         self._leading = BackgroundLoop("leadership", self.lead, clock=clock, hooks=hooks, wait=self._leadership.wait)
         self._pushing = BackgroundLoop("pushing", self.push, clock=clock, hooks=hooks)
@@ -142,6 +143,7 @@ class Scheduler:
         try:
             await self._plan()
         except StoreUnavailable:
+            self._answered_since = None
             self._dependencies.database.failed()
             self._leading.wake()
             return self._dependencies.database.pause
@@ -174,6 +176,8 @@ class Scheduler:
         else:
             await self._plan_overdue(now)
             self._next_pass = self._clock.monotonic() + LONGEST_SLEEP
+        if self._answered_since is None:
+            self._answered_since = self._clock.monotonic()
         self._dependencies.database.answered()
 
     async def _plan_due(self, now: datetime) -> None:
@@ -184,8 +188,13 @@ class Scheduler:
     async def _plan_overdue(self, now: datetime) -> None:
         overdue = now - self._options.overdue_after
         planned = await self._plan_batch(overdue, now)
-        if planned:
+        if planned and self._answered_for(self._options.overdue_after):
             self._hooks.overdue_found(self._options.overdue_after, planned)
+
+    def _answered_for(self, duration: timedelta) -> bool:
+        """Whether the database was there for so long by now: a leader is not to blame for an outage."""
+        since = self._answered_since
+        return since is not None and self._clock.monotonic() - since >= duration.total_seconds()
 
     async def _plan_batch(self, due_until: datetime, now: datetime) -> int:
         due = await self._store.due_jobs(due_until, self._options.batch)

@@ -39,7 +39,7 @@ class EngineHooks(Protocol):
         """This node began or ceased to lead."""
 
     def overdue_found(self, overdue: timedelta, jobs: int) -> None:
-        """A follower planned what the leader should have planned long ago: the leader is stuck."""
+        """A follower planned what the leader could have planned long ago: the leader is stuck."""
 
     def zone_rules_changed(self, before: str | None, after: str, moved: int) -> None:
         """The instants of all cron jobs agree with other time zone rules now; those of ``moved`` jobs are others."""

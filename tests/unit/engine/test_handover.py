@@ -18,7 +18,7 @@ from cronhook_core.domain.schedule import OneTimeSchedule
 from cronhook_core.engine.availability import Dependencies
 from cronhook_core.engine.leadership import LOCK_NAME
 from cronhook_core.engine.scheduler import Scheduler
-from cronhook_core.errors import QueueUnavailable
+from cronhook_core.errors import QueueUnavailable, StoreUnavailable
 from cronhook_core.ports.job_store import JobStore
 from cronhook_core.ports.lock import Lease, Lock
 from cronhook_core.ports.queue import Queue
@@ -85,14 +85,20 @@ async def test_a_follower_tells_once_that_the_queue_went_and_once_that_it_is_bac
 
 
 class Hanging:
-    """What a server does that stands still: it takes every call and answers none, until it goes on."""
+    """What a server does that stands still: it takes every call and answers none, until it goes on.
+
+    While it has an `error`, it refuses every call.
+    """
 
     def __init__(self) -> None:
         self.goes_on = asyncio.Event()
         self.goes_on.set()
+        self.error: Exception | None = None
 
     async def __call__(self, method: str, call: Callable[[], Awaitable[Any]]) -> Any:
         await self.goes_on.wait()
+        if self.error is not None:
+            raise self.error
         return await call()
 
 
@@ -134,6 +140,33 @@ async def test_what_does_not_answer_holds_up_no_plan(clock: ManualClock, what: s
     late = planned_late(hooks)
     assert len(late) == 20
     assert max(late) == 0
+
+
+async def test_a_follower_helps_a_stuck_leader_and_says_so(clock: ManualClock) -> None:
+    hooks, database = RecordingHooks(), MemoryDatabase()
+    store, queue, lock = MemoryJobStore(database), MemoryQueue(clock), MemoryLock(clock)
+    await due_every_second(Scene(store, MemoryAccountStore(database)), 5)
+    assert isinstance(await lock.acquire(LOCK_NAME, timedelta(hours=1), clock.now()), Lease)
+    async with scheduling(clock, hooks, store=store, queue=queue, lock=lock):
+        await clock.advance(10)
+    assert [3 <= late <= 4 for late in planned_late(hooks)] == [True] * 5
+    assert {overdue for overdue, _ in hooks.named("overdue_found")} == {timedelta(seconds=3)}
+
+
+async def test_a_follower_blames_no_leader_for_an_outage_of_the_database(clock: ManualClock) -> None:
+    """Nobody could plan; who plans first when it is back may be a follower."""
+    hooks, hanging, database = RecordingHooks(), Hanging(), MemoryDatabase()
+    store, queue, lock = MemoryJobStore(database), MemoryQueue(clock), MemoryLock(clock)
+    await due_every_second(Scene(store, MemoryAccountStore(database)), 5)
+    assert isinstance(await lock.acquire(LOCK_NAME, timedelta(hours=1), clock.now()), Lease)
+    async with scheduling(clock, hooks, store=interposed(store, JobStore, hanging), queue=queue, lock=lock):
+        await clock.advance(0.5)
+        hanging.error = StoreUnavailable("the database is away")
+        await clock.advance(10)
+        hanging.error = None
+        await clock.advance(2)
+    assert len(planned_late(hooks)) == 5
+    assert hooks.named("overdue_found") == []
 
 
 async def test_a_node_whose_planning_hangs_gives_the_lead_back(clock: ManualClock) -> None:
