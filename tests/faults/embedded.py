@@ -7,7 +7,7 @@ import sqlite3
 import subprocess
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import closing
-from datetime import datetime
+from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -20,7 +20,7 @@ from tests.faults.oracle import judge
 from tests.faults.processes import COMMAND, CronhookProcess
 from tests.faults.records import read_sqlite
 from tests.faults.scripted_receiver import ScriptedReceiver
-from tests.faults.verdict import LONG
+from tests.faults.verdict import LONG, tell_lateness
 from tests.services import free_port, wait_until
 
 OPEN = """
@@ -68,10 +68,16 @@ class Embedded:
             return connection.execute(query).fetchall()
 
     def verdict(
-        self, receiver: ScriptedReceiver, acts: Sequence[Act], *faults: Fault, killed_since: datetime | None = None
+        self,
+        receiver: ScriptedReceiver,
+        acts: Sequence[Act],
+        *faults: Fault,
+        killed_since: datetime | None = None,
+        lateness: timedelta = LONG,
+        within: float = 120.0,
     ) -> list[Violation]:
         """Once all has ended, whether the file is sound, and what the oracle says."""
-        wait_until(lambda: self.rows(OPEN) == [(0,)], 120, "all jobs have ended")
+        wait_until(lambda: self.rows(OPEN) == [(0,)], within, "all jobs have ended")
         assert self.rows("PRAGMA integrity_check") == [("ok",)]
         history = History(
             acts=acts,
@@ -83,7 +89,9 @@ class Embedded:
             ),
             taken_at=ahead(),
         )
-        return judge(history, Bounds(lateness=LONG, planning=LONG), only=[f"I{n}" for n in range(1, 14)])
+        bounds = Bounds(lateness=lateness, planning=LONG)
+        tell_lateness(history, bounds)
+        return judge(history, bounds, only=[f"I{n}" for n in range(1, 14)])
 
     def _killed(self, since: datetime | None) -> Iterator[Fault]:
         """As many repeats as sends were lost are allowed."""

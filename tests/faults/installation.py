@@ -64,9 +64,13 @@ class Installation:
         size = process.log_size()
         process.start().wait_for_line('"started"', after=size)
 
-    def open(self, *roles: str) -> list[CronhookProcess]:
-        """The API, with a key for `create`, and processes of these roles; all have said that they are there."""
-        processes = [CronhookProcess(role, settings=self.settings).start() for role in ("api", *roles)]
+    def open(self, *roles: str, api: bool = True) -> list[CronhookProcess]:
+        """The API, with a key for `create`, and processes of these roles; all have said that they are there.
+
+        Not `api` where it was started already, in another way.
+        """
+        everything = ("api", *roles) if api else roles
+        processes = [CronhookProcess(role, settings=self.settings).start() for role in everything]
         self.processes.extend(processes)
         self.make_key()
         for process in processes:
@@ -108,6 +112,11 @@ class Installation:
         created.raise_for_status()
         job: dict[str, Any] = created.json()
         return job
+
+    def stored(self, **fields: Any) -> Act:
+        """A job that is stored just now, as what a user did."""
+        asked_at = ahead()
+        return creation(self.create(**fields), asked_at)
 
     def rows(self, query: str, *parameters: object) -> list[tuple[Any, ...]]:
         with psycopg.connect(self.postgres_url, autocommit=True) as connection:

@@ -42,7 +42,8 @@ def test_a_process_killed_in_the_middle_of_its_work_keeps_its_promises(
         embedded.start()
     ids = {act.job_id for act in acts}
     assert ids <= {job for (job,) in embedded.rows("SELECT id FROM jobs")}
-    assert embedded.verdict(scripted_receiver, acts, killed_since=began) == []
+    # Hundreds were lost twice, for each life takes over what the ones before it left: these are sent one by one.
+    assert embedded.verdict(scripted_receiver, acts, killed_since=began, within=600) == []
 
 
 def test_a_full_disk_is_told_of_and_outlived(embedded: Embedded, scripted_receiver: ScriptedReceiver) -> None:
