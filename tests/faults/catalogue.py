@@ -29,16 +29,21 @@ CATALOGUE: Mapping[str, tuple[str, ...]] = {
     ),
     "worker stopped past its life, and going on": (
         "test_worker_deaths.py::test_a_worker_stands_still_beyond_its_life",
+        "test_worker_deaths.py::test_a_worker_stands_still_in_mid_post",
     ),
     "every await of plan, claim and finish": (
         "test_every_await.py::test_every_await_on_sqlite_is_refused_and_loses_its_answer",
         "test_every_await.py::test_a_process_on_sqlite_dies_at_every_await",
         "test_every_await.py::test_a_daemon_on_postgres_dies_at_every_await",
         "test_every_await.py::test_every_await_on_postgres_is_refused_or_loses_its_answer",
+        "test_every_await.py::test_one_worker_after_the_other_dies_while_it_ends",
+        "test_every_await.py::test_one_leader_after_the_other_dies_while_it_ends",
+        "test_every_await.py::test_one_leader_after_the_other_dies_while_it_takes_from_a_dead_worker",
     ),
     "worker asked to end, once and twice": (
         "test_workers.py::test_a_worker_that_is_asked_to_end_lets_its_sends_end",
         "test_workers.py::test_a_second_signal_ends_a_worker_at_once",
+        "test_worker_deaths.py::test_a_worker_that_is_asked_to_end_gives_back_what_it_has_not_sent",
     ),
     "an execution that kills its worker every time": (
         "test_worker_deaths.py::test_an_execution_that_kills_its_worker_ends_and_its_neighbours_do_not_suffer",

@@ -29,6 +29,16 @@ AT_AN_END = frozenset({"store.lose", "store.release", "store.retire_worker", "lo
 """Awaits of a process that is asked to end."""
 AFTER_A_DEATH = frozenset({"store.bury_worker", "store.lose_abandoned"})
 """Awaits that somebody must have died for."""
+ENDS_OF_A_WORKER = (
+    *("store.retire_worker.after", "store.retire_worker.before", "store.release.after", "store.release.before"),
+    *("store.lose.after", "store.lose.before"),
+)
+"""In an order in which nothing is lost three times."""
+ENDS_OF_A_SCHEDULER = ("lock.release.before", "lock.release.after")
+BURIALS = (
+    *("store.bury_worker.before", "store.bury_worker.after"),
+    *("store.lose_abandoned.before", "store.lose_abandoned.after"),
+)
 AFTER_A_FAILURE = {"queue.depth": "queue.wait.before=raise@1", "store.ping": "store.due_jobs.before=raise@1"}
 """Awaits that come only after this call has failed."""
 AS_A_FOLLOWER = frozenset({"lock.wait_released"})
@@ -37,6 +47,7 @@ RARE = frozenset({"store.register_worker", "accounts.signing_versions"})
 """Awaits that are not repeated once they were answered."""
 ON_A_SCHEDULER = frozenset({"due_jobs", "plan", "next_due", "push", "wait", "depth", "ping", "worker_beats"})
 PATH = "/between/0.05/0.3/ok"
+RUNNING = "SELECT 1 FROM executions WHERE status = 'running' AND job_id = %s"
 WAITS = 150.0
 
 
@@ -81,6 +92,11 @@ def embedded(tmp_path: Path) -> Iterator[Embedded]:
 def test_all_have_failpoints() -> None:
     assert set(points(but=frozenset())) <= set(failpoint_names())
     assert {"store.plan", "store.claim", "store.finish", "sender.send", "queue.push", "queue.pop"} <= set(awaits())
+
+
+def test_those_that_come_only_at_an_end_or_after_a_death_are_tried_apart() -> None:
+    apart = (*ENDS_OF_A_WORKER, *ENDS_OF_A_SCHEDULER, *BURIALS)
+    assert set(apart) == set(points(but=frozenset())) - set(points())
 
 
 def due_soon(embedded: Embedded, receiver: ScriptedReceiver, count: int) -> list[Act]:
@@ -180,3 +196,84 @@ def test_every_await_on_postgres_is_refused_or_loses_its_answer(
     assert f"{own}.{moment}" in hit_points
     lost = Fault(kind="lost answer", target="receiver", began=began, ended=ahead(), hard=True, sends_in_flight=1)
     assert verdict(installation, scripted_receiver, load.acts, faults=[lost]) == []
+
+
+def die_at(process: CronhookProcess, point: str) -> None:
+    assert process.wait(WAITS) == -signal.SIGKILL
+    assert process.events("failpoint")[-1]["point"] == point
+
+
+@pytest.mark.full
+def test_one_worker_after_the_other_dies_while_it_ends(
+    installation: Installation, scripted_receiver: ScriptedReceiver
+) -> None:
+    """With nothing in hand, with what it has not sent yet, and with what is under way."""
+    installation.open("scheduler")
+    acts, faults = list[Act](), list[Fault]()
+    for point in ENDS_OF_A_WORKER:
+        began = ahead()
+        unsent = "accounts.signing_versions.before=sleep:600;" if point.startswith("store.release") else ""
+        dying = installation.start("worker", failpoints=f"{unsent}{point}=kill@1")
+        if not point.startswith("store.retire"):
+            acts.append(installation.stored(run_at=ahead(), callback_url=scripted_receiver.url("/slow/3")))
+            installation.wait_for_rows(RUNNING, acts[-1].job_id)
+            if not unsent:
+                wait_for_arrival(scripted_receiver, acts[-1].job_id)
+        end_at_once(dying)
+        die_at(dying, point)
+        faults.append(hard("kill -9", len(acts), dying, began=began))
+    installation.start("worker")
+    assert verdict(installation, scripted_receiver, acts, faults=faults) == []
+    assert installation.rows("SELECT DISTINCT status, retries_used FROM executions") == [("succeeded", 0)]
+
+
+def wait_for_arrival(receiver: ScriptedReceiver, job_id: str) -> None:
+    wait_until(lambda: any(a.job_id == job_id for a in receiver.arrivals), 30, "it arrives")
+
+
+def end_at_once(process: CronhookProcess) -> None:
+    """Asked twice, unless it has ended before."""
+    size = process.log_size()
+    process.terminate()
+    process.wait_for_line('"stopping"', after=size)
+    if process.running:
+        process.terminate()
+
+
+@pytest.mark.full
+def test_one_leader_after_the_other_dies_while_it_ends(
+    installation: Installation, scripted_receiver: ScriptedReceiver
+) -> None:
+    installation.open("worker")
+    with Load(installation, scripted_receiver.url(PATH), per_second=10) as load:
+        for point in ENDS_OF_A_SCHEDULER:
+            dying = installation.start("scheduler", failpoints=f"{point}=kill@1")
+            leader([dying])
+            dying.terminate()
+            die_at(dying, point)
+        installation.start("scheduler")
+        scripted_receiver.wait_for(len(scripted_receiver.arrivals) + 20)
+    assert verdict(installation, scripted_receiver, load.acts) == []
+
+
+@pytest.mark.full
+def test_one_leader_after_the_other_dies_while_it_takes_from_a_dead_worker(
+    installation: Installation, scripted_receiver: ScriptedReceiver
+) -> None:
+    _, scheduler, worker = installation.open("scheduler", "worker")
+    began = ahead()
+    url = scripted_receiver.url("/slow/2")
+    acts = [installation.stored(run_at=ahead(seconds=1), callback_url=url) for _ in range(5)]
+    scripted_receiver.wait_for(len(acts))
+    worker.kill()
+    fault = hard("kill -9", len(acts), worker, began=began)
+    scheduler.terminate()
+    assert scheduler.wait() == 0
+    for point in BURIALS:
+        dying = installation.start("scheduler", failpoints=f"{point}=kill@1")
+        die_at(dying, point)
+    assert installation.rows("SELECT DISTINCT status, losses, retries_used FROM executions") == [("queued", 1, 0)]
+    installation.again(scheduler)
+    installation.again(worker)
+    assert verdict(installation, scripted_receiver, acts, faults=[fault]) == []
+    assert installation.rows("SELECT DISTINCT status, losses, retries_used FROM executions") == [("succeeded", 1, 0)]

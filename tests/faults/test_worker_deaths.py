@@ -7,15 +7,13 @@ from collections import Counter
 
 import pytest
 
-from tests.faults.installation import Installation, Load, ahead, creation
+from tests.faults.installation import Installation, Load, ahead
 from tests.faults.processes import CronhookProcess
 from tests.faults.scripted_receiver import ScriptedReceiver
 from tests.faults.verdict import hard, verdict, worker_ids
 from tests.services import wait_until
 
 RETRIED_WITHIN = 12.0
-
-
 POINTS = (
     *("store.ready.after", "store.claim.before", "store.claim.after", "sender.send.before", "sender.send.after"),
     *("store.finish.before", "store.finish.after"),
@@ -24,6 +22,8 @@ LOST = """
     SELECT lost.execution_id, lost.attempt_no + 1 FROM job_logs AS lost
     WHERE lost.worker_id = ANY(%s) AND lost.outcome = 'lost'
 """
+BURIED = "SELECT 1 FROM workers WHERE buried_at IS NOT NULL"
+COUNTED = "SELECT DISTINCT status, retries_used, losses, releases FROM executions"
 
 
 @pytest.mark.full
@@ -61,11 +61,11 @@ def test_an_idle_worker_dies_and_nothing_is_late(
     _, _, dying, _ = installation.open("scheduler", "worker", "worker")
     died_at = ahead()
     dying.kill()
-    job = installation.create(run_at=ahead(seconds=0.5), callback_url=scripted_receiver.url("/ok"))
+    act = installation.stored(run_at=ahead(seconds=0.5), callback_url=scripted_receiver.url("/ok"))
     (arrival,) = scripted_receiver.wait_for(1)
     assert (arrival.received_at - arrival.scheduled_for).total_seconds() <= 2.0
     fault = hard("kill -9", 0, dying, began=died_at)
-    assert verdict(installation, scripted_receiver, [creation(job, died_at)], faults=[fault]) == []
+    assert verdict(installation, scripted_receiver, [act], faults=[fault]) == []
 
 
 @pytest.mark.full
@@ -79,17 +79,60 @@ def test_a_worker_stands_still_beyond_its_life(
     installation.open("scheduler")
     standing = installation.start("worker", failpoints=f"{point}=stop@1")
     asked_at = ahead()
-    job = installation.create(run_at=ahead(seconds=0.5), callback_url=scripted_receiver.url("/slow/0.2"))
+    act = installation.stored(run_at=ahead(seconds=0.5), callback_url=scripted_receiver.url("/slow/0.2"))
     standing.wait_for_line('"failpoint"')
     installation.start("worker")
     installation.wait_until_done()
+    installation.wait_for_rows(BURIED)
     standing.resume()
     standing.wait_for_line('"worker_registered"', after=standing.log().index('"failpoint"'))
     fault = hard("SIGSTOP", 1, standing, began=asked_at)
-    assert verdict(installation, scripted_receiver, [creation(job, asked_at)], faults=[fault]) == []
+    assert verdict(installation, scripted_receiver, [act], faults=[fault]) == []
     seen = Counter((arrival.execution_id, arrival.attempt_no) for arrival in scripted_receiver.arrivals)
     assert set(seen.values()) == {1}
     assert len(worker_ids(standing)) == 2
+
+
+@pytest.mark.full
+def test_a_worker_stands_still_in_mid_post(installation: Installation, scripted_receiver: ScriptedReceiver) -> None:
+    """The receiver answers while nobody listens; when the worker goes on, the repeat has long been answered, too."""
+    _, _, standing = installation.open("scheduler", "worker")
+    asked_at = ahead()
+    act = installation.stored(run_at=ahead(seconds=0.5), callback_url=scripted_receiver.url("/slow/1"))
+    scripted_receiver.wait_for(1)
+    size = standing.log_size()
+    standing.suspend()
+    installation.start("worker")
+    installation.wait_until_done()
+    installation.wait_for_rows(BURIED)
+    standing.resume()
+    standing.wait_for_line('"worker_registered"', after=size)
+    fault = hard("SIGSTOP", 1, standing, began=asked_at)
+    assert verdict(installation, scripted_receiver, [act], faults=[fault]) == []
+    assert [arrival.attempt_no for arrival in scripted_receiver.arrivals] == [1, 2]
+    assert installation.rows("SELECT status, retries_used, losses FROM executions") == [("succeeded", 0, 1)]
+
+
+@pytest.mark.full
+def test_a_worker_that_is_asked_to_end_gives_back_what_it_has_not_sent(
+    installation: Installation, scripted_receiver: ScriptedReceiver
+) -> None:
+    """It waits for the secrets that sign requests, until it is told to wait no longer; nothing of it counts."""
+    installation.open("scheduler")
+    ending = installation.start("worker", failpoints="accounts.signing_versions.before=sleep:600")
+    due = ahead(seconds=0.5)
+    acts = [installation.stored(run_at=due, callback_url=scripted_receiver.url("/ok")) for _ in range(20)]
+    installation.wait_for_rows("SELECT 1 FROM executions WHERE status = 'running' HAVING count(*) = %s", len(acts))
+    ending.terminate()
+    ending.wait_for_line('"stopping"')
+    ending.terminate()
+    assert ending.wait(5) == 0
+    assert scripted_receiver.arrivals == []
+    assert installation.rows(COUNTED) == [("queued", 0, 0, 1)]
+    installation.start("worker")
+    assert verdict(installation, scripted_receiver, acts) == []
+    assert installation.rows(COUNTED) == [("succeeded", 0, 0, 1)]
+    assert Counter(arrival.attempt_no for arrival in scripted_receiver.arrivals) == {2: len(acts)}
 
 
 @pytest.mark.full
@@ -98,12 +141,12 @@ def test_an_execution_that_kills_its_worker_ends_and_its_neighbours_do_not_suffe
 ) -> None:
     _, _, worker = installation.open("scheduler", "worker")
     asked_at = due = ahead(seconds=2)
-    neighbours = [installation.create(run_at=due, callback_url=scripted_receiver.url("/slow/2")) for _ in range(10)]
-    poison = installation.create(run_at=due, callback_url=scripted_receiver.url("/slow/2"))
+    acts = [installation.stored(run_at=due, callback_url=scripted_receiver.url("/slow/2")) for _ in range(11)]
+    poison = acts[-1].job_id
     for attempt in (1, 2, 3):
         wait_until(
             lambda attempt=attempt: any(  # type: ignore[misc]
-                a.job_id == poison["id"] and a.attempt_no == attempt for a in scripted_receiver.arrivals
+                a.job_id == poison and a.attempt_no == attempt for a in scripted_receiver.arrivals
             ),
             30,
             f"attempt {attempt} of the poison",
@@ -111,14 +154,13 @@ def test_an_execution_that_kills_its_worker_ends_and_its_neighbours_do_not_suffe
         worker.kill()
         installation.again(worker)
     installation.wait_until_done()
-    rows = installation.rows("SELECT status, reason, losses FROM executions WHERE job_id = %s", poison["id"])
+    rows = installation.rows("SELECT status, reason, losses FROM executions WHERE job_id = %s", poison)
     assert rows == [("failed", "lost", 3)]
-    others = installation.rows("SELECT DISTINCT status FROM executions WHERE job_id <> %s", poison["id"])
+    others = installation.rows("SELECT DISTINCT status FROM executions WHERE job_id <> %s", poison)
     assert others == [("succeeded",)]
-    ((worst,),) = installation.rows("SELECT max(losses) FROM executions WHERE job_id <> %s", poison["id"])
+    ((worst,),) = installation.rows("SELECT max(losses) FROM executions WHERE job_id <> %s", poison)
     assert worst <= 2
     fault = hard("kill -9", 11 * 3, worker, began=asked_at)
-    acts = [creation(job, asked_at) for job in (*neighbours, poison)]
     assert verdict(installation, scripted_receiver, acts, faults=[fault]) == []
 
 
@@ -131,9 +173,8 @@ def test_five_thousand_jobs_at_one_instant_are_all_sent_within_bounds(
     due = ahead(seconds=count / 60)
     acts = []
     for number in range(count):
-        asked_at = ahead()
         url = scripted_receiver.url("/between/0.05/0.5/ok", f"127.0.0.{1 + number % 2}")
-        acts.append(creation(installation.create(run_at=due, callback_url=url), asked_at))
+        acts.append(installation.stored(run_at=due, callback_url=url))
     scripted_receiver.wait_for(count, 180)
     for process in (scheduler, worker):
         assert process.resident_bytes() < 300_000_000
