@@ -81,6 +81,11 @@ class Intake:
         if self._waiting:
             self._claims.wake()
 
+    def look_again(self) -> None:
+        """Something may be claimed from now on that was not asked for: look into the store at once."""
+        self._next_floor = 0.0
+        self._claims.wake()
+
     async def run_once(self) -> float:
         """Claim what may be claimed; the seconds until the next look into the store."""
         if not self._life.trusted:

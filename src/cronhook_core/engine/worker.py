@@ -10,7 +10,8 @@ from typing import Any
 
 from attrs import frozen
 
-from cronhook_core.domain.claim import ClaimRef
+from cronhook_core.domain.claim import Claim, ClaimRef
+from cronhook_core.domain.execution import SUSPECT_LOSSES
 from cronhook_core.engine.availability import Dependencies
 from cronhook_core.engine.background import BackgroundLoop
 from cronhook_core.engine.delivery import Delivery
@@ -79,7 +80,7 @@ class Worker:
             ended=lambda claim: self._intake.ended(claim),
         )
         self._results = ResultWriter(
-            store, clock=clock, hooks=hooks, database=dependencies.database, on_written=self._sends.settle
+            store, clock=clock, hooks=hooks, database=dependencies.database, on_written=self._settle
         )
         self._intake = Intake(
             store,
@@ -108,6 +109,11 @@ class Worker:
         if self._ending is None:
             self._ending = asyncio.create_task(self._end(), name="cronhook-drain")
         await asyncio.shield(self._ending)
+
+    def _settle(self, claim: Claim) -> None:
+        self._sends.settle(claim)
+        if claim.losses >= SUSPECT_LOSSES:
+            self._intake.look_again()  # others of its kind were left until now
 
     async def _end(self) -> None:
         await self._intake.stop()
