@@ -227,13 +227,15 @@ class Bounds:
     """How much is allowed.
 
     `settled`: everything that was under way has ended, so that what is missing is missing for good. `lateness` bounds
-    what no fault's own bound covers, for all but the worst hundredth (`lateness_quantile`) of each class.
+    what no fault's own bound covers, for all but the worst hundredth (`lateness_quantile`) of each class. `held`: for
+    how long beyond its deadline, and beside the time of faults, an attempt may have been under way before it ended.
     """
 
     settled: bool = True
     clocks: timedelta = timedelta(milliseconds=50)
     planning: timedelta = timedelta(seconds=4)
     running: timedelta = timedelta(seconds=12)
+    held: timedelta | None = None
     overdue: timedelta = timedelta(seconds=5)
     connecting: timedelta = timedelta(seconds=1)
     lateness: timedelta = timedelta(seconds=1.5)

@@ -27,9 +27,10 @@ SUSPENSION = "SIGSTOP"
 
 
 def no_stuck_work(history: History, bounds: Bounds) -> Iterator[Violation]:
-    """Nothing runs long after its deadline; nothing waits that a living worker may take."""
+    """Nothing runs, or ran, long after its deadline; nothing waits that a living worker may take."""
     if not bounds.settled:
         return
+    yield from _held_too_long(history, bounds)
     living = any(worker["buried_at"] is None for worker in history.database.workers)
     for execution in history.database.executions:
         if execution["status"] == "running":
@@ -98,6 +99,21 @@ def _was_leaving(attempt: Row, history: History, bounds: Bounds) -> bool:
         and attempt["started_at"] <= fault.began <= attempt["started_at"] + bounds.connecting
         for fault in history.fault_log.faults
     )
+
+
+def _held_too_long(history: History, bounds: Bounds) -> Iterator[Violation]:
+    if bounds.held is None:
+        return
+    for attempt in history.database.attempts:
+        job, ended = history.jobs.get(attempt["job_id"]), attempt["finished_at"]
+        if job is None or ended is None or attempt["late"]:
+            continue
+        lasted = ended - attempt["started_at"]
+        faults = (f for f in history.fault_log.faults if f.began < ended and attempt["started_at"] < f.ended)
+        excused = sum((min(f.ended, ended) - max(f.began, attempt["started_at"]) for f in faults), timedelta())
+        if lasted > timedelta(microseconds=job["timeout_us"]) + bounds.held + excused:
+            name = f"{attempt['execution_id']} attempt {attempt['attempt_no']}"
+            yield Violation("I5", name, f"it was under way for {lasted.total_seconds():.1f} s, until {ended}")
 
 
 def _overrun(execution: Row, history: History, bounds: Bounds) -> Iterator[Violation]:

@@ -68,7 +68,7 @@ from tests.faults.made_history import (
 from tests.faults.oracle import CHECKS, judge
 from tests.faults.scripted_receiver import ROOT
 
-BOUNDS = Bounds(memory_bytes=100_000_000)
+BOUNDS = Bounds(held=timedelta(seconds=12), memory_bytes=100_000_000)
 
 
 BAD: dict[str, dict[str, Change]] = {
@@ -121,6 +121,7 @@ BAD: dict[str, dict[str, Change]] = {
             finished_at=None,
             worker_id="wrk_2",
         ),
+        "it ran on until somebody noticed": row("attempts", (FIRST, 1), finished_at=at(1)),
         "nobody claims it": row("executions", LAST, status="queued", finished_at=None, attempt_no=0),
         "it waits for a paused job": lambda h: paused_at(5.1)(
             with_row(h, "executions", LAST, status="queued", finished_at=None, attempt_no=0)

@@ -16,7 +16,7 @@ from tests.faults.soak.kinds import POSTGRES, WORKERS
 from tests.faults.soak.users import Users
 from tests.faults.soak.watch import Watch
 
-BOUNDS = Bounds(planning=timedelta(seconds=25), memory_bytes=400_000_000)
+BOUNDS = Bounds(planning=timedelta(seconds=25), held=timedelta(seconds=12), memory_bytes=400_000_000)
 """`planning`: instants so shortly before a change are moot, for planning may have had to wait for the database."""
 QUIET_LATENESS = BOUNDS.lateness.total_seconds()
 FORETASTE = timedelta(seconds=3)
