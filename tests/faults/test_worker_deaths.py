@@ -10,10 +10,11 @@ import pytest
 from tests.faults.installation import Installation, Load, ahead
 from tests.faults.processes import CronhookProcess
 from tests.faults.scripted_receiver import ScriptedReceiver
-from tests.faults.verdict import hard, verdict, worker_ids
+from tests.faults.verdict import allowed, hard, verdict, worker_ids
 from tests.services import wait_until
 
 RETRIED_WITHIN = 12.0
+UNTIL_THE_NEXT_STARTS = 5.0
 POINTS = (
     *("store.ready.after", "store.claim.before", "store.claim.after", "sender.send.before", "sender.send.after"),
     *("store.finish.before", "store.finish.after"),
@@ -28,20 +29,21 @@ COUNTED = "SELECT DISTINCT status, retries_used, losses, releases FROM execution
 
 @pytest.mark.full
 def test_one_worker_after_the_other_dies_between_claim_and_result(
-    installation: Installation, scripted_receiver: ScriptedReceiver
+    installation: Installation, scripted_receiver: ScriptedReceiver, full: bool
 ) -> None:
     """What each held when it died is sent again, soon; and nothing else is."""
     installation.open("scheduler")
-    faults, retried_until = [], {}
+    faults, retried_until, late = [], {}, allowed(full, UNTIL_THE_NEXT_STARTS)
     with Load(installation, scripted_receiver.url("/between/0.2/1/ok"), per_second=1.5) as load:
         for point in POINTS:
             dying = installation.start("worker", failpoints=f"{point}=kill@1")
             assert dying.wait() == -signal.SIGKILL
             assert [event["point"] for event in dying.events("failpoint")] == [point]
-            faults.append(hard("kill -9", held_by(installation, dying), dying, began=ahead()))
+            held = held_by(installation, dying)
+            faults.append(hard("kill -9", held, dying, began=ahead(), lateness=late))
             retried_until.update(dict.fromkeys(worker_ids(dying), ahead(seconds=RETRIED_WITHIN)))
         installation.start("worker")
-    assert verdict(installation, scripted_receiver, load.acts, faults=faults, within=180) == []
+    assert verdict(installation, scripted_receiver, load.acts, faults=faults, lateness=late, within=180) == []
     assert installation.rows("SELECT DISTINCT status, retries_used FROM executions") == [("succeeded", 0)]
     arrived = {(a.execution_id, a.attempt_no): a.received_at for a in scripted_receiver.arrivals}
     for worker_id, until in retried_until.items():
@@ -56,7 +58,7 @@ def held_by(installation: Installation, worker: CronhookProcess) -> int:
 
 
 def test_an_idle_worker_dies_and_nothing_is_late(
-    installation: Installation, scripted_receiver: ScriptedReceiver
+    installation: Installation, scripted_receiver: ScriptedReceiver, full: bool
 ) -> None:
     _, _, dying, _ = installation.open("scheduler", "worker", "worker")
     died_at = ahead()
@@ -64,7 +66,7 @@ def test_an_idle_worker_dies_and_nothing_is_late(
     act = installation.stored(run_at=ahead(seconds=0.5), callback_url=scripted_receiver.url("/ok"))
     (arrival,) = scripted_receiver.wait_for(1)
     assert (arrival.received_at - arrival.scheduled_for).total_seconds() <= 2.0
-    fault = hard("kill -9", 0, dying, began=died_at)
+    fault = hard("kill -9", 0, dying, began=died_at, lateness=allowed(full, 2))
     assert verdict(installation, scripted_receiver, [act], faults=[fault]) == []
 
 
@@ -166,7 +168,7 @@ def test_an_execution_that_kills_its_worker_ends_and_its_neighbours_do_not_suffe
 
 @pytest.mark.full
 def test_five_thousand_jobs_at_one_instant_are_all_sent_within_bounds(
-    installation: Installation, scripted_receiver: ScriptedReceiver
+    installation: Installation, scripted_receiver: ScriptedReceiver, full: bool
 ) -> None:
     count = 5000
     _, scheduler, worker = installation.open("scheduler", "worker")
@@ -178,5 +180,6 @@ def test_five_thousand_jobs_at_one_instant_are_all_sent_within_bounds(
     scripted_receiver.wait_for(count, 180)
     for process in (scheduler, worker):
         assert process.resident_bytes() < 300_000_000
-    assert verdict(installation, scripted_receiver, acts, within=120) == []
+    # Two hosts may have a third of the slots each, for the 0.3 s that a send takes.
+    assert verdict(installation, scripted_receiver, acts, lateness=allowed(full, 10), within=120) == []
     assert len(scripted_receiver.arrivals) == count
