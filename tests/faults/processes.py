@@ -8,9 +8,9 @@ import re
 import signal
 import subprocess
 import sys
-import urllib.error
 import urllib.request
 from collections.abc import Mapping, Sequence
+from http.client import HTTPException
 from pathlib import Path
 from typing import Any, Self
 
@@ -158,5 +158,5 @@ def is_alive(url: str, timeout: float = 1.0) -> bool:
     try:
         with urllib.request.urlopen(f"{url.rstrip('/')}/livez", timeout=timeout) as response:
             return bool(response.status == 200)
-    except (OSError, urllib.error.URLError):
+    except (OSError, HTTPException):
         return False

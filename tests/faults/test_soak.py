@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import socket
 import subprocess
 import sys
+import threading
 from collections.abc import Sequence
 from datetime import datetime, timedelta
 
@@ -20,6 +22,7 @@ from tests.faults.soak.findings import Registration, faults_of, ids_between
 from tests.faults.soak.injector import Happened
 from tests.faults.soak.kinds import DAEMONS, KINDS, LEADER, POSTGRES, RECEIVER, REDIS, links
 from tests.faults.soak.plan import CALM, STORM, PlannedFault, draw_plan
+from tests.faults.soak.watch import is_healthy
 
 MINUTE = 60.0
 SECOND = timedelta(seconds=1)
@@ -128,6 +131,25 @@ def test_what_faults_cost_adds_up_where_they_overlap() -> None:
     (second, *_) = faults(alone, beside)
     assert first.lateness == 3 * SECOND
     assert second.lateness == 12 * SECOND
+
+
+# What is seen of the processes.
+
+
+@pytest.mark.parametrize("answer", [b"HTTP/1.1 200 OK\r\ncontent-length: 100\r\n\r\nbeg", b"HTTP/1.1 2", b""])
+def test_a_process_that_dies_in_the_middle_of_its_answer_is_not_well(answer: bytes) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as server:
+
+        def answer_once() -> None:
+            connection, _ = server.accept()
+            with connection:
+                connection.recv(1000)
+                connection.sendall(answer)
+
+        thread = threading.Thread(target=answer_once)
+        thread.start()
+        assert not is_healthy(f"http://127.0.0.1:{server.getsockname()[1]}", api=False)
+        thread.join()
 
 
 # The card.

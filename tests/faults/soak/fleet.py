@@ -7,6 +7,7 @@ import subprocess
 import threading
 from collections import defaultdict
 from contextlib import ExitStack
+from http.client import HTTPException
 from typing import Self
 
 import psycopg
@@ -61,7 +62,7 @@ class Fleet:
             try:
                 if metrics(self.processes[name])["cronhook_leader"] == 1:
                     return name
-            except (OSError, LookupError):
+            except (OSError, HTTPException, LookupError):
                 continue
         return SCHEDULERS[0]
 

@@ -6,6 +6,7 @@ import re
 import threading
 import urllib.request
 from datetime import UTC, datetime
+from http.client import HTTPException
 from typing import Self
 
 import psutil
@@ -56,7 +57,7 @@ def is_healthy(address: str, *, api: bool) -> bool:
     try:
         with urllib.request.urlopen(f"{address}/{'health' if api else 'metrics'}", timeout=PATIENCE) as response:
             text = response.read().decode()
-    except OSError:
+    except (OSError, HTTPException):  # it may be killed in the middle of its answer
         return False
     return api or all(re.search(rf"^{name} 1\.0$", text, re.MULTILINE) for name in _NEEDED)
 
