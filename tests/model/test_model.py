@@ -6,6 +6,7 @@ cronhook must come from.
 """
 
 import os
+from math import ceil
 
 from hypothesis import HealthCheck, Phase, note, settings
 from hypothesis import strategies as st
@@ -49,8 +50,8 @@ class Model(RuleBasedStateMachine):
 
 TestModel = Model.TestCase
 TestModel.settings = settings(
-    max_examples=max(1, STEPS // STEPS_PER_EXAMPLE),
-    stateful_step_count=STEPS_PER_EXAMPLE,
+    max_examples=ceil(STEPS / STEPS_PER_EXAMPLE),
+    stateful_step_count=1 + STEPS_PER_EXAMPLE,  # `choose` counts as one
     deadline=None,
     database=None,
     suppress_health_check=list(HealthCheck),
