@@ -43,7 +43,7 @@ AFTER_A_FAILURE = {"queue.depth": "queue.wait.before=raise@1", "store.ping": "st
 """Awaits that come only after this call has failed."""
 AS_A_FOLLOWER = frozenset({"lock.wait_released"})
 """Awaits of schedulers of which there are several."""
-RARE = frozenset({"store.register_worker", "accounts.signing_versions"})
+RARE = frozenset({"store.register_worker", "accounts.signing_versions", "lock.acquire"})
 """Awaits that are not repeated once they were answered."""
 ON_A_SCHEDULER = frozenset({"due_jobs", "plan", "next_due", "push", "wait", "depth", "ping", "worker_beats"})
 PATH = "/between/0.05/0.3/ok"
