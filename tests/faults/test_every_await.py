@@ -12,6 +12,7 @@ from pathlib import Path
 
 import httpx
 import pytest
+from attrs import evolve
 
 from cronhook_core.testing.failpoints import failpoint_names
 from tests.faults.await_sites import BEHIND_ANOTHER_PORT, engine_sites
@@ -20,7 +21,7 @@ from tests.faults.history import Act, Fault
 from tests.faults.installation import Installation, Load, ahead, leader
 from tests.faults.processes import CronhookProcess
 from tests.faults.scripted_receiver import ScriptedReceiver
-from tests.faults.verdict import allowed, hard, verdict
+from tests.faults.verdict import allowed, hard, verdict, worker_ids
 from tests.services import wait_until
 
 ELSEWHERE = frozenset({"job_service", "pruner", "zone_rules"})
@@ -74,7 +75,7 @@ def nth(point: str) -> str:
 
 
 def kill(point: str) -> str:
-    return "kill@1" if point.rpartition(".")[0] in RARE else "kill@2"
+    return "kill@1" if point.rpartition(".")[0] in RARE.union(AFTER_A_FAILURE) else "kill@2"
 
 
 def failing(point: str, how: str) -> str:
@@ -174,9 +175,16 @@ def test_a_daemon_on_postgres_dies_at_every_await(
         stored = len(load.stored)
         wait_until(lambda: len(load.stored) > stored + 10, 60, "some more are stored")
     held = installation.rows("SELECT count(*) FROM job_logs WHERE outcome = 'lost' OR late")[0][0]
-    faults = [hard("kill -9", held + 10, dying, began=began)] if role == "worker" else []
+    fault = hard("kill -9", held + 10, dying, began=began)
+    faults = [evolve(fault, workers=fault.workers | unannounced(installation))] if role == "worker" else []
     assert dying.events("failpoint")[-1]["point"] == point
     assert verdict(installation, scripted_receiver, load.acts, faults=faults) == []
+
+
+def unannounced(installation: Installation) -> set[str]:
+    """Ids of workers that died before they could say under which one they were registered."""
+    registered = {worker_id for (worker_id,) in installation.rows("SELECT id FROM workers")}
+    return registered - worker_ids(*installation.processes)
 
 
 @pytest.mark.full
