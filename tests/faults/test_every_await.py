@@ -40,8 +40,8 @@ BURIALS = (
     *("store.bury_worker.before", "store.bury_worker.after"),
     *("store.lose_abandoned.before", "store.lose_abandoned.after"),
 )
-AFTER_A_FAILURE = {"queue.depth": "queue.wait.before=raise@1", "store.ping": "store.due_jobs.before=raise@1"}
-"""Awaits that come only after this call has failed."""
+AFTER_A_FAILURE = {"queue.depth": "queue.wait.before=raise", "store.ping": "store.due_jobs.before=raise"}
+"""Awaits that come only after this call has failed, and nobody else in the process has been answered since."""
 AS_A_FOLLOWER = frozenset({"lock.wait_released"})
 """Awaits of schedulers of which there are several."""
 RARE = frozenset({"store.register_worker", "accounts.signing_versions", "lock.acquire"})
