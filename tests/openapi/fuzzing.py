@@ -5,6 +5,7 @@ Requests are counted by the server itself.
 
 import json
 import os
+import re
 import subprocess
 import sys
 from collections import Counter
@@ -54,6 +55,11 @@ class Ran:
     exit_code: int
     output: str
 
+    @property
+    def tested(self) -> int:
+        """How many operations."""
+        return int(re.findall(r"Tested: +(\d+)", self.output)[-1])
+
 
 class Fuzzing:
     """Runs against one server, which `answers` asks what it has answered so far: by method, route and status."""
@@ -65,9 +71,12 @@ class Fuzzing:
         self._key_id: str = key["id"]
 
     def run(self, *, examples: int, seed: int) -> Ran:
+        """The document goes as a file: the operation that a URL serves it by would be left out."""
+        document = self._up.folder / "openapi.json"
+        document.write_text(json.dumps(self.document()))
         options = ["--mode", "all", "--phases", PHASES, "--checks", ",".join(CHECKS), "--no-color"]
         amounts = ["--max-examples", str(examples), "--seed", str(seed), "--continue-on-failure"]
-        target = [f"{self._up.url}/openapi.json", "--header", f"x-api-key: {self._up.key}"]
+        target = [document, "--url", self._up.url, "--header", f"x-api-key: {self._up.key}"]
         ran = subprocess.run(
             [COMMAND, "--config-file", CONFIGURATION, "run", *target, *options, *amounts],
             cwd=self._up.folder,
@@ -92,11 +101,14 @@ class Fuzzing:
         """The operations of the document that were never answered with one of these."""
         answers = self.answers()
         return [
-            f"{method.upper()} {path}"
-            for path, operations in self.document()["paths"].items()
-            for method in operations
-            if not any(answers[method.upper(), path, status] for status in statuses)
+            f"{method} {path}"
+            for method, path in self.operations()
+            if not any(answers[method, path, status] for status in statuses)
         ]
+
+    def operations(self) -> list[tuple[str, str]]:
+        """The method and the path of each operation of the document."""
+        return [(method.upper(), path) for path, methods in self.document()["paths"].items() for method in methods]
 
     def document(self) -> dict[str, Any]:
         told: dict[str, Any] = json.loads(httpx.get(f"{self._up.url}/openapi.json").content)

@@ -20,5 +20,6 @@ def fuzzing(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Fuzzing]
 def test_the_document_and_the_server_agree(fuzzing: Fuzzing) -> None:
     ran = fuzzing.run(examples=4, seed=20261124)
     assert ran.exit_code == 0, ran.output
+    assert ran.tested == len(fuzzing.operations())
     assert fuzzing.never(range(200, 500)) == []
     assert fuzzing.answers().total() > 1000
