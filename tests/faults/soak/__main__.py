@@ -56,7 +56,7 @@ def _options() -> argparse.ArgumentParser:
     parser.add_argument("--minutes", type=float, default=10.0, help="how long faults and load last")
     parser.add_argument("--seed", type=int, help="of the faults and of the load; a random one by default")
     parser.add_argument("--per-second", type=float, default=46.0, help="jobs stored in a second")
-    parser.add_argument("--cron-jobs", type=int, default=800, help="jobs that run every minute or two")
+    parser.add_argument("--cron-jobs", type=int, default=600, help="jobs that run every minute or two")
     parser.add_argument("--records", type=Path, default=Path("soak-records"), help="where records of a failure go")
     parser.add_argument("--keep", action="store_true", help="keep the records of a success, too")
     return parser
