@@ -64,6 +64,16 @@ def another_worker_killed(history: History) -> History:
     return attrs.evolve(history, fault_log=attrs.evolve(history.fault_log, faults=faults))
 
 
+def older_attempt_left_late(history: History) -> History:
+    """12:00's worker stood still before its request left, which arrived when the next attempt had been answered."""
+    history = worker_killed_while_sending(history)
+    (first,) = (a for a in history.arrivals_of[FIRST] if a.attempt_no == 1)
+    late = first.received_at + 20 * SECOND
+    history = with_arrival(history, (FIRST, 1), received_at=late, answered_at=late)
+    faults = [attrs.evolve(fault, lateness=30 * SECOND) for fault in history.fault_log.faults]
+    return attrs.evolve(history, fault_log=attrs.evolve(history.fault_log, faults=faults))
+
+
 def receiver_killed(moment: datetime) -> Change:
     """Its answer of 12:00 was lost, if it was killed at that moment."""
     kill = Fault(kind="kill", target="receiver", began=moment, ended=moment + SECOND, hard=True, sends_in_flight=1)

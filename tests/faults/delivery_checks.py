@@ -83,12 +83,16 @@ def no_needless_repeat(history: History, bounds: Bounds) -> Iterator[Violation]:
     """A delivered execution is sent again only where hard faults cut off sends; nobody is buried who lives."""
     hard = [fault for fault in history.fault_log.faults if fault.hard]
     allowed = sum(fault.sends_in_flight for fault in hard)
-    repeated = [arrival for arrivals in history.arrivals_of.values() for arrival in _repeated(arrivals)]
-    if len(repeated) > allowed:
-        yield Violation("I12", "deliveries", f"{len(repeated)} were repeated, {allowed} may be")
-    for arrival in repeated:
-        if not any(_cut_off(fault, arrival, history, bounds) for fault in hard):
-            yield Violation("I12", _name(arrival), "it was delivered and sent again, and no fault had cut it off")
+    repeats = sum(repeats_of(arrivals) for arrivals in history.arrivals_of.values())
+    if repeats > allowed:
+        yield Violation("I12", "deliveries", f"{repeats} were repeated, {allowed} may be")
+    for arrivals in history.arrivals_of.values():
+        for number, arrival in enumerate(arrivals[:-1]):
+            # Either its sender was hit, or that of an older attempt, which left when this one had been answered.
+            senders = [arrival, *(later for later in arrivals[number:] if later.attempt_no < arrival.attempt_no)]
+            excused = any(_cut_off(fault, sender, history, bounds) for fault in hard for sender in senders)
+            if arrival.is_delivery and not excused:
+                yield Violation("I12", _name(arrival), "it was delivered and sent again, and no fault had cut it off")
     for worker in history.database.workers:
         if worker["buried_at"] is not None and worker["id"] not in history.fault_log.killed_workers:
             yield Violation("I12", worker["id"], f"it was taken for dead at {worker['buried_at']}, and no fault hit it")
@@ -99,11 +103,7 @@ def repeats_of(arrivals: Sequence[Arrival]) -> int:
 
     Each of them had a cause of its own: what follows a failure is a retry of that failure.
     """
-    return len(_repeated(arrivals))
-
-
-def _repeated(arrivals: Sequence[Arrival]) -> list[Arrival]:
-    return [arrival for arrival in arrivals[:-1] if arrival.is_delivery]
+    return sum(arrival.is_delivery for arrival in arrivals[:-1])
 
 
 def _cut_off(fault: Fault, arrival: Arrival, history: History, bounds: Bounds) -> bool:
