@@ -190,7 +190,7 @@ attempts = Table(
     PrimaryKeyConstraint("execution_id", "attempt_no"),
     Index("ix_job_logs_job_id_started_at", "job_id", "started_at"),
     # No column that the result fills is part of an index: with room left in its page the update is heap-only.
-    postgresql_with={"fillfactor": "50", "autovacuum_vacuum_scale_factor": "0.05"},
+    postgresql_with={"autovacuum_vacuum_scale_factor": "0.05", "fillfactor": "40"},
 )
 
 workers = Table(

@@ -41,6 +41,7 @@ def upgrade() -> None:
         op.drop_index(name, "executions")
     if op.get_bind().dialect.name == "postgresql":
         op.execute("ALTER TABLE executions SET (fillfactor = 50)")
+        op.execute("ALTER TABLE job_logs SET (fillfactor = 40)")
 
 
 def _create_index(name: str, column: str, *, where: str) -> None:
