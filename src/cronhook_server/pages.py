@@ -18,7 +18,6 @@ _Message = MutableMapping[str, Any]
 
 JSON = "application/json"
 PROBLEM = "application/problem+json"
-HTML = "text/html; charset=utf-8"
 MAX_INSTANCE_LENGTH = 512
 
 

@@ -2,8 +2,9 @@
 
 import asyncio
 import shutil
-from collections.abc import AsyncIterator
-from contextlib import AsyncExitStack
+import sqlite3
+from collections.abc import AsyncIterator, Iterator
+from contextlib import AsyncExitStack, closing
 from datetime import timedelta
 from pathlib import Path
 
@@ -16,6 +17,7 @@ from cronhook_core.testing.account_store_contract import AccountStoreContract, O
 from cronhook_core.testing.elapsing import Elapse
 from cronhook_core.testing.job_store import JobStoreContract, OpenStore
 from cronhook_core.testing.lock_contract import LockContract
+from tests.open_executions import assert_open_executions_are_listed
 
 
 @pytest.fixture(scope="module")
@@ -29,6 +31,13 @@ def migrated(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture
 def path(migrated: Path, tmp_path: Path) -> Path:
     return Path(shutil.copy(migrated, tmp_path / "cronhook.db"))
+
+
+@pytest.fixture(autouse=True)
+def what_is_open_is_listed(path: Path) -> Iterator[None]:
+    yield
+    with closing(sqlite3.connect(path)) as connection:
+        assert_open_executions_are_listed(lambda query: connection.execute(query).fetchall())
 
 
 @pytest.fixture

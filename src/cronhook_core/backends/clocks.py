@@ -139,7 +139,7 @@ class RemoteClock:
         remote = await self._read_remote()
         reading = Reading.of(remote, asked_at=asked_at, answered_at=self._base.monotonic())
         if self._guard is None:
-            self._guard = OffsetGuard(offset=reading.middle)
+            self._guard = OffsetGuard(offset=reading.least)  # rather behind than ahead: nothing may run early
             return
         before, self._guard = self._guard, self._guard.after(reading)
         self._tell(before, self._guard)

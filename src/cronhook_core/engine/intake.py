@@ -59,6 +59,7 @@ class Intake:
         self._waiting = Waiting(WAITING_BOUND)
         self._slot_of: dict[str, tuple[str, str]] = {}
         self._next_floor = 0.0
+        self._asked_to_look = False
         self._gathering = False
         self.claiming = asyncio.Lock()
         self._popping = BackgroundLoop("messages", self._pop, clock=clock, hooks=hooks)
@@ -83,7 +84,7 @@ class Intake:
 
     def look_again(self) -> None:
         """Something may be claimed from now on that was not asked for: look into the store at once."""
-        self._next_floor = 0.0
+        self._asked_to_look = True
         self._claims.wake()
 
     async def run_once(self) -> float:
@@ -105,8 +106,9 @@ class Intake:
         return 0.0 if len(admitted) == AT_ONCE else max(0.0, self._next_floor - self._clock.monotonic())
 
     async def _look_into_store(self) -> None:
-        if self._clock.monotonic() < self._next_floor or not self._slots.free:
+        if not self._slots.free or (self._clock.monotonic() < self._next_floor and not self._asked_to_look):
             return
+        self._asked_to_look = False
         limit = min(self._slots.free, AT_ONCE)
         ready = await self._store.ready(
             self._clock.now(),

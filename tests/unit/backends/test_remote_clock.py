@@ -67,11 +67,17 @@ async def test_a_step_of_the_nodes_clock_does_not_touch_it(clock: RemoteClock, n
     assert clock.now() == NOW + AHEAD
 
 
-async def test_half_of_a_slow_answers_time_is_added(clock: RemoteClock, node: ManualClock, server: Server) -> None:
+async def test_after_a_slow_first_answer_it_is_behind_and_not_ahead_until_a_fast_one(
+    clock: RemoteClock, node: ManualClock, server: Server
+) -> None:
     server.seconds = 2.0
     syncing = asyncio.create_task(clock.sync())
     await node.advance(2.0)
     await syncing
+    answered_with = NOW + AHEAD + timedelta(seconds=1)
+    assert clock.now() == answered_with
+    server.seconds = 0.0
+    await clock.sync()
     assert clock.now() == NOW + AHEAD + timedelta(seconds=2)
 
 

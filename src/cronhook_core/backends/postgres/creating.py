@@ -80,8 +80,8 @@ class NewJobs:
         try:
             refusal = await group.ask(job)
         finally:
-            if group.idle:
-                self._groups.pop(key, None)
+            if group.idle and self._groups.get(key) is group:
+                del self._groups[key]
         if refusal is not None:
             raise refusal
 

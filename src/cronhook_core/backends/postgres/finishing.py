@@ -117,9 +117,11 @@ FROM decided
 one-time jobs; the success of a cron job neither locks nor writes its row. Whether a job is a one-time job is read
 without a lock, which is enough: one that becomes a one-time job meanwhile was given a new instant, and does not end.
 
-Executions are judged and written in one step, in the order of their ids: for a row that another statement holds,
-Postgres waits, and then asks of its newest version what ``finished`` asks. What is refused is shown as it stood when
-the statement began.
+Executions are judged and written in one step, in the order of their ids (those of a receiver that wants no more first):
+for a row that another statement holds, Postgres waits, and then asks of its newest version what ``finished`` asks. A
+row that does not pass in our snapshot is not asked again, and could not pass later: the claim was committed before
+anything was reported of it, and with the same ``attempt_no`` an execution only moves on. What is refused is shown as it
+stood when the statement began.
 
 What is queued by others while we wait for the job's row is not in our snapshot. That matters where a job is ``gone``
 and all that is queued must be cancelled: there `LOCK_JOBS` goes before, in the same transaction.

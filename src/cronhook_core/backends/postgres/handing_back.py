@@ -29,7 +29,7 @@ holder (worker_id) AS (
     WHERE o.worker_id = ANY (ARRAY(
         SELECT h.worker_id FROM holder h
         WHERE NOT EXISTS (SELECT FROM workers w WHERE w.id = h.worker_id AND w.buried_at IS NULL)
-    ))
+    )) AND e.status = 'running'
     LIMIT $2::int
 )"""
 """The few workers that hold something are found by jumps through the index, however much the living ones hold."""

@@ -3,9 +3,9 @@
 Races. A pause or delete locks the job, and cancels what is queued in a later statement. Either we hold the job's row
 first: then it waits, and its later statement sees what we put back into the queue. Or we wait for it: then ``job``
 shows the row's newest version (READ COMMITTED locks that one), paused or deleted, and nothing is put back. Executions
-are locked after that, so ``held`` shows their newest versions too, and every decision is made on rows that cannot
-change any more. Our updates still find the rows by the statement's snapshot; where that is older than the locked
-version, Postgres follows to the newest one and judges it by the same ``WHERE``, which names only the id.
+are locked after that: by ``held``, which shows their newest versions, or by the update itself, see `FINISH`. Our
+updates find the rows by the statement's snapshot; where that is older than the newest version, Postgres follows to that
+one and judges it by the same ``WHERE``.
 """
 
 from __future__ import annotations

@@ -89,10 +89,12 @@ class Notifications:
     async def _run(self) -> None:
         while True:
             self._try_now.clear()
-            with suppress(*DRIVER_ERRORS):
-                await self._listen()
-            self._heard = False
-            self._tried.set()
+            try:
+                with suppress(*DRIVER_ERRORS):
+                    await self._listen()
+            finally:
+                self._heard = False
+                self._tried.set()
             with suppress(TimeoutError):
                 async with asyncio.timeout(self._pause * self._random.uniform(0.5, 1.0)):
                     await self._try_now.wait()

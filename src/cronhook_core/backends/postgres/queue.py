@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Sequence
+from contextlib import suppress
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -124,7 +125,7 @@ class PostgresQueue:
         arrived.set()
 
     def _announced(self, payload: str) -> None:
-        if payload:
+        with suppress(ValueError):  # nothing was said, or by somebody else
             self._announcements.tell(datetime.fromisoformat(payload))
 
 

@@ -14,7 +14,7 @@ SELECT e.id, e.job_id, e.workspace_id, e.host, e.scheduled_for, e.attempt_no
 FROM open_executions o
 JOIN executions e ON e.id = ANY (ARRAY[o.execution_id]) AND e.job_id = ANY (ARRAY[o.job_id])
 JOIN jobs j ON j.id = ANY (ARRAY[o.job_id])
-WHERE o.worker_id IS NULL
+WHERE o.worker_id IS NULL AND e.status = 'queued'
   AND o.available_at <= $1::timestamptz AND o.available_at > coalesce($2::timestamptz, '-infinity')
   AND NOT e.host = ANY ($3::text[]) AND NOT e.workspace_id = ANY ($4::text[])
   AND ($5::bool OR e.losses < {SUSPECT_LOSSES})
@@ -22,7 +22,7 @@ WHERE o.worker_id IS NULL
 ORDER BY o.available_at
 LIMIT $6::int
 """
-"""The index over what is queued gives the order, so that a backlog of any length is read no further than the limit."""
+"""The index over what is queued gives the order: a backlog is read until there is enough, and not as a whole."""
 
 
 def ready_parameters(

@@ -21,5 +21,5 @@ BEATS = "SELECT id, beat FROM workers WHERE buried_at IS NULL"
 RUNNING = """
 SELECT e.id, e.attempt_no
 FROM open_executions o JOIN executions e ON e.id = ANY (ARRAY[o.execution_id]) AND e.job_id = ANY (ARRAY[o.job_id])
-WHERE o.worker_id = $1::text
+WHERE o.worker_id = $1::text AND e.status = 'running'
 """

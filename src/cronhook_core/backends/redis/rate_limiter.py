@@ -23,7 +23,10 @@ return 0
 
 
 class RedisRateLimiter:
-    """The `RateLimiter` of all nodes of one Redis, in one call each; Redis' own clock counts."""
+    """The `RateLimiter` of all nodes of one Redis, in one call each; Redis' own clock counts.
+
+    Where an answer is lost, and Redis asked again, one call may count twice.
+    """
 
     def __init__(self, connection: RedisConnection) -> None:
         self._connection = connection

@@ -21,7 +21,7 @@ from cronhook_core.backends.sql.tables import (
     workers,
 )
 from cronhook_core.domain.claim import ClaimRef
-from cronhook_core.domain.execution import SUSPECT_LOSSES, QueueMessage, Trigger
+from cronhook_core.domain.execution import SUSPECT_LOSSES, ExecutionStatus, QueueMessage, Trigger
 from cronhook_core.domain.job import JobStatus
 from cronhook_core.domain.planning import DueJob
 from cronhook_core.domain.worker_life import WorkerBeat
@@ -32,7 +32,11 @@ _ALLOWED = and_(
 )
 
 _OPEN = open_executions.join(executions, executions.c.id == open_executions.c.execution_id)
-_HELD = select(executions.c.id, executions.c.attempt_no).select_from(_OPEN)
+_HELD = (
+    select(executions.c.id, executions.c.attempt_no)
+    .select_from(_OPEN)
+    .where(executions.c.status == ExecutionStatus.RUNNING)
+)
 _DUE_JOBS = select(
     jobs.c.id,
     jobs.c.workspace_id,
@@ -82,7 +86,7 @@ def ready(
         )
         .select_from(_OPEN)
         .join(jobs, jobs.c.id == open_executions.c.job_id)
-        .where(QUEUED, open_executions.c.available_at <= now, _ALLOWED)
+        .where(QUEUED, executions.c.status == ExecutionStatus.QUEUED, open_executions.c.available_at <= now, _ALLOWED)
         .order_by(open_executions.c.available_at)
         .limit(limit)
     )

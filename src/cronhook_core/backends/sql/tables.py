@@ -155,7 +155,7 @@ open_executions = Table(
     Column("execution_id", Key, nullable=False),
     Column("worker_id", Key),
     PrimaryKeyConstraint("job_id", "execution_id"),
-    postgresql_with={"fillfactor": "50", "autovacuum_vacuum_scale_factor": "0.05"},
+    postgresql_with={"autovacuum_vacuum_scale_factor": "0.05"},
 )
 """What is not final: a row for each execution that is queued, or running, which is when it has a ``worker_id``.
 

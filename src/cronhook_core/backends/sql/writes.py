@@ -6,7 +6,6 @@ runs each of these transactions alone.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from datetime import datetime
 
 from sqlalchemy import Connection, bindparam, delete, insert, select, update
@@ -26,6 +25,7 @@ from cronhook_core.ports.job_catalog import CancelQueued
 _LOCK_WORKSPACE = select(workspaces).where(workspaces.c.id == bindparam("locked_id")).with_for_update()
 _SAME_JOB = select(jobs.c.id).where(jobs.c.id == bindparam("same_id"))
 _INSERT_JOB = insert(jobs)
+_OPEN = (ExecutionStatus.QUEUED, ExecutionStatus.RUNNING)
 
 
 def create_job(
@@ -104,7 +104,7 @@ def cancel_execution(
         return None
     after = cancelled(execution, CANCELLED_BY_USER, now)
     connection.execute(update(executions).where(executions.c.id == execution_id).values(rows.execution_values(after)))
-    _close(connection, job.id, [execution_id])
+    _close(connection, job.id)
     job_end = job_end_by_user(execution, job)
     if job_end is not None:
         connection.execute(update(jobs).where(jobs.c.id == job.id).values(ended_values(job.ended(job_end), now)))
@@ -118,15 +118,15 @@ def cancel_queued(connection: Connection, job_id: str, cancel: CancelQueued, now
     ends = update(executions).where(executions.c.id.in_(open_ones), executions.c.status == ExecutionStatus.QUEUED)
     if not cancel.manual_too:
         ends = ends.where(SCHEDULED)
-    ended = connection.execute(ends.values(cancelled_values(cancel.reason, now)).returning(executions.c.id))
-    _close(connection, job_id, ended.scalars().all())
+    connection.execute(ends.values(cancelled_values(cancel.reason, now)))
+    _close(connection, job_id)
 
 
-def _close(connection: Connection, job_id: str, execution_ids: Sequence[str]) -> None:
-    """Executions of the job that are final now, and locked, are not open any more."""
-    if execution_ids:
-        own = delete(open_executions).where(open_executions.c.job_id == job_id)
-        connection.execute(own.where(open_executions.c.execution_id.in_(execution_ids)))
+def _close(connection: Connection, job_id: str) -> None:
+    """Executions of the job that are final now are not open any more."""
+    own = executions.c.id == open_executions.c.execution_id
+    still_open = select(executions.c.id).where(own, executions.c.status.in_(_OPEN)).exists()
+    connection.execute(delete(open_executions).where(open_executions.c.job_id == job_id, ~still_open))
 
 
 def cancelled_values(reason: str, now: datetime) -> rows.Values:

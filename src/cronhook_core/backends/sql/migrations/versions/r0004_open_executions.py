@@ -26,8 +26,10 @@ def upgrade() -> None:
         sa.Column("execution_id", KEY, nullable=False),
         sa.Column("worker_id", KEY),
         sa.PrimaryKeyConstraint("job_id", "execution_id", name="pk_open_executions"),
-        postgresql_with={"fillfactor": "50", "autovacuum_vacuum_scale_factor": "0.05"},
+        postgresql_with={"autovacuum_vacuum_scale_factor": "0.05"},
     )
+    if op.get_bind().dialect.name == "postgresql":  # or what is queued meanwhile would be missing
+        op.execute("LOCK TABLE executions IN SHARE ROW EXCLUSIVE MODE")
     op.execute(
         """
         INSERT INTO open_executions (available_at, job_id, execution_id, worker_id)
