@@ -21,9 +21,11 @@ from cronhook_core.backends.postgres.pruning import PRUNE
 from cronhook_core.backends.postgres.queue import PostgresQueue
 from cronhook_core.backends.postgres.ready import READY
 from cronhook_core.backends.postgres.showing import SHOW
+from cronhook_core.domain.job_changes import paused
 from cronhook_core.domain.schedule import OneTimeSchedule
 from cronhook_core.testing.builders import MINUTE, NOW, gone, make_plan, retry, succeeded
-from cronhook_core.testing.job_store.scene import LATER, Scene
+from cronhook_core.testing.job_store.racing import insist
+from cronhook_core.testing.job_store.scene import LATER, PAUSING, Scene
 from tests.integration.postgres.nodes import AT_ONCE, Open, message, observed
 from tests.services import PostgresServer
 
@@ -288,3 +290,29 @@ async def test_pruning_goes_on_behind_what_can_never_go(scene: Scene, url: str, 
         await scene.store.finish([succeeded(await scene.running(job), LATER + n * MINUTE)], LATER)
     pruned = [await store.prune(LATER + timedelta(days=400), 100, now=LATER) for _ in range(4)]
     assert sorted(pruned) == [0, 0, 0, 2]
+
+
+async def test_a_pause_ends_a_backlog_of_any_length(scene: Scene, url: str) -> None:
+    """More rows than a statement may have parameters."""
+    job, backlog = await scene.job(), 70_000
+    async with observed(url) as observer:
+        await observer.execute(
+            f"""
+            WITH queued AS (
+                INSERT INTO executions (
+                    id, job_id, workspace_id, host, trigger, scheduled_for, status, available_at, created_at,
+                    attempt_no, retries_used, losses, releases, missed_count
+                )
+                SELECT 'exe_' || n, '{job.id}', '{job.workspace_id}', 'host', 'schedule',
+                    '{NOW}'::timestamptz + n * interval '1 second', 'queued', '{NOW}', '{NOW}', 0, 0, 0, 0, 0
+                FROM generate_series(1, {backlog}) n
+                RETURNING id, job_id, available_at
+            )
+            INSERT INTO open_executions (execution_id, job_id, available_at) SELECT * FROM queued
+            """
+        )
+        await insist(scene.store, job, paused, PAUSING)
+        cancelled = await observer.execute("SELECT count(*) FROM executions WHERE status = 'cancelled'")
+        assert await cancelled.fetchall() == [(backlog,)]
+        left = await observer.execute("SELECT count(*) FROM open_executions")
+        assert await left.fetchall() == [(0,)]
