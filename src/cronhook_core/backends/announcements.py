@@ -31,7 +31,7 @@ class _Mailbox:
 class Announcements:
     """The local half of `Queue.announce` and `Queue.wait`.
 
-    A caller is an asyncio task: from its first `wait` on it misses nothing between its calls, until it ends.
+    A caller is an asyncio task: from its first `expect` or `wait` on it misses nothing between calls, until it ends.
     """
 
     def __init__(self, clock: Clock) -> None:
@@ -42,10 +42,17 @@ class Announcements:
         for mailbox in self._mailboxes.values():
             mailbox.put(due_at)
 
+    def expect(self) -> None:
+        """Keep for this task what is told from now on, for its next `wait`."""
+        self._mailbox()
+
     async def wait(self, timeout: timedelta) -> datetime | None:
         """The earliest instant told since this task's last call, or from now on; None after ``timeout``."""
-        task = asyncio.current_task()
-        assert task is not None, "only a task can wait"  # noqa: S101
-        mailbox = self._mailboxes.setdefault(task, _Mailbox())
+        mailbox = self._mailbox()
         await happens_within(mailbox.arrived, timeout.total_seconds(), self._clock)
         return mailbox.take()
+
+    def _mailbox(self) -> _Mailbox:
+        task = asyncio.current_task()
+        assert task is not None, "only a task can wait"  # noqa: S101
+        return self._mailboxes.setdefault(task, _Mailbox())

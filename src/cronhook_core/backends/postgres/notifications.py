@@ -70,9 +70,9 @@ class Notifications:
         await self._ask(error)
         with suppress(TimeoutError):
             async with asyncio.timeout_at(until):
-                await self._try_again()
-                if not self._heard:  # that try may have begun before the database answered
-                    await self._try_again()
+                for _ in range(2):  # the first try may have begun before the database answered
+                    if not self._heard:
+                        await self._try_again()
 
     async def close(self) -> None:
         if self._task is not None:

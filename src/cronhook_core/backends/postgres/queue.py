@@ -96,6 +96,7 @@ class PostgresQueue:
             self._announcements.tell(due_at)
 
     async def wait(self, timeout: timedelta) -> datetime | None:
+        self._announcements.expect()
         if self._database.listens:
             await self._database.notifications.listening(QueueUnavailable)
         return await self._announcements.wait(timeout)

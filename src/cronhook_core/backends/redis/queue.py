@@ -75,6 +75,7 @@ class RedisQueue:
         await self._connection.call(lambda redis: redis.publish(self._channel, message), QueueUnavailable)
 
     async def wait(self, timeout: timedelta) -> datetime | None:
+        self._announcements.expect()
         await self._subscription.listening(QueueUnavailable)
         return await self._announcements.wait(timeout)
 

@@ -64,9 +64,9 @@ class Subscription:
         await self._ask(error)
         with suppress(TimeoutError):
             async with asyncio.timeout(ANSWER_WITHIN):
-                await self._try_again()
-                if not self._listens:  # that try may have begun before Redis answered
-                    await self._try_again()
+                for _ in range(2):  # the first try may have begun before Redis answered
+                    if not self._listens:
+                        await self._try_again()
 
     async def close(self) -> None:
         if self._task is not None:
