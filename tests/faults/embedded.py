@@ -23,6 +23,8 @@ from tests.faults.scripted_receiver import ScriptedReceiver
 from tests.faults.verdict import LONG, tell_lateness
 from tests.services import free_port, wait_until
 
+RETRIES = [1, 1]
+"""Seconds: a sender that refuses once and loses an answer once may do both to the same execution."""
 OPEN = """
     SELECT (SELECT count(*) FROM executions WHERE status IN ('queued', 'running'))
         + (SELECT count(*) FROM jobs WHERE status = 'active')
@@ -58,7 +60,7 @@ class Embedded:
 
     def create(self, url: str, run_at: datetime, port: int | None = None) -> Act:
         asked_at = ahead()
-        body = {"name": "a job", "callback_url": url, "run_at": run_at.isoformat(), "retry_delays_seconds": [1]}
+        body = {"name": "a job", "callback_url": url, "run_at": run_at.isoformat(), "retry_delays_seconds": RETRIES}
         answer = self.request("POST", "/v1/jobs", body, port)
         answer.raise_for_status()
         return creation(answer.json(), asked_at)
