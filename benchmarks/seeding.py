@@ -11,8 +11,8 @@ from sqlalchemy import Engine, Text, cast, func, insert, literal, select, text, 
 from cronhook_core.backends.clocks import SystemClock
 from cronhook_core.backends.sql.account_rows import workspace_values
 from cronhook_core.backends.sql.engines import engine_for
-from cronhook_core.backends.sql.rows import job_values
-from cronhook_core.backends.sql.tables import RUNNING, jobs, open_executions
+from cronhook_core.backends.sql.rows import job_values, open_job_values, timetable_values
+from cronhook_core.backends.sql.tables import RUNNING, jobs, open_executions, open_jobs, timetable
 from cronhook_core.backends.sql.tables import workspaces as stored
 from cronhook_core.domain.ids import new_id
 from cronhook_core.domain.job import Job, JobDefinition, JobStatus
@@ -64,6 +64,12 @@ class Seeder:
                         columns, copies.select_from(jobs.join(numbers, true())).where(jobs.c.id == pattern.id)
                     )
                 )
+            for table, columns in (
+                (timetable, (jobs.c.next_run, jobs.c.id)),
+                (open_jobs, (jobs.c.workspace_id, jobs.c.id)),
+            ):
+                listed = select(*columns).where(jobs.c.next_run == due)
+                connection.execute(insert(table).from_select(table.c.keys(), listed))
 
     def running(self) -> int:
         """How many executions are claimed at this moment."""
@@ -73,13 +79,15 @@ class Seeder:
     def analyze(self) -> None:
         """What was stored here, as autovacuum does after a while; it leaves tables alone that nobody wrote."""
         with self._engine.begin() as connection:
-            connection.execute(text("ANALYZE jobs"))
+            connection.execute(text("ANALYZE jobs, timetable, open_jobs"))
 
     def _store(self, count: int, made: Callable[[int], Job]) -> None:
         for start in range(0, count, AT_ONCE):
-            rows = [job_values(made(number)) for number in range(start, min(count, start + AT_ONCE))]
+            stored_now = [made(number) for number in range(start, min(count, start + AT_ONCE))]
             with self._engine.begin() as connection:
-                connection.execute(insert(jobs), rows)
+                connection.execute(insert(jobs), [job_values(job) for job in stored_now])
+                connection.execute(insert(timetable), [timetable_values(job) for job in stored_now])
+                connection.execute(insert(open_jobs), [open_job_values(job) for job in stored_now])
 
     def _job(self, number: int, schedule: Schedule, url: str, next_run: datetime) -> Job:
         now = _CLOCK.now()

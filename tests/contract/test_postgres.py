@@ -23,14 +23,14 @@ from cronhook_core.testing.job_store import JobStoreContract, OpenStore
 from cronhook_core.testing.lock_contract import LockContract
 from cronhook_core.testing.manual_clock import ManualClock
 from cronhook_core.testing.queue_contract import QueueContract
-from tests.open_executions import assert_open_executions_are_listed
+from tests.open_rows import assert_what_is_open_is_listed
 
 
 @pytest.fixture(autouse=True)
 def what_is_open_is_listed(postgres_url: str) -> Iterator[None]:
     yield
     with psycopg.connect(postgres_url) as connection:
-        assert_open_executions_are_listed(lambda query: connection.execute(query).fetchall())
+        assert_what_is_open_is_listed(lambda query: connection.execute(query).fetchall())
 
 
 @pytest.fixture

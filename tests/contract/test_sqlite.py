@@ -17,7 +17,7 @@ from cronhook_core.testing.account_store_contract import AccountStoreContract, O
 from cronhook_core.testing.elapsing import Elapse
 from cronhook_core.testing.job_store import JobStoreContract, OpenStore
 from cronhook_core.testing.lock_contract import LockContract
-from tests.open_executions import assert_open_executions_are_listed
+from tests.open_rows import assert_what_is_open_is_listed
 
 
 @pytest.fixture(scope="module")
@@ -37,7 +37,7 @@ def path(migrated: Path, tmp_path: Path) -> Path:
 def what_is_open_is_listed(path: Path) -> Iterator[None]:
     yield
     with closing(sqlite3.connect(path)) as connection:
-        assert_open_executions_are_listed(lambda query: connection.execute(query).fetchall())
+        assert_what_is_open_is_listed(lambda query: connection.execute(query).fetchall())
 
 
 @pytest.fixture

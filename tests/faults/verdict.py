@@ -12,7 +12,7 @@ from tests.faults.oracle import CHECKS, judge
 from tests.faults.processes import CronhookProcess
 from tests.faults.records import gone_acts, in_order, read_postgres
 from tests.faults.scripted_receiver import ScriptedReceiver
-from tests.open_executions import assert_open_executions_are_listed
+from tests.open_rows import assert_what_is_open_is_listed
 
 LONG = timedelta(minutes=2)
 """How late may be what is sent on a machine that also does other things."""
@@ -54,7 +54,7 @@ def verdict(
 ) -> list[Violation]:
     """All that is wrong after the end of everything; `but` some invariants that the fault cannot keep."""
     installation.wait_until_done(within)
-    assert_open_executions_are_listed(installation.rows)
+    assert_what_is_open_is_listed(installation.rows)
     database = read_postgres(installation.postgres_url)
     history = History(
         acts=in_order(acts, gone_acts(database)),

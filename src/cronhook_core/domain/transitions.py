@@ -30,6 +30,7 @@ class JobState:
     """The columns of a job that decide; no rule needs its payload. ``run_at`` is None for a cron job."""
 
     id: str
+    workspace_id: str
     status: JobStatus
     inactive_reason: InactiveReason | None
     revision: int
@@ -43,6 +44,7 @@ class JobState:
         schedule = job.definition.schedule
         return cls(
             id=job.id,
+            workspace_id=job.workspace_id,
             status=job.status,
             inactive_reason=job.inactive_reason,
             revision=job.revision,

@@ -13,14 +13,16 @@ from cronhook_core.backends.postgres.claiming import CLAIM
 from cronhook_core.backends.postgres.connecting import TRANSITIONS
 from cronhook_core.backends.postgres.creating import CREATE
 from cronhook_core.backends.postgres.database import PostgresDatabase
-from cronhook_core.backends.postgres.finishing import FINISH, LOCK_JOBS
+from cronhook_core.backends.postgres.finishing import FAIL, LOCK_JOBS
 from cronhook_core.backends.postgres.handing_back import LOSE, LOSE_ABANDONED, RELEASE
 from cronhook_core.backends.postgres.job_store import PostgresJobStore
-from cronhook_core.backends.postgres.planning import PLAN
+from cronhook_core.backends.postgres.planning import DUE_JOBS, PLAN
 from cronhook_core.backends.postgres.pruning import PRUNE
 from cronhook_core.backends.postgres.queue import PostgresQueue
 from cronhook_core.backends.postgres.ready import READY
+from cronhook_core.backends.postgres.rescheduling import RESCHEDULE
 from cronhook_core.backends.postgres.showing import SHOW
+from cronhook_core.backends.postgres.succeeding import SUCCEED
 from cronhook_core.domain.job_changes import paused
 from cronhook_core.domain.schedule import OneTimeSchedule
 from cronhook_core.testing.builders import MINUTE, NOW, gone, make_plan, retry, succeeded
@@ -30,14 +32,23 @@ from tests.integration.postgres.nodes import AT_ONCE, Open, message, observed
 from tests.services import PostgresServer
 
 BACKLOG = 20_000
-FIRST_COLUMN = {"ix_executions_job_id_id": "job_id", "pk_job_logs": "execution_id", "pk_open_executions": "job_id"}
+FIRST_COLUMN = {
+    "ix_executions_job_id_id": "job_id",
+    "pk_job_logs": "execution_id",
+    "pk_open_executions": "job_id",
+    "pk_open_jobs": "workspace_id",
+    "pk_timetable": "next_run",
+}
 """Of indexes over several columns: Postgres 18 may use them without a condition on that one, and read much of them."""
 STATEMENTS = {
     "create": CREATE,
     "show": SHOW,
+    "due_jobs": DUE_JOBS,
     "plan": PLAN,
+    "reschedule": RESCHEDULE,
     "claim": CLAIM,
-    "finish": FINISH,
+    "succeed": SUCCEED,
+    "fail": FAIL,
     "lock_jobs": LOCK_JOBS,
     "release": RELEASE,
     "lose": LOSE,
@@ -50,13 +61,13 @@ OWN_INDEX = {
     "lose_abandoned": "ix_open_executions_running",
     "running": "ix_open_executions_running",
     "ready": "ix_open_executions_queued",
-    "create": "ix_jobs_counted",
+    "due_jobs": "pk_timetable",
 }
 """Statements that do not name the executions they are about."""
-OF_JOBS = {"plan", "show", "create", "lock_jobs"}
+OF_JOBS = {"plan", "reschedule", "show", "create", "lock_jobs"}
 BY_NAME = {
-    *("pk_workspaces", "pk_executions", "pk_job_logs", "pk_jobs", "pk_open_executions"),
-    "ix_executions_job_id_id",
+    *("pk_workspaces", "pk_executions", "pk_job_logs", "pk_jobs"),
+    *("pk_open_executions", "pk_open_jobs", "pk_timetable", "ix_executions_job_id_id"),
 }
 """Indexes by which a few rows are found however many there are."""
 
@@ -66,9 +77,12 @@ async def fill(url: str) -> None:
     async with observed(url) as observer:
         await observer.execute(
             f"""
-            INSERT INTO jobs SELECT (jsonb_populate_record(j, jsonb_build_object(
+            WITH stored AS (INSERT INTO jobs SELECT (jsonb_populate_record(j, jsonb_build_object(
                 'id', 'job_' || n, 'next_run', $${(NOW + timedelta(days=30)).isoformat()}$$::timestamptz
             ))).* FROM jobs j, generate_series(1, {BACKLOG}) n WHERE j.id = (SELECT min(id) FROM jobs)
+            RETURNING id, workspace_id, next_run), opened AS (
+                INSERT INTO open_jobs (workspace_id, job_id) SELECT workspace_id, id FROM stored
+            ) INSERT INTO timetable (next_run, job_id) SELECT next_run, id FROM stored
             """
         )
         for status, finished, worker in (
@@ -193,7 +207,7 @@ async def touched(url: str) -> dict[str, int]:
         cursor = await observer.execute(
             """
             SELECT sum(seq_tup_read)::int, sum(idx_tup_fetch)::int FROM pg_stat_user_tables
-            WHERE relname IN ('jobs', 'executions', 'open_executions', 'job_logs')
+            WHERE relname IN ('timetable', 'jobs', 'open_jobs', 'executions', 'open_executions', 'job_logs')
             """
         )
         [(scanned, fetched)] = await cursor.fetchall()
@@ -213,7 +227,8 @@ async def test_each_transition_is_one_statement(
     transitions: list[Callable[[], Awaitable[object]]] = [
         lambda: store.plan([plan], LATER),
         lambda: store.claim([queued.id], worker_id=worker_id, now=LATER),
-        lambda: store.finish([succeeded(claims[0]), retry(claims[1])], LATER),
+        lambda: store.finish([succeeded(claims[0])], LATER),
+        lambda: store.finish([retry(claims[1])], LATER),
         lambda: store.release([claims[2].ref], LATER),
         lambda: store.lose([claims[3].ref], LATER),
         lambda: store.beat(worker_id, LATER),
@@ -261,13 +276,25 @@ async def test_claims_and_results_write_executions_without_new_entries_in_their_
     job = await scene.job()
     for _ in range(20):
         await scene.store.finish([succeeded(await scene.running(job), LATER)], LATER)
+    assert await written(url, database, "executions") == {"updates": 40, "heap_only": 40}
+
+
+async def test_a_plan_and_an_end_write_jobs_without_new_entries_in_their_indexes(
+    scene: Scene, url: str, database: PostgresDatabase
+) -> None:
+    for _ in range(20):
+        _, execution = await scene.due_once()
+        claim = await scene.claim(execution)
+        await scene.store.finish([succeeded(claim, LATER)], LATER)
+    assert await written(url, database, "jobs") == {"updates": 40, "heap_only": 40}
+
+
+async def written(url: str, database: PostgresDatabase, table: str) -> dict[str, int]:
     await database.execute("SELECT pg_stat_force_next_flush()")
     async with observed(url) as observer:
-        cursor = await observer.execute(
-            "SELECT n_tup_upd::int, n_tup_hot_upd::int FROM pg_stat_user_tables WHERE relname = 'executions'"
-        )
-        [(updates, heap_only)] = await cursor.fetchall()
-    assert updates == heap_only == 40
+        counts = "SELECT n_tup_upd::int, n_tup_hot_upd::int FROM pg_stat_user_tables WHERE relname = %s"
+        [(updates, heap_only)] = await (await observer.execute(counts, [table])).fetchall()
+    return {"updates": updates, "heap_only": heap_only}
 
 
 async def log_statements(url: str, database: PostgresDatabase) -> None:

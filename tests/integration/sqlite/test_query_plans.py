@@ -25,8 +25,14 @@ EXECUTION = make_execution(JOB, trigger=Trigger.SCHEDULE)
 REPORT = succeeded(ClaimRef(execution_id=EXECUTION.id, attempt_no=1))
 
 INDEXED: dict[str, tuple[Work, set[str]]] = {
-    "due_jobs": (lambda c: engine_reads.due_jobs(c, NOW, 10), {"ix_jobs_next_run"}),
-    "next_due": (lambda c: engine_reads.next_due(c, NOW), {"ix_jobs_next_run", "ix_open_executions_queued"}),
+    "due_jobs": (
+        lambda c: engine_reads.due_jobs(c, NOW, 10),
+        {"sqlite_autoindex_timetable_1", "sqlite_autoindex_jobs_1"},
+    ),
+    "next_due": (
+        lambda c: engine_reads.next_due(c, NOW),
+        {"sqlite_autoindex_timetable_1", "ix_open_executions_queued"},
+    ),
     "ready": (
         lambda c: engine_reads.ready(c, NOW, 10, ["a"], ["b"], False, NOW),
         {"ix_open_executions_queued", "sqlite_autoindex_executions_1", "sqlite_autoindex_jobs_1"},
@@ -59,7 +65,7 @@ INDEXED: dict[str, tuple[Work, set[str]]] = {
         lambda c: reads.list_jobs(c, "wsp_0", JobFilter(), 10, JOB.id),
         {"ix_jobs_workspace_id_id", "ix_executions_job_id_id", "sqlite_autoindex_executions_1"},
     ),
-    "count_jobs": (lambda c: reads.count_jobs(c, "wsp_0", 100), {"ix_jobs_counted"}),
+    "count_jobs": (lambda c: reads.count_jobs(c, "wsp_0", 100), {"sqlite_autoindex_open_jobs_1"}),
     "list_executions": (
         lambda c: reads.list_executions(c, "wsp_0", JOB.id, None, 10, EXECUTION.id),
         {"ix_executions_job_id_id"},

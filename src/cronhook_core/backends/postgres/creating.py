@@ -43,7 +43,7 @@ WITH workspace AS MATERIALIZED (
 ), room AS MATERIALIZED (
     SELECT most - CASE WHEN most IS NULL THEN NULL ELSE (
         SELECT count(*) FROM (
-            SELECT FROM jobs WHERE workspace_id = $1::text AND status <> 'inactive' LIMIT (SELECT most FROM workspace)
+            SELECT FROM open_jobs WHERE workspace_id = $1::text LIMIT (SELECT most FROM workspace)
         ) AS counted
     ) END AS jobs
     FROM workspace
@@ -51,7 +51,12 @@ WITH workspace AS MATERIALIZED (
     INSERT INTO jobs ({_COLUMNS})
     SELECT {_COLUMNS} FROM new CROSS JOIN room
     WHERE status = 'inactive' OR room.jobs IS NULL OR needed <= room.jobs
-    RETURNING id
+    RETURNING id, workspace_id, status, next_run
+), listed AS (
+    INSERT INTO timetable (next_run, job_id)
+    SELECT next_run, id FROM stored WHERE status = 'active' AND next_run IS NOT NULL
+), opened AS (
+    INSERT INTO open_jobs (workspace_id, job_id) SELECT workspace_id, id FROM stored WHERE status <> 'inactive'
 )
 SELECT most, ARRAY(SELECT id FROM new EXCEPT SELECT id FROM stored) FROM workspace
 """

@@ -1,24 +1,23 @@
-"""Finish: one statement that writes a whole group of results."""
+"""Finish: a whole group of results by two statements at most, one for what succeeded and one for what failed."""
 
 from __future__ import annotations
 
-import json
 from collections.abc import Sequence
 from datetime import datetime
 from typing import Any
 
 from cronhook_core.backends.postgres.arrays import Column, flags, instants, numbers, texts
 from cronhook_core.backends.postgres.locking import STOPPED, ended_jobs, locked_jobs
+from cronhook_core.backends.postgres.succeeding import SUCCEED, headers_text, succeed_parameters
 from cronhook_core.backends.sql.types import to_microseconds
 from cronhook_core.domain.claim import AttemptReport
 from cronhook_core.domain.retry_policy import Decision, GiveUp, RetryAt, Succeed
 
-_JOBS_OF_REPORTS = "SELECT job_id, bool_or(decision <> 'succeed') AS decides FROM report GROUP BY job_id"
 _STOPPED = "coalesce(r.stopped, CASE WHEN r.paused AND e.trigger = 'schedule' THEN 'paused' END)"
 _RETRIED = f"r.decision = 'retry' AND {_STOPPED} IS NULL"
 _THE_ONE_RUN = "r.may_end AND e.trigger = 'schedule' AND r.run_at = e.scheduled_for"
 
-FINISH = f"""
+FAIL = f"""
 WITH report AS MATERIALIZED (
     SELECT * FROM unnest(
         $1::text[], $2::int[], $3::text[], $4::text[], $5::text[], $6::timestamptz[], $7::timestamptz[], $8::text[],
@@ -27,7 +26,7 @@ WITH report AS MATERIALIZED (
         id, attempt_no, job_id, decision, reason, retry_at, finished_at, outcome,
         error, response_status, response_headers, response_body, response_truncated, duration_us
     )
-), {locked_jobs(_JOBS_OF_REPORTS, "wanted.decides OR j.run_at IS NOT NULL")}, gone AS MATERIALIZED (
+), {locked_jobs("SELECT DISTINCT job_id FROM report")}, gone AS MATERIALIZED (
     SELECT e.job_id
     FROM report r JOIN executions e ON e.id = ANY (ARRAY[r.id]) JOIN job j ON j.id = e.job_id || ''
     WHERE r.decision = 'gone' AND e.status = 'running' AND e.attempt_no = r.attempt_no
@@ -51,7 +50,6 @@ WITH report AS MATERIALIZED (
 ), finished AS (
     UPDATE executions e SET
         status = CASE
-            WHEN r.decision = 'succeed' THEN 'succeeded'
             WHEN {_RETRIED} THEN 'queued'
             WHEN r.decision = 'retry' THEN 'cancelled'
             ELSE 'failed'
@@ -63,12 +61,11 @@ WITH report AS MATERIALIZED (
         worker_id = NULL
     FROM rule r
     WHERE e.id = ANY (ARRAY[r.id]) AND e.attempt_no = r.attempt_no
-      AND (e.status = 'running' OR e.status = 'queued' AND r.decision = 'succeed')
+      AND e.status = 'running'
     RETURNING
         e.id, e.attempt_no, e.job_id, e.status, e.reason, e.available_at,
         CASE
             WHEN r.job_is_gone THEN 'gone'
-            WHEN {_THE_ONE_RUN} AND r.decision = 'succeed' THEN 'completed'
             WHEN {_THE_ONE_RUN} AND r.decision = 'give_up' THEN 'failed'
         END AS job_end
 ), closed AS (
@@ -113,9 +110,7 @@ SELECT
     final_reason, next_attempt_at
 FROM decided
 """
-"""Races: see `cronhook_core.backends.postgres.locking`. A job is locked only where it has a say: for failures, and for
-one-time jobs; the success of a cron job neither locks nor writes its row. Whether a job is a one-time job is read
-without a lock, which is enough: one that becomes a one-time job meanwhile was given a new instant, and does not end.
+"""Races: see `cronhook_core.backends.postgres.locking`.
 
 Executions are judged and written in one step, in the order of their ids (those of a receiver that wants no more first):
 for a row that another statement holds, Postgres waits, and then asks of its newest version what ``finished`` asks. A
@@ -135,11 +130,21 @@ FOR NO KEY UPDATE
 """
 
 
-def finish_statements(reports: Sequence[AttemptReport], now: datetime) -> list[tuple[str, list[Any]]]:
-    """One statement, or two where a receiver answered 410. ``reports`` are of different attempts."""
-    columns = _columns(reports)
-    finish = (FINISH, [*columns, now])
-    return [(LOCK_JOBS, columns[2:3]), finish] if any(map(says_gone, reports)) else [finish]
+Statement = tuple[str, list[Any]]
+
+
+def finish_transactions(reports: Sequence[AttemptReport], now: datetime) -> list[list[Statement]]:
+    """What to execute, one transaction after the other. ``reports`` are of different attempts."""
+    successes = [report for report in reports if isinstance(report.decision, Succeed)]
+    failures = [report for report in reports if not isinstance(report.decision, Succeed)]
+    transactions = []
+    if successes:
+        transactions.append([(SUCCEED, succeed_parameters(successes, now))])
+    if failures:
+        columns = _columns(failures)
+        locks = [(LOCK_JOBS, columns[2:3])] if any(map(says_gone, failures)) else []
+        transactions.append([*locks, (FAIL, [*columns, now])])
+    return transactions
 
 
 def says_gone(report: AttemptReport) -> bool:
@@ -160,7 +165,7 @@ def _columns(reports: Sequence[AttemptReport]) -> list[Column]:
         texts([result.outcome for result in results]),
         texts([result.error for result in results]),
         numbers([result.response_status for result in results]),
-        texts([_json(result.response_headers) for result in results]),
+        texts([headers_text(result) for result in results]),
         texts([result.response_body for result in results]),
         flags([result.response_truncated for result in results]),
         numbers([to_microseconds(report.duration) for report in reports]),
@@ -170,12 +175,8 @@ def _columns(reports: Sequence[AttemptReport]) -> list[Column]:
 def _decision(decision: Decision) -> tuple[str, str | None, datetime | None]:
     match decision:
         case Succeed():
-            return "succeed", None, None
+            raise AssertionError("a success is no failure")
         case RetryAt(at=at):
             return "retry", None, at
         case GiveUp(reason=reason, gone=gone):
             return "gone" if gone else "give_up", reason, None
-
-
-def _json(headers: tuple[tuple[str, str], ...]) -> str | None:
-    return json.dumps(headers, separators=(",", ":")) if headers else None

@@ -7,9 +7,9 @@ from cronhook_core.backends.postgres import workers
 from cronhook_core.backends.postgres.claiming import CLAIM, claim_parameters, claims_from
 from cronhook_core.backends.postgres.creating import NewJobs
 from cronhook_core.backends.postgres.database import PostgresDatabase
-from cronhook_core.backends.postgres.finishing import finish_statements, says_gone
+from cronhook_core.backends.postgres.finishing import finish_transactions, says_gone
 from cronhook_core.backends.postgres.handing_back import LOSE, LOSE_ABANDONED, RELEASE, ref_parameters
-from cronhook_core.backends.postgres.planning import PLAN, plan_parameters
+from cronhook_core.backends.postgres.planning import DUE_JOBS, PLAN, due_job_from, plan_parameters
 from cronhook_core.backends.postgres.pruning import Pruning
 from cronhook_core.backends.postgres.ready import READY, ready_message, ready_parameters
 from cronhook_core.backends.postgres.rescheduling import REMEMBER, RESCHEDULE, rescheduling_parameters
@@ -29,7 +29,10 @@ PING_WITHIN = 1.75
 
 
 class PostgresJobStore(SqlJobCatalog):
-    """The `JobStore` in a Postgres database. Every transition is one statement, committed by itself."""
+    """The `JobStore` in a Postgres database.
+
+    Every transition is one statement, committed by itself; of a group of results, the successes and the failures are.
+    """
 
     _database: PostgresDatabase
 
@@ -51,7 +54,7 @@ class PostgresJobStore(SqlJobCatalog):
         return await self._shown.get(workspace_id, job_id)
 
     async def due_jobs(self, now: datetime, limit: int) -> Sequence[DueJob]:
-        return await self._database.read(engine_reads.due_jobs, now, limit)
+        return [due_job_from(row) for row in await self._database.execute(DUE_JOBS, [now, limit])]
 
     async def plan(self, plans: Sequence[JobPlan], now: datetime) -> Sequence[str]:
         if not plans:
@@ -106,7 +109,9 @@ class PostgresJobStore(SqlJobCatalog):
         order = sorted(range(len(reports)), key=lambda index: not says_gone(reports[index]))
         in_order = [reports[index] for index in order]
         different = {(report.execution_id, report.attempt_no): report for report in reversed(in_order)}
-        rows = await self._database.execute_all(finish_statements(list(different.values()), now))
+        rows = []
+        for statements in finish_transactions(list(different.values()), now):
+            rows += await self._database.execute_all(statements)
         verdicts = dict(zip(order, verdicts_on(in_order, rows), strict=True))
         return [verdicts[index] for index in range(len(reports))]
 

@@ -3,7 +3,7 @@
 Races. A pause or delete locks the job, and cancels what is queued in a later statement. Either we hold the job's row
 first: then it waits, and its later statement sees what we put back into the queue. Or we wait for it: then ``job``
 shows the row's newest version (READ COMMITTED locks that one), paused or deleted, and nothing is put back. Executions
-are locked after that: by ``held``, which shows their newest versions, or by the update itself, see `FINISH`. Our
+are locked after that: by ``held``, which shows their newest versions, or by the update itself, see `SUCCEED`. Our
 updates find the rows by the statement's snapshot; where that is older than the newest version, Postgres follows to that
 one and judges it by the same ``WHERE``.
 """
@@ -57,10 +57,17 @@ held AS MATERIALIZED (
 
 
 def ended_jobs(now: str) -> str:
-    """The CTE ``ended``: jobs that become inactive, by the column ``job_end`` of ``decided``."""
+    """The CTE ``ended``: jobs that become inactive, by the column ``job_end`` of ``decided``, and are open no more."""
     return f"""
 ended AS (
     UPDATE jobs j SET
         status = 'inactive', inactive_reason = d.job_end, next_run = NULL, revision = j.revision + 1, updated_at = {now}
     FROM decided d WHERE d.job_end IS NOT NULL AND j.id = ANY (ARRAY[d.job_id])
+    RETURNING j.id, j.workspace_id
+), unlisted AS (
+    DELETE FROM timetable t USING decided d JOIN job j ON j.id = d.job_id
+    WHERE d.job_end IS NOT NULL AND t.next_run = ANY (ARRAY[j.next_run]) AND t.job_id = ANY (ARRAY[j.id])
+), open_no_more AS (
+    DELETE FROM open_jobs o USING ended e
+    WHERE o.workspace_id = ANY (ARRAY[e.workspace_id]) AND o.job_id = ANY (ARRAY[e.id])
 )"""

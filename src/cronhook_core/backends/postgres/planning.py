@@ -8,7 +8,17 @@ from typing import Any
 
 from cronhook_core.backends.postgres.arrays import Column, instants, numbers, texts
 from cronhook_core.domain.execution import Execution
-from cronhook_core.domain.planning import JobPlan
+from cronhook_core.domain.planning import DueJob, JobPlan
+from cronhook_core.domain.schedule import CronSchedule, OneTimeSchedule
+
+DUE_JOBS = """
+SELECT
+    j.id, j.workspace_id, j.host, j.revision, j.cron, j.timezone, j.run_at, j.next_run, j.planned_through
+FROM timetable t JOIN jobs j ON j.id = ANY (ARRAY[t.job_id])
+WHERE t.next_run <= $1::timestamptz
+ORDER BY t.next_run
+LIMIT $2::int
+"""
 
 PLAN = """
 WITH plan AS MATERIALIZED (
@@ -31,8 +41,18 @@ WITH plan AS MATERIALIZED (
         updated_at = CASE WHEN p.inactive_reason IS NULL THEN j.updated_at ELSE $15::timestamptz END
     FROM plan p
     WHERE j.id = ANY (ARRAY[p.job_id])
-      AND j.status = 'active' AND j.revision = p.revision AND j.next_run IS NOT DISTINCT FROM p.expected_next_run
-    RETURNING p.*
+      AND j.status = 'active' AND j.revision = p.revision AND j.next_run = p.expected_next_run
+    RETURNING p.*, j.workspace_id AS workspace
+), unlisted AS (
+    DELETE FROM timetable t USING (SELECT expected_next_run, job_id FROM moved OFFSET 0) AS m
+    WHERE t.next_run = ANY (ARRAY[m.expected_next_run]) AND t.job_id = ANY (ARRAY[m.job_id])
+), listed AS (
+    INSERT INTO timetable (next_run, job_id)
+    SELECT next_run, job_id FROM moved WHERE next_run IS NOT NULL AND inactive_reason IS NULL
+), ended AS (
+    DELETE FROM open_jobs o USING moved m
+    WHERE m.inactive_reason IS NOT NULL
+      AND o.workspace_id = ANY (ARRAY[m.workspace]) AND o.job_id = ANY (ARRAY[m.job_id])
 ), queued AS (
     INSERT INTO executions (
         id, job_id, workspace_id, host, trigger, scheduled_for, status, available_at, created_at,
@@ -53,9 +73,21 @@ pause, an edit or a delete that holds the row works the same by ``revision`` and
 waits for our commit, and its later statement, which cancels what is queued, sees our execution. Jobs come in the order
 of their ids and are probed for one by one, so that planners take the rows in one order. ``ON CONFLICT`` covers both
 unique keys, and needs no snapshot.
-
-``IS NOT DISTINCT FROM`` keeps the guard out of reach of the index on ``next_run``: ten thousand jobs share one instant.
 """
+
+
+def due_job_from(row: tuple[Any, ...]) -> DueJob:
+    """A row of `DUE_JOBS`."""
+    job_id, workspace_id, host, revision, cron, timezone, run_at, next_run, planned_through = row
+    return DueJob(
+        id=job_id,
+        workspace_id=workspace_id,
+        host=host,
+        revision=revision,
+        schedule=OneTimeSchedule(run_at) if cron is None else CronSchedule.stored(cron, timezone),
+        next_run=next_run,
+        planned_through=planned_through,
+    )
 
 
 def plan_parameters(plans: Sequence[JobPlan], now: datetime) -> list[Any]:

@@ -16,11 +16,19 @@ WITH move AS MATERIALIZED (
         AS m (job_id, revision, expected_next_run, next_run)
 ), applies AS MATERIALIZED (
     SELECT m.* FROM move m JOIN jobs j ON j.id = ANY (ARRAY[m.job_id])
-    WHERE j.status = 'active' AND j.revision = m.revision AND j.next_run IS NOT DISTINCT FROM m.expected_next_run
+    WHERE j.status = 'active' AND j.revision = m.revision AND j.next_run = m.expected_next_run
     ORDER BY m.job_id
     FOR NO KEY UPDATE OF j
+), moved AS (
+    UPDATE jobs j SET next_run = a.next_run FROM applies a WHERE j.id = ANY (ARRAY[a.job_id])
+    RETURNING a.*
+), unlisted AS (
+    DELETE FROM timetable t USING moved m
+    WHERE t.next_run = ANY (ARRAY[m.expected_next_run]) AND t.job_id = ANY (ARRAY[m.job_id])
+), listed AS (
+    INSERT INTO timetable (next_run, job_id) SELECT next_run, job_id FROM moved
 )
-UPDATE jobs j SET next_run = a.next_run FROM applies a WHERE j.id = ANY (ARRAY[a.job_id]) RETURNING j.id
+SELECT job_id FROM moved
 """
 """Races: as for the statement that plans, which locks jobs in the same order."""
 

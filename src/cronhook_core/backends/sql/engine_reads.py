@@ -10,7 +10,6 @@ from sqlalchemy import Connection, and_, func, or_, select
 from cronhook_core.backends.sql import rows
 from cronhook_core.backends.sql.tables import (
     KEPT,
-    PLANNABLE,
     QUEUED,
     RUNNING,
     ZONE_RULES,
@@ -18,6 +17,7 @@ from cronhook_core.backends.sql.tables import (
     jobs,
     meta,
     open_executions,
+    timetable,
     workers,
 )
 from cronhook_core.domain.claim import ClaimRef
@@ -47,16 +47,19 @@ _DUE_JOBS = select(
     jobs.c.run_at,
     jobs.c.next_run,
     jobs.c.planned_through,
-).where(PLANNABLE)
+)
+_DUE = _DUE_JOBS.select_from(timetable.join(jobs, jobs.c.id == timetable.c.job_id))
 
 
 def due_jobs(connection: Connection, now: datetime, limit: int) -> list[DueJob]:
-    query = _DUE_JOBS.where(jobs.c.next_run <= now).order_by(jobs.c.next_run).limit(limit)
+    next_run = timetable.c.next_run
+    query = _DUE.where(next_run <= now).order_by(next_run).limit(limit)
     return [rows.due_job_from(row) for row in connection.execute(query)]
 
 
 def upcoming_cron_jobs(connection: Connection, now: datetime, limit: int, after_id: str | None) -> list[DueJob]:
-    query = _DUE_JOBS.where(jobs.c.next_run > now, jobs.c.cron.is_not(None)).order_by(jobs.c.id).limit(limit)
+    coming = (jobs.c.status == JobStatus.ACTIVE, jobs.c.next_run > now, jobs.c.cron.is_not(None))
+    query = _DUE_JOBS.where(*coming).order_by(jobs.c.id).limit(limit)
     if after_id is not None:
         query = query.where(jobs.c.id > after_id)
     return [rows.due_job_from(row) for row in connection.execute(query)]
@@ -102,7 +105,7 @@ def ready(
 
 
 def next_due(connection: Connection, now: datetime) -> datetime | None:
-    next_run = select(func.min(jobs.c.next_run)).where(PLANNABLE)
+    next_run = select(func.min(timetable.c.next_run))
     waiting = open_executions.c.available_at
     available = select(func.min(waiting)).where(QUEUED, waiting > now)
     found = [connection.execute(query).scalar_one() for query in (next_run, available)]

@@ -8,7 +8,7 @@ from typing import Any
 from sqlalchemy import BindParameter, ColumnElement, Connection, Integer, Select, and_, bindparam, func, select
 
 from cronhook_core.backends.sql import rows
-from cronhook_core.backends.sql.tables import COUNTED, KEPT, attempts, executions, jobs
+from cronhook_core.backends.sql.tables import KEPT, attempts, executions, jobs, open_jobs
 from cronhook_core.backends.sql.types import line_of
 from cronhook_core.domain.execution import Attempt, Execution, ExecutionStatus
 from cronhook_core.domain.job import Job
@@ -22,7 +22,7 @@ _TOLD = (Outcome.SUCCEEDED, Outcome.LOST)
 
 
 # What the API asks for most is put together once: that took longer than the database takes to answer.
-_COUNTED_IDS = select(jobs.c.id).where(jobs.c.workspace_id == bindparam("counted_workspace"), COUNTED)
+_COUNTED_IDS = select(open_jobs.c.job_id).where(open_jobs.c.workspace_id == bindparam("counted_workspace"))
 _COUNT = select(func.count()).select_from(_COUNTED_IDS.subquery())
 _COUNT_UP_TO = select(func.count()).select_from(_COUNTED_IDS.limit(bindparam("up_to", type_=Integer)).subquery())
 

@@ -27,6 +27,7 @@ Values = dict[str, Any]
 
 JOB_STATE_COLUMNS = (
     jobs.c.id.label("job_id"),
+    jobs.c.workspace_id,
     jobs.c.status,
     jobs.c.inactive_reason,
     jobs.c.revision,
@@ -122,10 +123,21 @@ def job_values(job: Job) -> Values:
     }
 
 
+def open_job_values(job: Job) -> Values:
+    """Of a job that is not inactive."""
+    return {"workspace_id": job.workspace_id, "job_id": job.id}
+
+
+def timetable_values(job: Job) -> Values:
+    """Of a job that `is_planned`."""
+    return {"next_run": job.next_run, "job_id": job.id}
+
+
 def job_state_from(row: AnyRow) -> JobState:
     """Needs the columns `JOB_STATE_COLUMNS`."""
     return JobState(
         id=row.job_id,
+        workspace_id=row.workspace_id,
         status=JobStatus(row.status),
         inactive_reason=None if row.inactive_reason is None else InactiveReason(row.inactive_reason),
         revision=row.revision,

@@ -28,7 +28,6 @@ from sqlalchemy import (
     SmallInteger,
     Table,
     Text,
-    and_,
     event,
     false,
     literal_column,
@@ -108,13 +107,34 @@ jobs = Table(
     Column("tags", Tags, nullable=False),
     Column("metadata", JsonText, nullable=False),
     Column("payload", LargeBinary, nullable=False),
+    # No column that a plan or an end writes is part of an index: with room left in its page every update is heap-only.
+    postgresql_with={"fillfactor": "50"},
 )
-PLANNABLE = and_(jobs.c.status == literal_column("'active'"), jobs.c.next_run.is_not(None))
 KEPT = jobs.c.deleted_at.is_(None)
-COUNTED = jobs.c.status != literal_column("'inactive'")
-_partial_index("ix_jobs_next_run", jobs.c.next_run, where=PLANNABLE)
 _partial_index("ix_jobs_workspace_id_id", jobs.c.workspace_id, jobs.c.id, where=KEPT)
-_partial_index("ix_jobs_counted", jobs.c.workspace_id, where=COUNTED)
+
+timetable = Table(
+    "timetable",
+    metadata,
+    Column("next_run", Instant, nullable=False),
+    Column("job_id", Key, nullable=False),
+    PrimaryKeyConstraint("next_run", "job_id"),
+    postgresql_with={"autovacuum_vacuum_scale_factor": "0.05"},
+)
+"""What is to be planned, in its order: a row for each active job that has a ``next_run``."""
+
+open_jobs = Table(
+    "open_jobs",
+    metadata,
+    Column("workspace_id", Key, nullable=False),
+    Column("job_id", Key, nullable=False),
+    PrimaryKeyConstraint("workspace_id", "job_id"),
+)
+"""What counts against the quota: a row for each job that is not inactive.
+
+Whoever writes a job's status or ``next_run`` holds its row, and writes `timetable` and `open_jobs` too. They are the
+indexes over what changes: rows of ``jobs`` are wide, and an update that is not heap-only goes into all their indexes.
+"""
 
 executions = Table(
     "executions",

@@ -13,7 +13,16 @@ from sqlalchemy import Connection, bindparam, delete, insert, select, update
 from cronhook_core.backends.sql import reads, rows
 from cronhook_core.backends.sql.account_rows import workspace_from
 from cronhook_core.backends.sql.idempotency import keep_answer, refuse_repeat
-from cronhook_core.backends.sql.tables import KEPT, SCHEDULED, executions, jobs, open_executions, workspaces
+from cronhook_core.backends.sql.tables import (
+    KEPT,
+    SCHEDULED,
+    executions,
+    jobs,
+    open_executions,
+    open_jobs,
+    timetable,
+    workspaces,
+)
 from cronhook_core.domain.execution import Execution, ExecutionStatus
 from cronhook_core.domain.idempotency import IdempotentRequest
 from cronhook_core.domain.job import Job, JobStatus
@@ -25,6 +34,8 @@ from cronhook_core.ports.job_catalog import CancelQueued
 _LOCK_WORKSPACE = select(workspaces).where(workspaces.c.id == bindparam("locked_id")).with_for_update()
 _SAME_JOB = select(jobs.c.id).where(jobs.c.id == bindparam("same_id"))
 _INSERT_JOB = insert(jobs)
+_OPEN_JOB = insert(open_jobs)
+_TO_BE_PLANNED = insert(timetable)
 _OPEN = (ExecutionStatus.QUEUED, ExecutionStatus.RUNNING)
 
 
@@ -44,6 +55,7 @@ def create_job(
     if job.counts_against_quota:
         _check_quota(connection, workspace, max_jobs)
     connection.execute(_INSERT_JOB, rows.job_values(job))
+    _list(connection, job)
     keep_answer(connection, job.workspace_id, idempotency, job, now)
 
 
@@ -68,6 +80,8 @@ def change_job(
     if job.counts_against_quota and stored.status is JobStatus.INACTIVE:
         _check_quota(connection, workspace, max_jobs)
     connection.execute(update(jobs).where(jobs.c.id == job.id).values(rows.job_values(job)))
+    _unlist(connection, expected.workspace_id, stored)
+    _list(connection, job)
     if cancel is not None:
         cancel_queued(connection, job.id, cancel, now)
     keep_answer(connection, job.workspace_id, idempotency, job, now)
@@ -108,6 +122,7 @@ def cancel_execution(
     job_end = job_end_by_user(execution, job)
     if job_end is not None:
         connection.execute(update(jobs).where(jobs.c.id == job.id).values(ended_values(job.ended(job_end), now)))
+        _unlist(connection, workspace_id, job)
     keep_answer(connection, workspace_id, idempotency, after, now)
     return after
 
@@ -127,6 +142,21 @@ def _close(connection: Connection, job_id: str) -> None:
     own = executions.c.id == open_executions.c.execution_id
     still_open = select(executions.c.id).where(own, executions.c.status.in_(_OPEN)).exists()
     connection.execute(delete(open_executions).where(open_executions.c.job_id == job_id, ~still_open))
+
+
+def _list(connection: Connection, job: Job) -> None:
+    """Where it belongs, as a job that is to be planned and as one that counts against the quota."""
+    if job.is_planned:
+        connection.execute(_TO_BE_PLANNED, rows.timetable_values(job))
+    if job.counts_against_quota:
+        connection.execute(_OPEN_JOB, rows.open_job_values(job))
+
+
+def _unlist(connection: Connection, workspace_id: str, job: JobState) -> None:
+    """Wherever the job is listed, as it is stored."""
+    to_be_planned = (timetable.c.next_run == job.next_run, timetable.c.job_id == job.id)
+    connection.execute(delete(timetable).where(*to_be_planned))
+    connection.execute(delete(open_jobs).where(open_jobs.c.workspace_id == workspace_id, open_jobs.c.job_id == job.id))
 
 
 def cancelled_values(reason: str, now: datetime) -> rows.Values:

@@ -13,7 +13,7 @@ from typing import Any
 from sqlalchemy import Column, ColumnElement, Connection, bindparam, func, select
 
 from cronhook_core.backends.sql import rows
-from cronhook_core.backends.sql.tables import attempts, executions, jobs
+from cronhook_core.backends.sql.tables import attempts, executions, jobs, open_jobs, timetable
 from cronhook_core.backends.sql.writes import ended_values
 from cronhook_core.backends.sqlite.row_writer import RowWriter
 from cronhook_core.domain.claim import ClaimRef
@@ -34,6 +34,8 @@ def keys(identifiers: Iterable[str]) -> dict[str, str]:
 _END_JOBS = RowWriter.updating(
     jobs, key=["id"], columns=["status", "inactive_reason", "next_run", "revision", "updated_at"]
 )
+_UNLIST = RowWriter.deleting(timetable, key=["next_run", "job_id"])
+_CLOSE_JOBS = RowWriter.deleting(open_jobs, key=["workspace_id", "job_id"])
 _EXECUTIONS = select(executions).where(listed(executions.c.id))
 _JOB_STATES = select(*rows.JOB_STATE_COLUMNS).where(listed(jobs.c.id))
 _refs = func.json_each(bindparam("keys")).table_valued("value", name="refs")
@@ -55,9 +57,16 @@ _ATTEMPTS = select(
 )
 
 
+def unlist(connection: Connection, unlisted: Iterable[JobState]) -> None:
+    """Take jobs, as they are stored, from the timetable."""
+    _UNLIST.write(connection, [{"of_next_run": job.next_run, "of_job_id": job.id} for job in unlisted])
+
+
 def end_jobs(connection: Connection, ended: Iterable[JobState], now: datetime) -> None:
     """Write jobs as `JobState.ended` left them."""
+    ended = list(ended)
     _END_JOBS.write(connection, [{"of_id": job.id, **ended_values(job, now)} for job in ended])
+    _CLOSE_JOBS.write(connection, [{"of_workspace_id": job.workspace_id, "of_job_id": job.id} for job in ended])
 
 
 def read_executions(connection: Connection, identifiers: Iterable[str]) -> dict[str, Execution]:

@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import datetime
 
 from sqlalchemy import Connection, select
 from sqlalchemy.dialects.sqlite import insert
 
 from cronhook_core.backends.sql import rows
-from cronhook_core.backends.sql.tables import ZONE_RULES, executions, jobs, meta, open_executions
-from cronhook_core.backends.sqlite.batches import end_jobs, keys, listed, read_job_states
+from cronhook_core.backends.sql.tables import ZONE_RULES, executions, jobs, meta, open_executions, timetable
+from cronhook_core.backends.sqlite.batches import end_jobs, keys, listed, read_job_states, unlist
 from cronhook_core.backends.sqlite.row_writer import RowWriter
 from cronhook_core.domain.execution import Execution
 from cronhook_core.domain.planning import JobPlan, Rescheduling
@@ -21,6 +21,7 @@ _QUEUE = RowWriter.inserting(insert(executions).on_conflict_do_nothing())
 _OPEN = RowWriter.inserting(insert(open_executions))
 _RESCHEDULE = RowWriter.updating(jobs, key=["id"], columns=["next_run"])
 _MOVE = RowWriter.updating(jobs, key=["id"], columns=["next_run", "planned_through"])
+_LIST = RowWriter.inserting(insert(timetable))
 
 
 def plan(connection: Connection, plans: Sequence[JobPlan], now: datetime) -> list[str]:
@@ -38,6 +39,7 @@ def plan(connection: Connection, plans: Sequence[JobPlan], now: datetime) -> lis
         if plan.execution is not None:
             queued.append(plan.execution)
     _MOVE.write(connection, [_moved_values(job) for job in moved.values()])
+    _move_in_timetable(connection, states, {job.id: job.next_run for job in moved.values()})
     end_jobs(connection, ended.values(), now)
     return _queue(connection, queued)
 
@@ -47,6 +49,7 @@ def reschedule(connection: Connection, moves: Sequence[Rescheduling]) -> int:
     applying = {
         move.job_id: move for move in moves if (job := states.get(move.job_id)) is not None and plan_applies(move, job)
     }
+    _move_in_timetable(connection, states, {move.job_id: move.next_run for move in applying.values()})
     return _RESCHEDULE.write(
         connection, [{"of_id": move.job_id, "next_run": move.next_run} for move in applying.values()]
     )
@@ -59,6 +62,14 @@ def remember_zone_rules(connection: Connection, version: str) -> None:
 
 def _moved_values(job: JobState) -> rows.Values:
     return {"of_id": job.id, "next_run": job.next_run, "planned_through": job.planned_through}
+
+
+def _move_in_timetable(
+    connection: Connection, before: Mapping[str, JobState], next_runs: Mapping[str, datetime | None]
+) -> None:
+    unlist(connection, [before[job_id] for job_id in next_runs])
+    moved = [{"next_run": next_run, "job_id": job_id} for job_id, next_run in next_runs.items() if next_run is not None]
+    _LIST.write(connection, moved)
 
 
 def _queue(connection: Connection, queued: Sequence[Execution]) -> list[str]:

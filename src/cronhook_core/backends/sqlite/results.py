@@ -15,6 +15,7 @@ from cronhook_core.backends.sqlite.batches import (
     read_attempts,
     read_executions,
     read_job_states,
+    unlist,
 )
 from cronhook_core.backends.sqlite.row_writer import RowWriter
 from cronhook_core.domain.claim import AttemptReport, ClaimRef, Verdict
@@ -63,6 +64,7 @@ def _write(connection: Connection, before: Rows, changes: Changes, now: datetime
     _QUEUE.write(connection, [_queued_values(execution) for execution in open_ones])
     _CLOSE.write(connection, [_key(execution) for execution in closed])
     _END.write(connection, [_ended_values(attempt) for attempt in changes.attempts.values()])
+    unlist(connection, [before.jobs[job_id] for job_id in changes.job_ends])
     end_jobs(connection, [before.jobs[job_id].ended(reason) for job_id, reason in changes.job_ends.items()], now)
     for job_id, reason in changes.job_ends.items():
         if reason is InactiveReason.GONE:

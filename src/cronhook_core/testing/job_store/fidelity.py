@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from datetime import UTC, datetime, timedelta, timezone
 from typing import Any
 
 import pytest
 
+from cronhook_core.domain.claim import AttemptReport
 from cronhook_core.domain.job import MAX_PAYLOAD_BYTES
 from cronhook_core.domain.retry_policy import MAX_DELAYS, RetryPolicy
 from cronhook_core.domain.schedule import CronSchedule, OneTimeSchedule
 from cronhook_core.domain.webhook import Outcome
-from cronhook_core.testing.builders import NOW, make_result, retry
+from cronhook_core.testing.builders import NOW, make_result, retry, succeeded
 from cronhook_core.testing.job_store.scene import LATER, JobStoreSuite, Scene
 
 HOSTILE_TEXTS = (
@@ -103,10 +105,13 @@ class Fidelity(JobStoreSuite):
         assert due.next_run == instant
 
     @pytest.mark.parametrize("text", HOSTILE_TEXTS)
-    async def test_results(self, scene: Scene, text: str) -> None:
+    @pytest.mark.parametrize(("report", "outcome"), [(retry, Outcome.HTTP_ERROR), (succeeded, Outcome.SUCCEEDED)])
+    async def test_results(
+        self, scene: Scene, text: str, report: Callable[..., AttemptReport], outcome: Outcome
+    ) -> None:
         claim = await scene.running(await scene.job())
         result = make_result(
-            Outcome.HTTP_ERROR,
+            outcome,
             error=text,
             response_status=599,
             response_headers=(("x-b", text), ("x-a", ""), ("x-b", text)),
@@ -115,9 +120,9 @@ class Fidelity(JobStoreSuite):
         )
         odd = timedelta(microseconds=1_234_567)
         ended = LATER + timedelta(microseconds=7)
-        await scene.store.finish([retry(claim, ended, result=result, duration=odd)], LATER)
+        await scene.store.finish([report(claim, ended, result=result, duration=odd)], LATER)
         [attempt] = await scene.attempts(claim)
-        assert (attempt.outcome, attempt.error, attempt.response_status) == (Outcome.HTTP_ERROR, text, 599)
+        assert (attempt.outcome, attempt.error, attempt.response_status) == (outcome, text, 599)
         assert attempt.response_headers == result.response_headers
         assert (attempt.response_body, attempt.response_truncated) == (text * 40, True)
         assert (attempt.started_at, attempt.finished_at, attempt.duration) == (LATER, ended, odd)

@@ -1,0 +1,108 @@
+"""What succeeded, which is by far the most of what is reported: it asks for the fewest rules."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from datetime import datetime
+from typing import Any
+
+from cronhook_core.backends.postgres.arrays import flags, instants, numbers, texts
+from cronhook_core.backends.sql.types import to_microseconds
+from cronhook_core.domain.claim import AttemptReport
+from cronhook_core.domain.webhook import WebhookResult
+
+SUCCEED = """
+WITH one_time AS MATERIALIZED (
+    SELECT j.id, j.run_at, j.workspace_id, j.status <> 'inactive' AND j.next_run IS NULL AS may_end
+    FROM unnest($4::text[]) AS r (job_id) JOIN jobs j ON j.id = ANY (ARRAY[r.job_id])
+    WHERE j.run_at IS NOT NULL
+    FOR NO KEY UPDATE OF j
+), finished AS MATERIALIZED (
+    UPDATE executions e SET status = 'succeeded', reason = NULL, finished_at = r.finished_at, worker_id = NULL
+    FROM unnest($1::text[], $2::int[], $3::timestamptz[]) AS r (id, attempt_no, finished_at)
+    WHERE (SELECT count(*) >= 0 FROM one_time) AND e.id = ANY (ARRAY[r.id])
+      AND CASE WHEN e.attempt_no = r.attempt_no THEN e.status IN ('running', 'queued') ELSE false END
+    RETURNING e.id, e.attempt_no, e.job_id, CASE e.trigger WHEN 'schedule' THEN e.scheduled_for END AS planned_for
+), closed AS (
+    DELETE FROM open_executions o USING finished f
+    WHERE o.job_id = ANY (ARRAY[f.job_id]) AND o.execution_id = ANY (ARRAY[f.id])
+), logged AS (
+    UPDATE job_logs a SET
+        outcome = 'succeeded',
+        late = NOT r.accepted,
+        error = r.error,
+        response_status = r.response_status,
+        response_headers = r.response_headers,
+        response_body = r.response_body,
+        response_truncated = r.response_truncated,
+        duration_us = r.duration_us,
+        finished_at = r.finished_at,
+        next_attempt_at = CASE WHEN r.accepted THEN NULL ELSE a.next_attempt_at END
+    FROM (
+        SELECT result.*, f.id IS NOT NULL AS accepted
+        FROM unnest(
+            $1::text[], $2::int[], $3::timestamptz[],
+            $5::text[], $6::smallint[], $7::text[], $8::text[], $9::bool[], $10::bigint[]
+        ) AS result (
+            id, attempt_no, finished_at,
+            error, response_status, response_headers, response_body, response_truncated, duration_us
+        ) LEFT JOIN finished f ON f.id = result.id AND f.attempt_no = result.attempt_no
+        OFFSET 0
+    ) AS r
+    WHERE a.execution_id = ANY (ARRAY[r.id]) AND a.attempt_no = ANY (ARRAY[r.attempt_no])
+      AND (r.accepted OR a.outcome IS NULL OR a.outcome = 'lost')
+), ended AS (
+    UPDATE jobs j SET
+        status = 'inactive', inactive_reason = 'completed', revision = j.revision + 1, updated_at = $11::timestamptz
+    FROM one_time o JOIN finished f ON f.job_id = o.id AND f.planned_for = o.run_at
+    WHERE o.may_end AND j.id = ANY (ARRAY[o.id])
+    RETURNING o.workspace_id, o.id
+), open_no_more AS (
+    DELETE FROM open_jobs o USING ended e
+    WHERE o.workspace_id = ANY (ARRAY[e.workspace_id]) AND o.job_id = ANY (ARRAY[e.id])
+)
+SELECT id, attempt_no, true, 'succeeded', NULL::text, NULL::timestamptz FROM finished
+UNION ALL
+SELECT r.id, r.attempt_no, false, (SELECT e.status FROM executions e WHERE e.id = ANY (ARRAY[r.id])), NULL, NULL
+FROM unnest($1::text[], $2::int[]) AS r (id, attempt_no)
+WHERE (SELECT count(*) FROM finished) < cardinality($1::text[])
+  AND NOT EXISTS (SELECT FROM finished f WHERE f.id = r.id AND f.attempt_no = r.attempt_no)
+"""
+"""Races: see `cronhook_core.backends.postgres.locking`, which has the reason for the order. Jobs come in the order of
+their ids and executions in that of theirs, and both are probed for one by one. A success asks nothing of a job but
+whether this was its one run: that of a cron job neither locks nor writes its row. Whether a job is a one-time job is
+read without a lock, which is enough: one that becomes a one-time job meanwhile was given a new instant, and does not
+end. The count makes sure that all jobs are locked before the first execution is.
+
+An execution is judged and written in one step: for a row that another statement holds, Postgres waits, and then asks of
+its newest version what ``finished`` asks. A row that does not pass in our snapshot is not asked again, and could not
+pass later: the claim was committed before anything was reported of it, and with the same ``attempt_no`` an execution
+only moves on. What is refused is shown as it stood when the statement began.
+
+``CASE`` and ``OFFSET 0`` are for the planner: with its own guesses it compares each result with each execution.
+"""
+
+
+def succeed_parameters(reports: Sequence[AttemptReport], now: datetime) -> list[Any]:
+    """The parameters of `SUCCEED`; ``reports`` are of different attempts, all successes."""
+    reports = sorted(reports, key=lambda report: report.execution_id)
+    results = [report.result for report in reports]
+    return [
+        texts([report.execution_id for report in reports]),
+        numbers([report.attempt_no for report in reports]),
+        instants([report.finished_at for report in reports]),
+        texts(sorted({report.job_id for report in reports})),
+        texts([result.error for result in results]),
+        numbers([result.response_status for result in results]),
+        texts([headers_text(result) for result in results]),
+        texts([result.response_body for result in results]),
+        flags([result.response_truncated for result in results]),
+        numbers([to_microseconds(report.duration) for report in reports]),
+        now,
+    ]
+
+
+def headers_text(result: WebhookResult) -> str | None:
+    """As the log keeps a response's headers."""
+    return json.dumps(result.response_headers, separators=(",", ":")) if result.response_headers else None

@@ -1,0 +1,21 @@
+"""Whether what is listed as open is what is: the small tables beside jobs and executions say nothing else."""
+
+from collections.abc import Callable, Sequence
+from typing import Any
+
+_LISTED = {
+    "SELECT execution_id, job_id, available_at, worker_id FROM open_executions": (
+        "SELECT id, job_id, available_at, worker_id FROM executions WHERE status IN ('queued', 'running')"
+    ),
+    "SELECT job_id, workspace_id FROM open_jobs": "SELECT id, workspace_id FROM jobs WHERE status <> 'inactive'",
+    "SELECT job_id, next_run FROM timetable": (
+        "SELECT id, next_run FROM jobs WHERE status = 'active' AND next_run IS NOT NULL"
+    ),
+}
+
+
+def assert_what_is_open_is_listed(rows_of: Callable[[str], Sequence[Any]]) -> None:
+    """``rows_of`` asks the database."""
+    for listed, is_open in _LISTED.items():
+        assert list(rows_of(f"{is_open} EXCEPT {listed}")) == [], "open, and not listed as that"
+        assert list(rows_of(f"{listed} EXCEPT {is_open}")) == [], "listed as open, and not that"
