@@ -17,12 +17,13 @@ CLAIM = f"""
 WITH worker AS MATERIALIZED (
     SELECT 1 FROM workers WHERE id = $2::text AND buried_at IS NULL FOR KEY SHARE
 ), picked AS MATERIALIZED (
-    SELECT e.id, e.losses, j.host, j.callback_url, j.headers, j.payload, j.timeout_us, j.retry_delays_seconds
+    SELECT
+        e.ctid AS place, e.id, e.losses,
+        j.host, j.callback_url, j.headers, j.payload, j.timeout_us, j.retry_delays_seconds
     FROM worker, executions e JOIN jobs j ON j.id = ANY (ARRAY[e.job_id])
     WHERE e.id = ANY ($1::text[])
       AND CASE e.status WHEN 'queued' THEN e.available_at <= $3::timestamptz ELSE false END
       AND CASE WHEN j.deleted_at IS NULL THEN j.status <> 'paused' OR e.trigger <> 'schedule' ELSE false END
-    ORDER BY e.id || ''
     FOR UPDATE OF e SKIP LOCKED
 ), taken AS (
     UPDATE executions e SET
@@ -31,7 +32,7 @@ WITH worker AS MATERIALIZED (
         worker_id = $2::text,
         started_at = coalesce(e.started_at, $3::timestamptz)
     FROM picked p
-    WHERE e.id = ANY (ARRAY[p.id]) AND (
+    WHERE e.ctid = p.place AND (
         p.losses < {SUSPECT_LOSSES}
         OR $4::bool AND p.id = (
             SELECT id FROM picked WHERE losses >= {SUSPECT_LOSSES} ORDER BY array_position($1::text[], id) LIMIT 1
@@ -56,7 +57,8 @@ transaction was not committed, so either we hold the execution first, and it fin
 it or find it cancelled. Therefore the job's row needs no lock here. A burial locks the worker's row for update, which
 the key share of ``worker`` excludes: it waits for our commit and what is looked for after it finds our claims, or we
 wait for it and then find no worker. (A beat, an update of other columns, is not held up.) Executions are never waited
-for, so no claim takes part in a deadlock.
+for, so no claim takes part in a deadlock, and none needs an order. ``place`` finds again what is locked; a row that was
+written after our snapshot is not found there, and that execution is left for another claim.
 
 ``CASE`` keeps the guards out of reach of partial indexes: else a generic plan may walk through the whole backlog and
 look for our ids in it.
