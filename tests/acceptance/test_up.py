@@ -40,6 +40,10 @@ class TestTheFirstStart:
         assert created.status_code == 201, created.text
         assert 0 < seconds_after(created.json()["created_at"], datetime.fromisoformat(body["run_at"])) < 15
 
+    def test_names_the_page_that_shows_the_api(self, up: Up) -> None:
+        assert f"{up.url}/docs\n" in up.output
+        assert httpx.get(f"{up.url}/docs").status_code == 200
+
     def test_the_next_start_keeps_the_key_and_prints_none(self, up: Up) -> None:
         key = up.key
         assert up.stop() == 0

@@ -42,6 +42,7 @@ def _welcome(settings: Settings, started: Started) -> None:
     out = console()
     out.print(f"[bold]cronhook {version('cronhook')}[/] on {escape(masked_url(settings.database_url))}")
     out.print(f"  address    [bold]{started.address}[/]")
+    out.print(f"  API docs   {started.address}/docs")
     if started.first_key is None:
         out.print(f"  API key    as before; another one: cronhook keys create --workspace {WORKSPACE_NAME}")
     else:
