@@ -6,7 +6,7 @@ from typing import Any
 
 from litestar import Litestar, get, post
 
-from cronhook_server.process import HttpServer, Signals, listen, run
+from cronhook_server.process import HttpServer, Signals, listen, run, spare_garbage_collector
 
 
 @post("/echo")
@@ -25,6 +25,7 @@ async def main(port: int) -> None:
         listen("127.0.0.1", port),
         drain_timeout=timedelta(seconds=1),
     )
+    spare_garbage_collector()
     with Signals() as signals:
         server.start(signals.stop.set)
         await signals.stop.wait()

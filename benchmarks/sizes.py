@@ -26,8 +26,8 @@ FULL = Sizes(
     seconds=20,
     idle_seconds=600,
     registered=(1_000, 100_000, 1_000_000),
-    calls=3_000,
+    calls=10_000,
 )
 QUICK = Sizes(
-    runs=1, herds=(5_000,), great_herd=0, seconds=5, idle_seconds=20, registered=(1_000, 100_000), calls=1_000
+    runs=1, herds=(5_000,), great_herd=0, seconds=5, idle_seconds=20, registered=(1_000, 100_000), calls=3_000
 )
