@@ -5,7 +5,7 @@ from collections.abc import Sequence
 
 import pytest
 
-from cronhook_core.backends.postgres.grouping import Grouped
+from cronhook_core.backends.postgres.grouping import QUIET_TURNS, Grouped
 from cronhook_core.errors import StoreUnavailable
 
 
@@ -60,13 +60,37 @@ async def test_what_comes_meanwhile_goes_out_next_in_bounded_groups(
     assert doubling.groups == [[0], [1, 2, 3, 4], [5, 6]]
 
 
-async def test_after_a_group_others_are_gathered(grouped: Grouped[int, int], doubling: Doubling) -> None:
+async def test_after_a_group_others_are_gathered_while_turns_bring_more(
+    grouped: Grouped[int, int], doubling: Doubling
+) -> None:
     await asyncio.gather(*map(grouped.ask, (1, 2)))
-    early = asyncio.create_task(grouped.ask(3))
-    for _ in range(3):
+    asking = []
+    for number in (3, 4, 5):
+        asking.append(asyncio.create_task(grouped.ask(number)))
+        await _turns(QUIET_TURNS - 1)
+    assert await asyncio.gather(*asking) == [6, 8, 10]
+    assert doubling.groups == [[1, 2], [3, 4, 5]]
+
+
+async def test_who_comes_alone_after_a_group_waits_for_a_few_turns(
+    grouped: Grouped[int, int], doubling: Doubling
+) -> None:
+    await asyncio.gather(*map(grouped.ask, (1, 2)))
+    alone = asyncio.create_task(grouped.ask(3))
+    await _turns(QUIET_TURNS + 4)
+    assert alone.done()
+    assert doubling.groups == [[1, 2], [3]]
+
+
+async def test_no_more_are_gathered_than_go_out_together(grouped: Grouped[int, int], doubling: Doubling) -> None:
+    await asyncio.gather(*map(grouped.ask, (1, 2)))
+    assert await asyncio.gather(*map(grouped.ask, (3, 4, 5, 6, 7))) == [6, 8, 10, 12, 14]
+    assert doubling.groups == [[1, 2], [3, 4, 5, 6], [7]]
+
+
+async def _turns(count: int) -> None:
+    for _ in range(count):
         await asyncio.sleep(0)
-    assert await asyncio.gather(early, grouped.ask(4)) == [6, 8]
-    assert doubling.groups == [[1, 2], [3, 4]]
 
 
 async def test_a_caller_that_leaves_is_not_missed(grouped: Grouped[int, int], doubling: Doubling) -> None:

@@ -11,8 +11,8 @@ from cronhook_core.errors import Unavailable
 Q = TypeVar("Q")
 A = TypeVar("A")
 
-GATHER_FOR = 0.001
-"""Seconds; a caller who comes alone does not wait, or once."""
+QUIET_TURNS = 3
+"""Of the event loop, without a new question. A request is read in one turn and asks in the next."""
 
 
 class Grouped(Generic[Q, A]):
@@ -20,7 +20,8 @@ class Grouped(Generic[Q, A]):
 
     A question that comes while nothing is under way goes out in the same turn of the event loop, with all others of
     that turn. What comes while a call is under way waits for its end, and goes out with the next one, up to ``at_most``
-    in each. Where the last call was for several, others are on their way: then the next one gathers for a millisecond.
+    in each. Where the last call was for several, others are on their way: then the next one gathers while turns of
+    the event loop bring more. So a busy process asks seldom, and one with time to spare does not wait.
 
     Callers do not feel each other: a caller that is cancelled leaves the others alone, and where a group fails although
     the database is there, each of its questions is asked again by itself. While the database is away all of them fail.
@@ -48,8 +49,8 @@ class Grouped(Generic[Q, A]):
     async def _work(self) -> None:
         try:
             while self._waiting:
-                if self._several and len(self._waiting) < self._at_most:
-                    await asyncio.sleep(GATHER_FOR)
+                if self._several:
+                    await self._gather()
                 self._several = len(self._waiting) > 1
                 group = self._waiting[: self._at_most]
                 del self._waiting[: self._at_most]
@@ -61,6 +62,13 @@ class Grouped(Generic[Q, A]):
             for _, future in self._waiting:  # left where the event loop ends
                 future.cancel()
             self._waiting.clear()
+
+    async def _gather(self) -> None:
+        quiet = 0
+        while quiet < QUIET_TURNS and len(self._waiting) < self._at_most:
+            before = len(self._waiting)
+            await asyncio.sleep(0)
+            quiet = 0 if len(self._waiting) > before else quiet + 1
 
     async def _answer(self, group: Sequence[tuple[Q, asyncio.Future[A]]]) -> None:
         try:
