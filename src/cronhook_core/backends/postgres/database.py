@@ -7,6 +7,7 @@ from random import Random
 from typing import Any, Concatenate, Generic, Literal, ParamSpec, TypeVar, cast
 
 from psycopg import AsyncRawCursor
+from psycopg.pq import ExecStatus
 from sqlalchemy import Connection
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_engine
@@ -216,4 +217,6 @@ async def _run(session: Session, statements: Sequence[tuple[str, Sequence[Any]]]
 
 async def _rows(session: Session, statement: str, parameters: Sequence[Any]) -> Rows:
     cursor = await session.execute(statement, parameters, binary=True)
-    return await cursor.fetchall() if cursor.description else []
+    # Not by the cursor's description: that is an object for every column.
+    has_rows = cursor.pgresult is not None and cursor.pgresult.status == ExecStatus.TUPLES_OK
+    return await cursor.fetchall() if has_rows else []

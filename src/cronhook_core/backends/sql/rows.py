@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from datetime import timedelta
+from functools import lru_cache
 from typing import Any
 
 from attrs import evolve
@@ -327,7 +328,13 @@ def _definition_from(row: AnyRow) -> JobDefinition:
 
 
 def _policy_from(row: AnyRow) -> RetryPolicy:
-    return RetryPolicy(delays=tuple(timedelta(seconds=seconds) for seconds in row.retry_delays_seconds))
+    return _policy(tuple(row.retry_delays_seconds))
+
+
+@lru_cache(maxsize=1024)
+def _policy(delays: tuple[float, ...]) -> RetryPolicy:
+    """Nearly all jobs share a few."""
+    return RetryPolicy(delays=tuple(timedelta(seconds=seconds) for seconds in delays))
 
 
 def _pairs(pairs: Sequence[Sequence[str]]) -> tuple[tuple[str, str], ...]:
