@@ -22,6 +22,12 @@ class DueJob:
     schedule: Schedule
     next_run: datetime
     planned_through: datetime | None
+    updated_at: datetime
+
+    @property
+    def due_since(self) -> datetime:
+        """Since when it could have been planned: a single instant may be written when it has just passed."""
+        return max(self.next_run, self.updated_at)
 
 
 @frozen(kw_only=True)

@@ -9,7 +9,7 @@ from datetime import datetime, timedelta
 from attrs import field, frozen
 
 from cronhook_core.domain.execution import QueueMessage
-from cronhook_core.domain.planning import JobPlan
+from cronhook_core.domain.planning import DueJob, JobPlan
 from cronhook_core.domain.time_zone import zone_database_version
 from cronhook_core.engine.availability import Dependencies
 from cronhook_core.engine.background import BackgroundLoop
@@ -182,29 +182,31 @@ class Scheduler:
 
     async def _plan_due(self, now: datetime) -> None:
         await self._push_retries(now)
-        while self._plans and await self._plan_batch(now, now) == self._options.batch:
+        while self._plans and len(await self._plan_batch(now, now)) == self._options.batch:
             self._busy_since = self._clock.monotonic()
 
     async def _plan_overdue(self, now: datetime) -> None:
         overdue = now - self._options.overdue_after
         planned = await self._plan_batch(overdue, now)
-        if planned and self._answered_for(self._options.overdue_after):
-            self._hooks.overdue_found(self._options.overdue_after, planned)
+        neglected = sum(job.due_since <= overdue for job in planned)
+        if neglected and self._answered_for(self._options.overdue_after):
+            self._hooks.overdue_found(self._options.overdue_after, neglected)
 
     def _answered_for(self, duration: timedelta) -> bool:
         """Whether the database was there for so long by now: a leader is not to blame for an outage."""
         since = self._answered_since
         return since is not None and self._clock.monotonic() - since >= duration.total_seconds()
 
-    async def _plan_batch(self, due_until: datetime, now: datetime) -> int:
+    async def _plan_batch(self, due_until: datetime, now: datetime) -> Sequence[DueJob]:
+        """Those that were due until then, planned."""
         due = await self._store.due_jobs(due_until, self._options.batch)
         if not due:
-            return 0
+            return due
         plans = plan_jobs(due, now)
         queued = set(await self._store.plan(plans, now))
         self._announce_plans(plans, queued, now)
         self._offer([QueueMessage.of(p.execution) for p in plans if p.execution and p.execution.id in queued])
-        return len(due)
+        return due
 
     def _announce_plans(self, plans: list[JobPlan], queued: set[str], now: datetime) -> None:
         for plan in plans:

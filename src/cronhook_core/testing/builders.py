@@ -78,6 +78,7 @@ def make_due_job(job: Job | DueJob) -> DueJob:
         schedule=job.definition.schedule,
         next_run=job.next_run,
         planned_through=job.planned_through,
+        updated_at=job.updated_at,
     )
 
 

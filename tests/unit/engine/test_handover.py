@@ -153,6 +153,21 @@ async def test_a_follower_helps_a_stuck_leader_and_says_so(clock: ManualClock) -
     assert {overdue for overdue, _ in hooks.named("overdue_found")} == {timedelta(seconds=3)}
 
 
+async def test_a_follower_blames_no_leader_for_what_was_stored_when_it_had_passed(clock: ManualClock) -> None:
+    """A single instant may be up to a minute ago when it is written; the leader learns of it only then."""
+    hooks, database = RecordingHooks(), MemoryDatabase()
+    store, queue, lock = MemoryJobStore(database), MemoryQueue(clock), MemoryLock(clock)
+    scene = Scene(store, MemoryAccountStore(database))
+    assert isinstance(await lock.acquire(LOCK_NAME, timedelta(hours=1), clock.now()), Lease)
+    async with scheduling(clock, hooks, store=store, queue=queue, lock=lock):
+        await clock.advance(9.5)
+        passed = clock.now() - timedelta(seconds=40)
+        await scene.job(schedule=OneTimeSchedule(passed), next_run=passed, created_at=clock.now())
+        await clock.advance(1)
+        assert len(planned_late(hooks)) == 1
+    assert hooks.named("overdue_found") == []
+
+
 async def test_a_follower_blames_no_leader_for_an_outage_of_the_database(clock: ManualClock) -> None:
     """Nobody could plan; who plans first when it is back may be a follower."""
     hooks, hanging, database = RecordingHooks(), Hanging(), MemoryDatabase()

@@ -21,6 +21,7 @@ def due(schedule: Schedule, next_run: datetime = NOON, planned_through: datetime
         schedule=schedule,
         next_run=next_run,
         planned_through=planned_through,
+        updated_at=NOON - MINUTE,
     )
 
 

@@ -115,4 +115,5 @@ def _due_job(job: Job, next_run: datetime) -> DueJob:
         schedule=job.definition.schedule,
         next_run=next_run,
         planned_through=job.planned_through,
+        updated_at=job.updated_at,
     )

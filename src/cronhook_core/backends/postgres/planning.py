@@ -13,7 +13,7 @@ from cronhook_core.domain.schedule import CronSchedule, OneTimeSchedule
 
 DUE_JOBS = """
 SELECT
-    j.id, j.workspace_id, j.host, j.revision, j.cron, j.timezone, j.run_at, j.next_run, j.planned_through
+    j.id, j.workspace_id, j.host, j.revision, j.cron, j.timezone, j.run_at, j.next_run, j.planned_through, j.updated_at
 FROM timetable t JOIN jobs j ON j.id = ANY (ARRAY[t.job_id])
 WHERE t.next_run <= $1::timestamptz
 ORDER BY t.next_run
@@ -78,7 +78,7 @@ unique keys, and needs no snapshot.
 
 def due_job_from(row: tuple[Any, ...]) -> DueJob:
     """A row of `DUE_JOBS`."""
-    job_id, workspace_id, host, revision, cron, timezone, run_at, next_run, planned_through = row
+    job_id, workspace_id, host, revision, cron, timezone, run_at, next_run, planned_through, updated_at = row
     return DueJob(
         id=job_id,
         workspace_id=workspace_id,
@@ -87,6 +87,7 @@ def due_job_from(row: tuple[Any, ...]) -> DueJob:
         schedule=OneTimeSchedule(run_at) if cron is None else CronSchedule.stored(cron, timezone),
         next_run=next_run,
         planned_through=planned_through,
+        updated_at=updated_at,
     )
 
 

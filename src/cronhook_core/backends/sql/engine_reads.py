@@ -47,6 +47,7 @@ _DUE_JOBS = select(
     jobs.c.run_at,
     jobs.c.next_run,
     jobs.c.planned_through,
+    jobs.c.updated_at,
 )
 _DUE = _DUE_JOBS.select_from(timetable.join(jobs, jobs.c.id == timetable.c.job_id))
 

@@ -158,6 +158,7 @@ def due_job_from(row: AnyRow) -> DueJob:
         schedule=schedule_from(row),
         next_run=row.next_run,
         planned_through=row.planned_through,
+        updated_at=row.updated_at,
     )
 
 
