@@ -24,6 +24,7 @@ from cronhook_server.key_service import KeyService
 from cronhook_server.known_keys import KnownKeys
 from cronhook_server.metrics_page import BackendGauges, MetricsPage
 from cronhook_server.openapi.answers import documented_answers
+from cronhook_server.prompt_queue import PromptQueue
 from cronhook_server.request_metrics import RequestMetrics
 from cronhook_server.secret_key import pepper_of
 from cronhook_server.services import Services
@@ -63,7 +64,7 @@ class Assembly:
     def jobs(self) -> JobService:
         return JobService(
             self._backends.store,
-            self._backends.queue,
+            PromptQueue(self._backends.queue),
             clock=self._backends.clock,
             random=self._random,
             targets=TargetPolicy(allowed=self._settings.allowed_targets),

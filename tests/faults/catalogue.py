@@ -52,6 +52,7 @@ CATALOGUE: Mapping[str, tuple[str, ...]] = {
         "test_outages.py::test_redis_gone_under_load_costs_little",
         "test_dependencies.py::test_redis_in_a_bad_state_costs_little",
         "test_dependencies.py::test_redis_that_answers_after_two_seconds_costs_little",
+        "test_api_without_redis.py::test_the_api_is_as_before_without_redis",
     ),
     "one process cut off from one server": (
         "test_dependencies.py::test_one_process_is_cut_off_from_redis_only",
