@@ -7,6 +7,7 @@ returns.
 from __future__ import annotations
 
 import asyncio
+import re
 import socket
 import struct
 import threading
@@ -23,6 +24,9 @@ from tests.services import free_port
 
 T = TypeVar("T")
 PART = 65_536
+PREPARATION = re.compile(rb"P.{4}(\w+)\0([^\0]*)\0", re.DOTALL)
+"""A session of Postgres is told the text of a statement once, under a name."""
+EXECUTION = re.compile(rb"B.{4}\w*\0(\w+)\0", re.DOTALL)
 
 
 class Mode(StrEnum):
@@ -46,6 +50,13 @@ class _Connection:
     client: asyncio.StreamWriter
     server: asyncio.StreamWriter | None = None
     loses_its_answer: bool = False
+    statements: dict[bytes, bytes] = attrs.field(factory=dict)
+
+    def executes(self, request: bytes) -> bytes:
+        """The request, with the texts of the prepared statements that it executes, and not of those it prepares."""
+        self.statements.update(PREPARATION.findall(request))
+        executed = [self.statements.get(name, b"") for name in EXECUTION.findall(request)]
+        return b"".join([PREPARATION.sub(b"", request), *executed])
 
     def reset(self) -> None:
         for writer in (self.client, self.server):
@@ -96,7 +107,10 @@ class ChaosProxy:
         return self._board.run(self._cut())
 
     def lose_answer(self, containing: bytes = b"", times: int = 1) -> None:
-        """The next requests that contain these bytes go on; at their answers the connections are reset."""
+        """The next requests that contain these bytes go on; at their answers the connections are reset.
+
+        A request to Postgres contains the statements that it executes, also where they were prepared before.
+        """
         self._board.run(self._lose_answer(containing, times))
 
     def wait_for(self, what: str, count: int = 1, timeout: float = 10.0) -> None:
@@ -140,7 +154,7 @@ class ChaosProxy:
         self._connections.add(connection)
         self._count("connected")
         try:
-            with suppress(OSError):
+            with suppress(OSError, asyncio.CancelledError):  # cancelled by the end of the board
                 await self._carry_both_ways(connection, reader)
         finally:
             self._connections.discard(connection)
@@ -189,7 +203,8 @@ class ChaosProxy:
         return True
 
     def _mark(self, connection: _Connection, request: bytes) -> None:
-        found = next((wanted for wanted in self._lost_answers if wanted in request), None)
+        executed = connection.executes(request)
+        found = next((wanted for wanted in self._lost_answers if wanted in executed), None)
         if found is not None:
             self._lost_answers.remove(found)
             connection.loses_its_answer = True

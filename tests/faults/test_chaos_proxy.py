@@ -192,3 +192,22 @@ def test_a_commit_whose_answer_is_lost(board: ChaosBoard, postgres_url: str) -> 
             connection.execute("CREATE TABLE told_nobody ()")
     with psycopg.connect(postgres_url) as connection:
         assert connection.execute("SELECT to_regclass('told_nobody') IS NOT NULL").fetchone() == (True,)
+
+
+def test_a_prepared_statement_whose_answer_is_lost(board: ChaosBoard, postgres_url: str) -> None:
+    """Its text went to the server long before."""
+    proxy = board.proxy("a client", "postgres", url=postgres_url)
+    count = "INSERT INTO counted SELECT %s"
+    with psycopg.connect(proxy.url_for(postgres_url), autocommit=True, prepare_threshold=0) as connection:
+        connection.execute("CREATE TABLE counted (number int)")
+        connection.execute(count, (1,))
+        proxy.lose_answer(b"INTO counted")
+        assert connection.execute("SELECT number FROM counted WHERE number < %s", (9,)).fetchall() == [(1,)]
+        with pytest.raises(psycopg.OperationalError):
+            connection.execute(count, (2,))
+    with psycopg.connect(proxy.url_for(postgres_url), autocommit=True, prepare_threshold=0) as connection:
+        proxy.lose_answer(b"INTO counted")
+        with pytest.raises(psycopg.OperationalError):
+            connection.execute(count, (3,))
+    with psycopg.connect(postgres_url) as connection:
+        assert connection.execute("SELECT number FROM counted ORDER BY number").fetchall() == [(1,), (2,), (3,)]
