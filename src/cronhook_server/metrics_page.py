@@ -14,6 +14,7 @@ from cronhook_core.errors import CronhookError
 from cronhook_core.ports.clock import Clock
 from cronhook_core.ports.job_store import JobStore
 from cronhook_core.ports.queue import Queue
+from cronhook_server.patience import within
 
 CONTENT_TYPE = "text/plain; version=0.0.4; charset=utf-8"
 FRESH_FOR = 1.0
@@ -143,16 +144,14 @@ class BackendGauges:
 
 async def _set(gauge: Gauge, ask: Ask) -> None:
     try:
-        async with asyncio.timeout(ASK_FOR):
-            gauge.set(await ask())
+        gauge.set(await within(ASK_FOR, ask()))
     except (CronhookError, TimeoutError):
         gauge.set(math.nan)
 
 
 async def _set_up(gauge: Gauge, check: Check) -> None:
     try:
-        async with asyncio.timeout(ASK_FOR):
-            await check()
+        await within(ASK_FOR, check())
     except (CronhookError, TimeoutError):
         gauge.set(0)
     else:

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-import asyncio
-from collections.abc import Coroutine, Sequence
+from collections.abc import Awaitable, Sequence
 from contextlib import suppress
 from datetime import datetime, timedelta
 
 from cronhook_core.domain.execution import QueueMessage
 from cronhook_core.errors import QueueUnavailable
 from cronhook_core.ports.queue import Queue
+from cronhook_server.patience import within
 
 PATIENCE = 0.05
 """Seconds for which whoever stored something waits for the queue to hear of it."""
@@ -23,18 +23,12 @@ class PromptQueue:
 
     def __init__(self, queue: Queue) -> None:
         self._queue = queue
-        self._telling: set[asyncio.Task[None]] = set()
-
-    @property
-    def telling(self) -> int:
-        """How many calls go on by themselves."""
-        return len(self._telling)
 
     async def push(self, messages: Sequence[QueueMessage], now: datetime) -> None:
-        await self._tell(self._queue.push(messages, now))
+        await _tell(self._queue.push(messages, now))
 
     async def announce(self, due_at: datetime) -> None:
-        await self._tell(self._queue.announce(due_at))
+        await _tell(self._queue.announce(due_at))
 
     async def pop(self, limit: int, timeout: timedelta, now: datetime) -> Sequence[QueueMessage]:
         return await self._queue.pop(limit, timeout, now)
@@ -45,15 +39,7 @@ class PromptQueue:
     async def wait(self, timeout: timedelta) -> datetime | None:
         return await self._queue.wait(timeout)
 
-    async def _tell(self, telling: Coroutine[object, object, None]) -> None:
-        task = asyncio.create_task(_unless_away(telling), name="cronhook-tells-the-queue")
-        self._telling.add(task)
-        task.add_done_callback(self._telling.discard)
-        done, _ = await asyncio.wait([task], timeout=PATIENCE)
-        for ended in done:
-            ended.result()
 
-
-async def _unless_away(telling: Coroutine[object, object, None]) -> None:
-    with suppress(QueueUnavailable):
-        await telling
+async def _tell(telling: Awaitable[None]) -> None:
+    with suppress(QueueUnavailable, TimeoutError):
+        await within(PATIENCE, telling)

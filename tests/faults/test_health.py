@@ -12,7 +12,7 @@ from tests.faults.installation import Installation, metrics
 from tests.faults.processes import CronhookProcess
 from tests.services import PostgresServer, ValkeyServer, wait_until
 
-SOON = 8.0
+SOON = 5.0
 """Seconds; a probe is given three by the server itself."""
 
 

@@ -12,6 +12,7 @@ from cronhook_core.ports.clock import Clock
 from cronhook_core.wire.v1 import Health, HealthCheck, HealthStatus
 from cronhook_server.answering import Answer, respond_with
 from cronhook_server.api_request import ApiRequest
+from cronhook_server.patience import within
 from cronhook_server.services import Probe
 
 CHECK_WITHIN_SECONDS = 3.0
@@ -51,8 +52,7 @@ async def _ask(probes: Iterable[Probe], clock: Clock) -> tuple[HealthCheck, ...]
 async def _ask_one(probe: Probe, clock: Clock) -> HealthCheck:
     began = clock.monotonic()
     try:
-        async with asyncio.timeout(CHECK_WITHIN_SECONDS):
-            await probe.check()
+        await within(CHECK_WITHIN_SECONDS, probe.check())
     except (CronhookError, TimeoutError):
         status = HealthStatus.FAILING
     else:
