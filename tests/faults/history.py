@@ -35,9 +35,10 @@ class Act:
     """Something that a user asked for, or that a receiver brought about.
 
     `kind` is one of create, edit, pause, resume, delete, run, replay, cancel; `gone` is a receiver's 410 that was
-    accepted, `ended` another result that made the job inactive; `rewind` says that the job's planning columns were set
-    back behind cronhook's back. Without `answered_at` nobody knows whether it took place. Creations and edits have a
-    `schedule` and, where they set it, the number of `retries`; run, replay and cancel an `execution_id`.
+    accepted, `ended` another result that made the job inactive (of one with a `schedule`: if the job still has that);
+    `rewind` says that the job's planning columns were set back behind cronhook's back. Without `answered_at` nobody
+    knows whether it took place. Creations and edits have a `schedule` and, where they set it, the number of `retries`;
+    run, replay and cancel an `execution_id`.
 
     Who knows more than a user may say it: `unplanned_from` is the first instant that had not been planned when the act
     came (default: a little before it), `planned_through` the last one that planning had dealt with.

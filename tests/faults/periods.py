@@ -42,11 +42,12 @@ class Period:
 
 @attrs.define
 class _Job:
-    """A job as the acts so far made it. `open` is the period under way."""
+    """A job as the acts so far made it. `open` is the period under way, `edited_until` the last edit's answer."""
 
     schedule: Schedule | None = None
     is_planned: bool = False
     open: Period | None = None
+    edited_until: datetime | None = None
 
 
 def periods_of(acts: Sequence[Act], planning: timedelta) -> list[Period]:
@@ -67,7 +68,7 @@ def _known(job: _Job, act: Act, answered_at: datetime, planning: timedelta) -> I
             job.open = _opened(job, act, answered_at)
         case "edit" if act.schedule is not None and act.schedule != job.schedule:
             yield from _closed(job, act, answered_at, planning)
-            job.schedule = act.schedule
+            job.schedule, job.edited_until = act.schedule, answered_at
             job.open = _opened(job, act, answered_at) if job.is_planned else None
         case "pause":
             yield from _closed(job, act, answered_at, planning)
@@ -78,9 +79,17 @@ def _known(job: _Job, act: Act, answered_at: datetime, planning: timedelta) -> I
         case "delete":
             yield from _closed(job, act, answered_at, planning)
             job.schedule = None
+        case "ended" if act.schedule is not None and act.schedule != job.schedule:
+            yield from _perhaps_revived(job, act)
         case "gone" | "ended":  # nobody knows when the result was written; another schedule makes the job active again
             yield from _closed(job, act, _EVER, planning)
             job.is_planned = True
+
+
+def _perhaps_revived(job: _Job, end: Act) -> Iterator[Period]:
+    """Its former schedule ended it while it was given another: that made it active, if it came after the end."""
+    if job.schedule is not None and job.edited_until is not None and end.asked_at <= job.edited_until:
+        yield Period(schedule=job.schedule, surely_after=_EVER, possibly_after=None)
 
 
 def _unknown(job: _Job, act: Act, planning: timedelta) -> Iterator[Period]:

@@ -14,7 +14,7 @@ import psycopg
 from psycopg.rows import dict_row
 
 from tests.faults.audit import TRANSITIONS
-from tests.faults.history import Act, Arrival, Database, Row
+from tests.faults.history import Act, Arrival, Database, Once, Row
 
 TABLES = {
     "jobs": "id, workspace_id, status, inactive_reason, revision, next_run, planned_through, run_at, cron, timezone, "
@@ -69,6 +69,22 @@ def gone_acts(database: Database) -> list[Act]:
     return [
         Act(kind="gone", job_id=row["job_id"], asked_at=row["started_at"], answered_at=row["finished_at"])
         for row in accepted
+    ]
+
+
+def ended_acts(database: Database) -> list[Act]:
+    """What the result of its one run ended, as acts with that run as their schedule; by the audit, if it says when."""
+    runs = {row["id"]: row for row in database.executions if row["trigger"] == "schedule"}
+    return [
+        Act(
+            kind="ended",
+            job_id=runs[change["execution_id"]]["job_id"],
+            asked_at=change["at"],
+            answered_at=change["at"],
+            schedule=Once(runs[change["execution_id"]]["scheduled_for"]),
+        )
+        for change in database.transitions
+        if "at" in change and change["new_status"] in ("succeeded", "failed") and change["execution_id"] in runs
     ]
 
 

@@ -10,7 +10,7 @@ from typing import Any
 import httpx
 import pytest
 
-from tests.faults.history import Act
+from tests.faults.history import Act, Once
 from tests.faults.installation import Installation, ahead, creation
 from tests.faults.scripted_receiver import ScriptedReceiver
 from tests.faults.verdict import allowed, verdict
@@ -51,21 +51,33 @@ class User:
         self._ask("DELETE", job["id"], "", "delete")
 
     def _change(self, job_id: str) -> None:
-        match self._random.choice(["pause", "resume", "run", "edit"]):
+        match self._random.choice(["pause", "resume", "run", "edit", "reschedule"]):
             case "edit":
                 self._ask("PATCH", job_id, "", "edit", {"payload": self._random.random()})
+            case "reschedule":
+                run_at = ahead(seconds=self._random.uniform(0, 0.3))
+                self._ask("PATCH", job_id, "", "edit", {"run_at": run_at.isoformat()}, Once(run_at))
             case verb:
                 self._ask("POST", job_id, f"/{verb}", verb)
         self._pause.wait(self._random.choice([0, 0, 0.1]))
 
-    def _ask(self, method: str, job_id: str, action: str, kind: str, body: Any = None) -> None:
+    def _ask(
+        self, method: str, job_id: str, action: str, kind: str, body: Any = None, schedule: Once | None = None
+    ) -> None:
         asked_at: datetime = ahead()
         answer: httpx.Response = self._installation.request(method, f"/v1/jobs/{job_id}{action}", body)
         if answer.status_code == 409:  # what a job that has ended cannot do any more
             return
         assert answer.is_success, answer.text
         execution_id = str(answer.json()["id"]) if kind == "run" else None
-        act = Act(kind=kind, job_id=job_id, asked_at=asked_at, answered_at=ahead(), execution_id=execution_id)
+        act = Act(
+            kind=kind,
+            job_id=job_id,
+            asked_at=asked_at,
+            answered_at=ahead(),
+            schedule=schedule,
+            execution_id=execution_id,
+        )
         self.acts.append(act)
 
 

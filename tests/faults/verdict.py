@@ -10,7 +10,7 @@ from tests.faults.history import Act, Bounds, Fault, FaultLog, History, Text, Vi
 from tests.faults.installation import Installation
 from tests.faults.oracle import CHECKS, judge
 from tests.faults.processes import CronhookProcess
-from tests.faults.records import gone_acts, in_order, read_postgres
+from tests.faults.records import ended_acts, gone_acts, in_order, read_postgres
 from tests.faults.scripted_receiver import ScriptedReceiver
 from tests.open_rows import assert_what_is_open_is_listed
 
@@ -57,7 +57,7 @@ def verdict(
     assert_what_is_open_is_listed(installation.rows)
     database = read_postgres(installation.postgres_url)
     history = History(
-        acts=in_order(acts, gone_acts(database)),
+        acts=in_order(acts, gone_acts(database), ended_acts(database)),
         database=database,
         arrivals=receiver.arrivals,
         fault_log=FaultLog(
