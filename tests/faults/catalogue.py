@@ -13,6 +13,7 @@ CATALOGUE: Mapping[str, tuple[str, ...]] = {
     ),
     "leader alive and renewing, its planning stuck": (
         "test_planning_faults.py::test_a_leader_that_is_stuck_is_helped_loudly",
+        "test_planning_faults.py::test_a_leader_whose_planning_hangs_gives_the_lead_away",
     ),
     "leader killed inside a plan": ("test_planning_faults.py::test_one_leader_after_the_other_dies_within_a_plan",),
     "leader stopped past its lease, and going on": (

@@ -10,7 +10,7 @@ from contextlib import contextmanager
 import pytest
 import redis
 
-from tests.faults.installation import Installation, Load, ahead
+from tests.faults.installation import Installation, Load, ahead, leader
 from tests.faults.scripted_receiver import ScriptedReceiver
 from tests.faults.verdict import allowed, verdict
 from tests.services import ValkeyServer, wait_until
@@ -53,6 +53,23 @@ def test_a_leader_that_is_stuck_is_helped_loudly(
     assert loud
     assert {event["level"] for event in loud} == {"error"}
     assert verdict(installation, scripted_receiver, [act], lateness=allowed(full, 4)) == []
+
+
+def test_a_leader_whose_planning_hangs_gives_the_lead_away(
+    installation: Installation, scripted_receiver: ScriptedReceiver, full: bool
+) -> None:
+    """Its lock answers, its database does, and one statement never ends."""
+    hanging = installation.start("scheduler", failpoints="store.plan.before=sleep:600@1")
+    leader([hanging])
+    _, following, _ = installation.open("scheduler", "worker")
+    with Load(installation, scripted_receiver.url("/ok"), per_second=5, ahead_seconds=0.5) as load:
+        arrivals = scripted_receiver.wait_for(10)
+    first = min(arrivals, key=lambda arrival: arrival.scheduled_for)
+    assert (first.received_at - first.scheduled_for).total_seconds() <= 4.0
+    assert [event["point"] for event in hanging.events("failpoint")] == ["store.plan.before"]
+    assert hanging.events("leadership")[-1]["reason"] == "its planning hangs"
+    assert leader([hanging, following]) is following
+    assert verdict(installation, scripted_receiver, load.acts, lateness=allowed(full, 4)) == []
 
 
 @pytest.mark.full

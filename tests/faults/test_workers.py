@@ -64,6 +64,8 @@ def test_a_worker_that_is_asked_to_end_lets_its_sends_end(
     worker.terminate()
     later = created(installation, run_at=ahead(seconds=0.2), callback_url=scripted_receiver.url("/ok"))
     assert worker.wait(15) == 0
+    attempts = "SELECT status, attempt_no FROM executions WHERE job_id = %s"
+    assert installation.rows(attempts, later.job_id) == [("queued", 0)]  # planned, and not claimed any more
     assert Counter(installation.rows("SELECT status FROM executions WHERE job_id <> %s", later.job_id)) == {
         ("succeeded",): SENDS
     }
