@@ -146,7 +146,8 @@ def _first_attempts(history: History) -> Iterator[tuple[Arrival, datetime]]:
 def _due_at(execution: Row, acts: Sequence[Act]) -> datetime:
     """A single instant may be written when it has just passed: it is due when that was answered."""
     due_at: datetime = execution["scheduled_for"]
-    written = [act.answered_at for act in acts if act.schedule == Once(due_at) and act.answered_at is not None]
+    writing = (act for act in acts if act.kind in ("create", "edit") and act.schedule == Once(due_at))
+    written = [act.answered_at for act in writing if act.answered_at is not None]
     return max(due_at, written[-1]) if written else due_at
 
 

@@ -43,8 +43,10 @@ from tests.faults.changed_history import (
     unhealthy,
     worker_killed_while_sending,
 )
+from tests.faults.delivery_checks import class_name, lateness_by_class
 from tests.faults.history import Bounds, Cron, Fault, Memory, Once
 from tests.faults.made_history import (
+    AT_ONCE,
     MS,
     NOON,
     ONCE,
@@ -287,6 +289,15 @@ def test_a_good_history_breaks_nothing(name: str) -> None:
 def test_a_bad_history_breaks_its_invariant(invariant: str, name: str) -> None:
     found = judge(BAD[invariant][name](a_good_history()), BOUNDS, only=[invariant])
     assert {violation.invariant for violation in found} == {invariant}
+
+
+def test_the_end_of_a_job_changes_nothing_of_when_it_was_due() -> None:
+    """Though the act that tells of it names the same instant."""
+    history = a_good_history()
+    ended = act("ended", AT_ONCE + timedelta(seconds=3), job_id=ONCE, schedule=Once(AT_ONCE))
+    expected = lateness_by_class(history, class_name)
+    assert lateness_by_class(with_acts(history, ended), class_name) == expected
+    assert min(min(late) for late in expected.values()) >= timedelta()
 
 
 def test_every_invariant_has_bad_histories() -> None:
