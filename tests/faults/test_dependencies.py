@@ -19,7 +19,7 @@ from tests.faults.scripted_receiver import ScriptedReceiver
 from tests.faults.verdict import verdict
 from tests.services import PostgresServer, ValkeyServer, wait_until
 
-ROLES = ("scheduler", "scheduler", "worker", "worker")
+ROLES = (*["scheduler"] * 3, *["worker"] * 3)
 PATH = "/between/0.2/1/ok"
 RATE = 15
 WITHOUT_REDIS = timedelta(seconds=1.5)

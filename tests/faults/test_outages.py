@@ -17,7 +17,7 @@ from tests.faults.scripted_receiver import ScriptedReceiver
 from tests.faults.verdict import verdict
 from tests.services import PostgresServer, ValkeyServer, wait_until
 
-ROLES = ("scheduler", "scheduler", "worker", "worker")
+ROLES = (*["scheduler"] * 3, *["worker"] * 3)
 
 
 def assert_nothing_unforeseen(processes: list[CronhookProcess]) -> None:
