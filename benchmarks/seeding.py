@@ -79,7 +79,8 @@ class Seeder:
     def analyze(self) -> None:
         """What was stored here, as autovacuum does after a while; it leaves tables alone that nobody wrote."""
         with self._engine.begin() as connection:
-            connection.execute(text("ANALYZE jobs, timetable, open_jobs"))
+            for table in (jobs, timetable, open_jobs):
+                connection.execute(text(f"ANALYZE {table.name}"))
 
     def _store(self, count: int, made: Callable[[int], Job]) -> None:
         for start in range(0, count, AT_ONCE):
