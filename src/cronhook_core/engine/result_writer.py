@@ -8,6 +8,7 @@ from collections.abc import Callable, Sequence
 from attrs import evolve
 
 from cronhook_core.domain.claim import AttemptReport, Claim, Verdict
+from cronhook_core.domain.retry_policy import Succeed
 from cronhook_core.engine.availability import Dependency
 from cronhook_core.engine.background import BackgroundLoop
 from cronhook_core.errors import StoreUnavailable
@@ -95,11 +96,16 @@ class ResultWriter:
             return [verdict for report in reports for verdict in await self._finish([report])]
 
     async def _write(self, group: list[tuple[Claim, AttemptReport]]) -> None:
-        verdicts = await self._finish([report for _, report in group])
-        del self._pending[: len(group)]
-        for (claim, report), verdict in zip(group, verdicts, strict=True):
-            self._on_written(claim)
-            self._hooks.attempt_finished(claim, report, verdict)
+        """Successes by themselves: failures may have to wait for their jobs, or fail to be written."""
+        successes = [one for one in group if isinstance(one[1].decision, Succeed)]
+        failures = [one for one in group if not isinstance(one[1].decision, Succeed)]
+        for alike, left in ((successes, failures), (failures, [])):
+            if alike:
+                verdicts = await self._finish([report for _, report in alike])
+                self._pending[: len(alike) + len(left)] = left
+                for (claim, report), verdict in zip(alike, verdicts, strict=True):
+                    self._on_written(claim)
+                    self._hooks.attempt_finished(claim, report, verdict)
         if not self._pending:
             self._empty.set()
 

@@ -6,11 +6,11 @@ import pytest
 
 from cronhook_core.domain.claim import AttemptReport, Claim, ClaimRef, Verdict
 from cronhook_core.domain.execution import ExecutionStatus, Trigger
-from cronhook_core.domain.retry_policy import RetryPolicy
+from cronhook_core.domain.retry_policy import RetryPolicy, Succeed
 from cronhook_core.engine.availability import Dependency
 from cronhook_core.engine.result_writer import GROUP, ResultWriter
 from cronhook_core.errors import StoreUnavailable
-from cronhook_core.testing.builders import NOW, make_id, make_result, succeeded
+from cronhook_core.testing.builders import NOW, make_id, make_result, retry, succeeded
 from cronhook_core.testing.manual_clock import ManualClock, settle
 from cronhook_core.testing.recording_hooks import RecordingHooks
 
@@ -35,14 +35,16 @@ def make_claim() -> Claim:
 
 
 class Store:
-    """Takes results, in ``writes``; can be away, and refuses a body that says so."""
+    """Takes results, in ``writes``; can be away, or for failures only, and refuses a body that says so."""
 
     def __init__(self) -> None:
         self.writes: list[list[AttemptReport]] = []
         self.away = False
+        self.away_for_failures = False
 
     async def finish(self, reports: Sequence[AttemptReport], now: datetime) -> Sequence[Verdict]:
-        if self.away:
+        failures = [report for report in reports if report.decision != Succeed()]
+        if self.away or (self.away_for_failures and failures):
             raise StoreUnavailable("the database is away")
         if any(report.result.response_body == "unstorable" for report in reports):
             raise ValueError("cannot store this")
@@ -133,6 +135,20 @@ async def test_results_are_kept_while_the_database_is_away(bench: Bench) -> None
     await bench.clock.advance(2)
     assert len(bench.settled) == 1
     assert bench.hooks.named("dependency_changed") == [("database", False), ("database", True)]
+    await bench.writer.stop()
+
+
+async def test_successes_are_written_once_although_the_failures_beside_them_have_to_wait(bench: Bench) -> None:
+    bench.store.away_for_failures = True
+    first, failed = bench.put(), make_claim()
+    bench.writer.put(failed, retry(failed))
+    second = bench.put()
+    await bench.clock.advance(5)
+    assert bench.settled == [first, second]
+    bench.store.away_for_failures = False
+    await bench.clock.advance(2)
+    assert bench.settled == [first, second, failed]
+    assert [len(write) for write in bench.store.writes] == [2, 1]
     await bench.writer.stop()
 
 
