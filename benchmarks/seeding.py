@@ -11,7 +11,7 @@ from sqlalchemy import Engine, Text, cast, func, insert, literal, select, text, 
 from cronhook_core.backends.clocks import SystemClock
 from cronhook_core.backends.sql.account_rows import workspace_values
 from cronhook_core.backends.sql.engines import engine_for
-from cronhook_core.backends.sql.rows import job_values, open_job_values, timetable_values
+from cronhook_core.backends.sql.rows import job_values
 from cronhook_core.backends.sql.tables import RUNNING, jobs, open_executions, open_jobs, timetable
 from cronhook_core.backends.sql.tables import workspaces as stored
 from cronhook_core.domain.ids import new_id
@@ -87,8 +87,10 @@ class Seeder:
             stored_now = [made(number) for number in range(start, min(count, start + AT_ONCE))]
             with self._engine.begin() as connection:
                 connection.execute(insert(jobs), [job_values(job) for job in stored_now])
-                connection.execute(insert(timetable), [timetable_values(job) for job in stored_now])
-                connection.execute(insert(open_jobs), [open_job_values(job) for job in stored_now])
+                due = [{"next_run": job.next_run, "job_id": job.id} for job in stored_now]
+                connection.execute(insert(timetable), due)
+                counted = [{"workspace_id": job.workspace_id, "job_id": job.id} for job in stored_now]
+                connection.execute(insert(open_jobs), counted)
 
     def _job(self, number: int, schedule: Schedule, url: str, next_run: datetime) -> Job:
         now = _CLOCK.now()

@@ -123,11 +123,6 @@ class Job:
         return isinstance(self.definition.schedule, OneTimeSchedule)
 
     @property
-    def is_planned(self) -> bool:
-        """Whether the planner has something to do for it, now or later."""
-        return self.status is JobStatus.ACTIVE and self.next_run is not None
-
-    @property
     def counts_against_quota(self) -> bool:
         return self.status is not JobStatus.INACTIVE
 

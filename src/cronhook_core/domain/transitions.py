@@ -54,6 +54,16 @@ class JobState:
             is_deleted=job.deleted_at is not None,
         )
 
+    @property
+    def planned_at(self) -> datetime | None:
+        """When the planner has something to do for it, if ever."""
+        return self.next_run if self.status is JobStatus.ACTIVE else None
+
+    @property
+    def is_open(self) -> bool:
+        """Whether it counts against the quota."""
+        return self.status is not JobStatus.INACTIVE
+
     def ended(self, reason: InactiveReason) -> JobState:
         """The job as the engine makes it inactive; the revision moves, so that a user's change made beside it fails."""
         return evolve(

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import Any
 
 from cronhook_core.backends.postgres.arrays import Column, instants, numbers, texts
@@ -15,7 +15,7 @@ DUE_JOBS = """
 SELECT
     j.id, j.workspace_id, j.host, j.revision, j.cron, j.timezone, j.run_at, j.next_run, j.planned_through, j.updated_at
 FROM timetable t JOIN jobs j ON j.id = ANY (ARRAY[t.job_id])
-WHERE t.next_run <= $1::timestamptz
+WHERE t.next_run <= $1::timestamptz AND j.status = 'active' AND j.next_run = t.next_run
 ORDER BY t.next_run
 LIMIT $2::int
 """
@@ -84,10 +84,10 @@ def due_job_from(row: tuple[Any, ...]) -> DueJob:
         workspace_id=workspace_id,
         host=host,
         revision=revision,
-        schedule=OneTimeSchedule(run_at) if cron is None else CronSchedule.stored(cron, timezone),
-        next_run=next_run,
-        planned_through=planned_through,
-        updated_at=updated_at,
+        schedule=OneTimeSchedule(run_at.astimezone(UTC)) if cron is None else CronSchedule.stored(cron, timezone),
+        next_run=next_run.astimezone(UTC),
+        planned_through=planned_through and planned_through.astimezone(UTC),
+        updated_at=updated_at.astimezone(UTC),
     )
 
 

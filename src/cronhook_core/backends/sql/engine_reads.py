@@ -49,12 +49,17 @@ _DUE_JOBS = select(
     jobs.c.planned_through,
     jobs.c.updated_at,
 )
-_DUE = _DUE_JOBS.select_from(timetable.join(jobs, jobs.c.id == timetable.c.job_id))
 
 
 def due_jobs(connection: Connection, now: datetime, limit: int) -> list[DueJob]:
+    """In the order of the timetable; the jobs have the last word."""
     next_run = timetable.c.next_run
-    query = _DUE.where(next_run <= now).order_by(next_run).limit(limit)
+    query = (
+        _DUE_JOBS.select_from(timetable.join(jobs, jobs.c.id == timetable.c.job_id))
+        .where(next_run <= now, jobs.c.status == JobStatus.ACTIVE, jobs.c.next_run == next_run)
+        .order_by(next_run)
+        .limit(limit)
+    )
     return [rows.due_job_from(row) for row in connection.execute(query)]
 
 

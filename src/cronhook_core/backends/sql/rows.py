@@ -124,16 +124,6 @@ def job_values(job: Job) -> Values:
     }
 
 
-def open_job_values(job: Job) -> Values:
-    """Of a job that is not inactive."""
-    return {"workspace_id": job.workspace_id, "job_id": job.id}
-
-
-def timetable_values(job: Job) -> Values:
-    """Of a job that `is_planned`."""
-    return {"next_run": job.next_run, "job_id": job.id}
-
-
 def job_state_from(row: AnyRow) -> JobState:
     """Needs the columns `JOB_STATE_COLUMNS`."""
     return JobState(

@@ -55,7 +55,7 @@ def create_job(
     if job.counts_against_quota:
         _check_quota(connection, workspace, max_jobs)
     connection.execute(_INSERT_JOB, rows.job_values(job))
-    _list(connection, job)
+    _relist(connection, None, JobState.of(job))
     keep_answer(connection, job.workspace_id, idempotency, job, now)
 
 
@@ -80,8 +80,7 @@ def change_job(
     if job.counts_against_quota and stored.status is JobStatus.INACTIVE:
         _check_quota(connection, workspace, max_jobs)
     connection.execute(update(jobs).where(jobs.c.id == job.id).values(rows.job_values(job)))
-    _unlist(connection, expected.workspace_id, stored)
-    _list(connection, job)
+    _relist(connection, stored, JobState.of(job))
     if cancel is not None:
         cancel_queued(connection, job.id, cancel, now)
     keep_answer(connection, job.workspace_id, idempotency, job, now)
@@ -122,7 +121,7 @@ def cancel_execution(
     job_end = job_end_by_user(execution, job)
     if job_end is not None:
         connection.execute(update(jobs).where(jobs.c.id == job.id).values(ended_values(job.ended(job_end), now)))
-        _unlist(connection, workspace_id, job)
+        _relist(connection, job, job.ended(job_end))
     keep_answer(connection, workspace_id, idempotency, after, now)
     return after
 
@@ -144,19 +143,24 @@ def _close(connection: Connection, job_id: str) -> None:
     connection.execute(delete(open_executions).where(open_executions.c.job_id == job_id, ~still_open))
 
 
-def _list(connection: Connection, job: Job) -> None:
-    """Where it belongs, as a job that is to be planned and as one that counts against the quota."""
-    if job.is_planned:
-        connection.execute(_TO_BE_PLANNED, rows.timetable_values(job))
-    if job.counts_against_quota:
-        connection.execute(_OPEN_JOB, rows.open_job_values(job))
+def _relist(connection: Connection, before: JobState | None, after: JobState) -> None:
+    """Where the job is listed: to be planned, and as one that counts. ``before`` None: it is new.
 
-
-def _unlist(connection: Connection, workspace_id: str, job: JobState) -> None:
-    """Wherever the job is listed, as it is stored."""
-    to_be_planned = (timetable.c.next_run == job.next_run, timetable.c.job_id == job.id)
-    connection.execute(delete(timetable).where(*to_be_planned))
-    connection.execute(delete(open_jobs).where(open_jobs.c.workspace_id == workspace_id, open_jobs.c.job_id == job.id))
+    Only what differs is written. A statement that ends the job may wait for us with an older snapshot; then it has to
+    find the row that it sees.
+    """
+    was_at, is_at = before and before.planned_at, after.planned_at
+    if was_at is not None and was_at != is_at:
+        to_be_planned = (timetable.c.next_run == was_at, timetable.c.job_id == after.id)
+        connection.execute(delete(timetable).where(*to_be_planned))
+    if is_at is not None and was_at != is_at:
+        connection.execute(_TO_BE_PLANNED, {"next_run": is_at, "job_id": after.id})
+    was_open = before is not None and before.is_open
+    if was_open and not after.is_open:
+        counted = (open_jobs.c.workspace_id == after.workspace_id, open_jobs.c.job_id == after.id)
+        connection.execute(delete(open_jobs).where(*counted))
+    if after.is_open and not was_open:
+        connection.execute(_OPEN_JOB, {"workspace_id": after.workspace_id, "job_id": after.id})
 
 
 def cancelled_values(reason: str, now: datetime) -> rows.Values:

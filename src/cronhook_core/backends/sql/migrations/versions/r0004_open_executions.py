@@ -29,7 +29,7 @@ def upgrade() -> None:
         postgresql_with={"autovacuum_vacuum_scale_factor": "0.05"},
     )
     if op.get_bind().dialect.name == "postgresql":  # or what is queued meanwhile would be missing
-        op.execute("LOCK TABLE executions IN SHARE ROW EXCLUSIVE MODE")
+        op.execute("LOCK TABLE executions IN ACCESS EXCLUSIVE MODE")
     op.execute(
         """
         INSERT INTO open_executions (available_at, job_id, execution_id, worker_id)

@@ -27,7 +27,7 @@ def upgrade() -> None:
         sa.PrimaryKeyConstraint("workspace_id", "job_id", name="pk_open_jobs"),
     )
     if op.get_bind().dialect.name == "postgresql":  # or what is stored meanwhile would be missing
-        op.execute("LOCK TABLE jobs IN SHARE ROW EXCLUSIVE MODE")
+        op.execute("LOCK TABLE jobs IN ACCESS EXCLUSIVE MODE")
     op.execute(
         """
         INSERT INTO timetable (next_run, job_id)
