@@ -112,7 +112,9 @@ def test_other_time_zone_rules_move_the_instants_of_cron_jobs(installation: Inst
     noon = {"cron": "0 12 * * *", "timezone": "Europe/Berlin", "callback_url": "https://receiver.example/hook"}
     jobs = [installation.create(**noon) for _ in range(3)]
     with psycopg.connect(installation.postgres_url, autocommit=True) as connection:
-        connection.execute("UPDATE jobs SET next_run = next_run + interval '1 hour' WHERE id <> %s", [jobs[0]["id"]])
+        for table, name in (("jobs", "id"), ("timetable", "job_id")):
+            later = f"UPDATE {table} SET next_run = next_run + interval '1 hour' WHERE {name} <> %s"
+            connection.execute(later, [jobs[0]["id"]])
         connection.execute("INSERT INTO meta (key, value) VALUES ('zone_rules', '2019.3')")
     schedulers = [installation.start("scheduler"), installation.start("scheduler")]
     installation.wait_for_rows("SELECT 1 FROM meta WHERE key = 'zone_rules' AND value <> '2019.3'")
