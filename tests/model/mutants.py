@@ -161,10 +161,10 @@ OTHERS = (
         edits=(
             Edit(
                 "cronhook_core/engine/result_writer.py",
-                "        verdicts = await self._finish([report for _, report in group])\n"
-                "        del self._pending[: len(group)]\n",
-                "        del self._pending[: len(group)]\n"
-                "        verdicts = await self._finish([report for _, report in group])\n",
+                "                verdicts = await self._finish([report for _, report in alike])\n"
+                "                self._pending[: len(alike) + len(left)] = left\n",
+                "                self._pending[: len(alike) + len(left)] = left\n"
+                "                verdicts = await self._finish([report for _, report in alike])\n",
             ),
         ),
     ),
