@@ -110,13 +110,8 @@ SELECT
     final_reason, next_attempt_at
 FROM decided
 """
-"""Races: see `cronhook_core.backends.postgres.locking`.
-
-Executions are judged and written in one step, in the order of their ids (those of a receiver that wants no more first):
-for a row that another statement holds, Postgres waits, and then asks of its newest version what ``finished`` asks. A
-row that does not pass in our snapshot is not asked again, and could not pass later: the claim was committed before
-anything was reported of it, and with the same ``attempt_no`` an execution only moves on. What is refused is shown as it
-stood when the statement began.
+"""Races: see `cronhook_core.backends.postgres.locking`. Executions are judged and written in one step as by `SUCCEED`,
+those of a receiver that wants no more first.
 
 What is queued by others while we wait for the job's row is not in our snapshot. That matters where a job is ``gone``
 and all that is queued must be cancelled: there `LOCK_JOBS` goes before, in the same transaction.

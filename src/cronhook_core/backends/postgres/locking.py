@@ -18,8 +18,8 @@ STOPPED = """CASE
 """Why no further attempt of execution ``e`` of job ``j`` may follow; null where it may, or the job was not locked."""
 
 
-def locked_jobs(wanted: str, where: str = "true") -> str:
-    """The CTE ``job``, from a query of different ``job_id``; ``where`` may look at its columns, and at ``j``.
+def locked_jobs(wanted: str) -> str:
+    """The CTE ``job``, from a query of different ``job_id``.
 
     Not ``FOR UPDATE``: that would hold up those who only insert rows.
     Each id is probed for by itself: for a whole array of ids that lie close together, as those of a herd do, Postgres
@@ -30,7 +30,6 @@ job AS MATERIALIZED (
     SELECT j.id, j.status, j.inactive_reason, j.deleted_at, j.run_at, j.next_run
     FROM ({wanted}) AS wanted
     JOIN jobs j ON j.id = ANY (ARRAY[wanted.job_id])
-    WHERE {where}
     ORDER BY j.id || ''
     FOR NO KEY UPDATE OF j
 )"""
