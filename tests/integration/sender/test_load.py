@@ -18,6 +18,14 @@ AT_ONCE = 200
 MEGABYTE = 1024 * 1024
 MAX_GROWTH = 32 * MEGABYTE
 BODY = b"x" * 20_000
+DEADLINE = 2.0
+"""In seconds: long enough for two hundred heads of answers on a machine that has other work, too."""
+AT_THE_DEADLINE = {
+    "silent": Outcome.TIMEOUT,
+    "headers_drip": Outcome.TIMEOUT,
+    "body_drips": Outcome.SUCCEEDED,
+    "body_stalls": Outcome.SUCCEEDED,
+}
 
 MEMORY_HUNGRY = [
     "ten_gigabytes",
@@ -106,11 +114,11 @@ async def test_neighbours_do_not_feel_it(
 async def test_deadlines_hold_for_two_hundred_at_once(sender: AiohttpSender, hostile_ports: Mapping[str, int]) -> None:
     async def one(behaviour: str) -> tuple[Outcome, float]:
         started = time.monotonic()
-        result = await sender(post(f"http://127.0.0.1:{hostile_ports[behaviour]}/hook", seconds=0.5))
+        result = await sender(post(f"http://127.0.0.1:{hostile_ports[behaviour]}/hook", seconds=DEADLINE))
         return result.outcome, time.monotonic() - started
 
-    behaviours = ["silent", "headers_drip", "body_drips", "body_stalls"] * (AT_ONCE // 4)
+    behaviours = list(AT_THE_DEADLINE) * (AT_ONCE // len(AT_THE_DEADLINE))
     with machine_delay() as delay:
         results = await asyncio.gather(*map(one, behaviours))
-    assert {outcome for outcome, _ in results} == {Outcome.TIMEOUT, Outcome.SUCCEEDED}
-    assert max(seconds for _, seconds in results) <= 0.75 + delay()
+    assert [outcome for outcome, _ in results] == [AT_THE_DEADLINE[behaviour] for behaviour in behaviours]
+    assert max(seconds for _, seconds in results) <= DEADLINE + 0.25 + delay()
