@@ -1,11 +1,15 @@
-"""What schedulers and workers read, on a connection within one transaction."""
+"""What schedulers and workers read, on a connection within one transaction.
+
+What they read every second though nothing happens is stated once: SQLAlchemy takes longer to put a statement together
+and to recognize it than SQLite to answer it.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from datetime import datetime
 
-from sqlalchemy import Connection, and_, func, or_, select
+from sqlalchemy import Connection, Integer, and_, bindparam, func, or_, select
 
 from cronhook_core.backends.sql import rows
 from cronhook_core.backends.sql.tables import (
@@ -20,6 +24,7 @@ from cronhook_core.backends.sql.tables import (
     timetable,
     workers,
 )
+from cronhook_core.backends.sql.types import Instant
 from cronhook_core.domain.claim import ClaimRef
 from cronhook_core.domain.execution import SUSPECT_LOSSES, ExecutionStatus, QueueMessage, Trigger
 from cronhook_core.domain.job import JobStatus
@@ -32,11 +37,8 @@ _ALLOWED = and_(
 )
 
 _OPEN = open_executions.join(executions, executions.c.id == open_executions.c.execution_id)
-_HELD = (
-    select(executions.c.id, executions.c.attempt_no)
-    .select_from(_OPEN)
-    .where(executions.c.status == ExecutionStatus.RUNNING)
-)
+_LIMIT = bindparam("limit", type_=Integer)
+_NOW = bindparam("now", type_=Instant)
 _DUE_JOBS = select(
     jobs.c.id,
     jobs.c.workspace_id,
@@ -50,17 +52,47 @@ _DUE_JOBS = select(
     jobs.c.updated_at,
 )
 
+_DUE_BY_TIMETABLE = (
+    _DUE_JOBS.select_from(timetable.join(jobs, jobs.c.id == timetable.c.job_id))
+    .where(timetable.c.next_run <= _NOW, jobs.c.status == JobStatus.ACTIVE, jobs.c.next_run == timetable.c.next_run)
+    .order_by(timetable.c.next_run)
+    .limit(_LIMIT)
+)
+_READY = (
+    select(
+        executions.c.id,
+        executions.c.job_id,
+        executions.c.workspace_id,
+        executions.c.host,
+        executions.c.scheduled_for,
+        executions.c.attempt_no,
+    )
+    .select_from(_OPEN)
+    .join(jobs, jobs.c.id == open_executions.c.job_id)
+    .where(QUEUED, executions.c.status == ExecutionStatus.QUEUED, open_executions.c.available_at <= _NOW, _ALLOWED)
+    .order_by(open_executions.c.available_at)
+    .limit(_LIMIT)
+)
+_READY_SINCE = _READY.where(open_executions.c.available_at > bindparam("after", type_=Instant))
+_NEXT_RUN = select(func.min(timetable.c.next_run))
+_NEXT_AVAILABLE = select(func.min(open_executions.c.available_at)).where(QUEUED, open_executions.c.available_at > _NOW)
+_HELD = (
+    select(executions.c.id, executions.c.attempt_no)
+    .select_from(_OPEN)
+    .where(RUNNING, executions.c.status == ExecutionStatus.RUNNING)
+)
+_HELD_BY = _HELD.where(open_executions.c.worker_id == bindparam("worker_id"))
+_OWNER_LIVES = (
+    select(workers.c.id).where(workers.c.id == open_executions.c.worker_id, workers.c.buried_at.is_(None)).exists()
+)
+_ABANDONED = _HELD.where(~_OWNER_LIVES).limit(_LIMIT)
+_WORKER_BEATS = select(workers.c.id, workers.c.beat).where(workers.c.buried_at.is_(None))
+
 
 def due_jobs(connection: Connection, now: datetime, limit: int) -> list[DueJob]:
     """In the order of the timetable; the jobs have the last word."""
-    next_run = timetable.c.next_run
-    query = (
-        _DUE_JOBS.select_from(timetable.join(jobs, jobs.c.id == timetable.c.job_id))
-        .where(next_run <= now, jobs.c.status == JobStatus.ACTIVE, jobs.c.next_run == next_run)
-        .order_by(next_run)
-        .limit(limit)
-    )
-    return [rows.due_job_from(row) for row in connection.execute(query)]
+    due = connection.execute(_DUE_BY_TIMETABLE, {"now": now, "limit": limit})
+    return [rows.due_job_from(row) for row in due]
 
 
 def upcoming_cron_jobs(connection: Connection, now: datetime, limit: int, after_id: str | None) -> list[DueJob]:
@@ -84,52 +116,30 @@ def ready(
     with_suspects: bool,
     after: datetime | None,
 ) -> list[QueueMessage]:
-    query = (
-        select(
-            executions.c.id,
-            executions.c.job_id,
-            executions.c.workspace_id,
-            executions.c.host,
-            executions.c.scheduled_for,
-            executions.c.attempt_no,
-        )
-        .select_from(_OPEN)
-        .join(jobs, jobs.c.id == open_executions.c.job_id)
-        .where(QUEUED, executions.c.status == ExecutionStatus.QUEUED, open_executions.c.available_at <= now, _ALLOWED)
-        .order_by(open_executions.c.available_at)
-        .limit(limit)
-    )
+    query = _READY if after is None else _READY_SINCE
     if skip_hosts:
         query = query.where(executions.c.host.not_in(skip_hosts))
     if skip_workspaces:
         query = query.where(executions.c.workspace_id.not_in(skip_workspaces))
     if not with_suspects:
         query = query.where(executions.c.losses < SUSPECT_LOSSES)
-    if after is not None:
-        query = query.where(open_executions.c.available_at > after)
-    return [rows.message_from(row) for row in connection.execute(query)]
+    asked = {"now": now, "limit": limit, "after": after}
+    return [rows.message_from(row) for row in connection.execute(query, asked)]
 
 
 def next_due(connection: Connection, now: datetime) -> datetime | None:
-    next_run = select(func.min(timetable.c.next_run))
-    waiting = open_executions.c.available_at
-    available = select(func.min(waiting)).where(QUEUED, waiting > now)
-    found = [connection.execute(query).scalar_one() for query in (next_run, available)]
+    found = [connection.execute(query, {"now": now}).scalar_one() for query in (_NEXT_RUN, _NEXT_AVAILABLE)]
     return min((instant for instant in found if instant is not None), default=None)
 
 
 def running(connection: Connection, worker_id: str) -> list[ClaimRef]:
-    query = _HELD.where(RUNNING, open_executions.c.worker_id == worker_id)
-    return [rows.claim_ref_from(row) for row in connection.execute(query)]
+    return [rows.claim_ref_from(row) for row in connection.execute(_HELD_BY, {"worker_id": worker_id})]
 
 
 def abandoned(connection: Connection, limit: int) -> list[ClaimRef]:
     """The claims of workers that are not alive."""
-    owner_lives = select(workers.c.id).where(workers.c.id == open_executions.c.worker_id, workers.c.buried_at.is_(None))
-    query = _HELD.where(RUNNING, ~owner_lives.exists()).limit(limit)
-    return [rows.claim_ref_from(row) for row in connection.execute(query)]
+    return [rows.claim_ref_from(row) for row in connection.execute(_ABANDONED, {"limit": limit})]
 
 
 def worker_beats(connection: Connection) -> list[WorkerBeat]:
-    query = select(workers.c.id, workers.c.beat).where(workers.c.buried_at.is_(None))
-    return [WorkerBeat(worker_id=row.id, beat=row.beat) for row in connection.execute(query)]
+    return [WorkerBeat(worker_id=row.id, beat=row.beat) for row in connection.execute(_WORKER_BEATS)]

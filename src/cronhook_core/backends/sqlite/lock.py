@@ -5,7 +5,7 @@ from collections.abc import Awaitable
 from datetime import datetime, timedelta
 from typing import TypeVar
 
-from sqlalchemy import Connection, delete, select, update
+from sqlalchemy import Connection, bindparam, delete, select, update
 from sqlalchemy.dialects.sqlite import insert
 
 from cronhook_core.backends.clocks import SystemClock
@@ -20,6 +20,9 @@ POLL_SECONDS = 0.1
 """How soon a waiting process notices what another one released."""
 
 T = TypeVar("T")
+
+_STORED = select(leases).where(leases.c.name == bindparam("of"))
+_RENEW = update(leases).where(leases.c.name == bindparam("of"))
 
 
 class SqliteLock:
@@ -59,7 +62,7 @@ async def _answer(asked: Awaitable[T]) -> T:
 
 
 def _stored(connection: Connection, name: str) -> AnyRow | None:
-    return connection.execute(select(leases).where(leases.c.name == name)).one_or_none()
+    return connection.execute(_STORED, {"of": name}).one_or_none()
 
 
 def _remaining(row: AnyRow, now: datetime) -> timedelta:
@@ -86,8 +89,7 @@ def _renew(connection: Connection, lease: Lease, ttl: timedelta, now: datetime) 
     row = _stored(connection, lease.name)
     if row is None or row.token != lease.token or _remaining(row, now) <= timedelta(0):
         return False
-    renewed = update(leases).where(leases.c.name == lease.name)
-    connection.execute(renewed.values(granted_at=now, expires_at=now + ttl))
+    connection.execute(_RENEW, {"of": lease.name, "granted_at": now, "expires_at": now + ttl})
     return True
 
 
