@@ -23,6 +23,7 @@ from benchmarks.sizes import FULL, QUICK, Sizes
 from benchmarks.steady import run_steady
 from benchmarks.tables import markdown, merged
 from benchmarks.targets import verdicts
+from tests.services import hear_signals
 
 BENCHMARKS: dict[str, Callable[[Sizes], list[Row]]] = {
     "herd": run_herd,
@@ -54,6 +55,7 @@ def main() -> int:
     if arguments.runs:
         sizes = evolve(sizes, runs=arguments.runs)
     chosen = {name: BENCHMARKS[name] for name in arguments.name or BENCHMARKS} | (PEERS if arguments.peers else {})
+    hear_signals()
     try:
         _run(chosen, sizes, arguments.json)
     except KeyboardInterrupt:

@@ -1,7 +1,6 @@
 """Fixtures that every folder of tests may use. Servers start when the first test asks for one."""
 
 import os
-import signal
 from collections.abc import Iterator
 
 import attrs
@@ -11,7 +10,7 @@ import redis
 from tests.canaries import DATABASE_PASSWORD, REDIS_PASSWORD, with_password
 from tests.databases import Databases
 from tests.receiver import Receiver
-from tests.services import PostgresServer, ValkeyServer
+from tests.services import PostgresServer, ValkeyServer, hear_signals
 
 pytest_plugins = ["tests.canary_plugin"]
 pytest.register_assert_rewrite("cronhook_core.testing")
@@ -43,9 +42,7 @@ def pytest_configure(config: pytest.Config) -> None:
     for name in list(os.environ):
         if name.startswith("CRONHOOK_") and not name.startswith("CRONHOOK_TEST_"):
             del os.environ[name]
-    # A shell that starts a command in the background has it ignore these, and all that the command starts as well.
-    signal.signal(signal.SIGINT, signal.default_int_handler)
-    signal.signal(signal.SIGQUIT, signal.SIG_DFL)
+    hear_signals()
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:

@@ -256,6 +256,12 @@ class ValkeyServer(ServerProcess):
         return redis_answers(self.url)
 
 
+def hear_signals() -> None:
+    """A shell that starts a command in the background has it ignore these, and all that the command starts as well."""
+    signal.signal(signal.SIGINT, signal.default_int_handler)
+    signal.signal(signal.SIGQUIT, signal.SIG_DFL)
+
+
 def postgres_answers(url: str) -> bool:
     try:
         psycopg.connect(url, connect_timeout=2).close()

@@ -22,6 +22,7 @@ from tests.faults.soak.keeping import keep
 from tests.faults.soak.plan import draw_plan
 from tests.faults.soak.users import Users
 from tests.faults.soak.watch import Watch
+from tests.services import hear_signals
 
 PROGRESS_EVERY = 10.0
 QUIET_WITHIN = 600.0
@@ -33,7 +34,8 @@ LEFT = """
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    _hear_signals()
+    hear_signals()
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
     options = _options().parse_args(arguments)
     seed = random.randrange(10**6) if options.seed is None else options.seed
     say(f"seed {seed}, {options.minutes:g} minutes; again: nox -s soak -- --minutes {options.minutes:g} --seed {seed}")
@@ -42,13 +44,6 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except KeyboardInterrupt:
         say("interrupted; everything it started is gone")
         return 130
-
-
-def _hear_signals() -> None:
-    """A shell that starts a command in the background has it ignore these, and all that the command starts as well."""
-    for number in (signal.SIGINT, signal.SIGTERM):
-        signal.signal(number, signal.default_int_handler)
-    signal.signal(signal.SIGQUIT, signal.SIG_DFL)
 
 
 def _options() -> argparse.ArgumentParser:
