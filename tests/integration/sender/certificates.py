@@ -33,6 +33,13 @@ class Authority:
         self._key = ec.generate_private_key(ec.SECP256R1())
         self._certificate = self._sign(self._name, self._key.public_key(), [], NOW - DAY, NOW + DAY, authority=True)
 
+    @property
+    def file(self) -> Path:
+        """The authority's certificate, for programs that are told whom to trust by the name of a file."""
+        path = self._folder / f"{self._certificate.serial_number}.authority.pem"
+        path.write_bytes(self._pem(self._certificate))
+        return path
+
     def client_context(self) -> ssl.SSLContext:
         """Trusts this authority alone."""
         return ssl.create_default_context(cadata=self._pem(self._certificate).decode())

@@ -1,13 +1,15 @@
 """Requests for the sender, and how long it takes with them."""
 
-import threading
+from __future__ import annotations
+
 import time
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
 from datetime import timedelta
+
+from attrs import frozen
 
 from cronhook_core.backends.http.sender import AiohttpSender
 from cronhook_core.domain.webhook import WebhookRequest, WebhookResult
+from tests.machine import machine_delay
 
 HEADERS = (
     ("content-type", "application/json"),
@@ -22,32 +24,20 @@ def post(url: str, *, seconds: float = 2.0, body: bytes = b"{}", **headers: str)
     return WebhookRequest(url=url, headers=HEADERS + extra, body=body, timeout=timedelta(seconds=seconds))
 
 
-async def timed(sender: AiohttpSender, request: WebhookRequest) -> tuple[WebhookResult, float]:
-    """The result and the seconds it took."""
-    started = time.monotonic()
-    result = await sender(request)
-    return result, time.monotonic() - started
+async def timed(sender: AiohttpSender, request: WebhookRequest) -> tuple[WebhookResult, Took]:
+    with machine_delay() as delay:
+        started = time.monotonic()
+        result = await sender(request)
+        return result, Took(seconds=time.monotonic() - started, machine_delay=delay())
 
 
-@contextmanager
-def machine_delay() -> Iterator[Callable[[], float]]:
-    """Tells by how many seconds at most the machine has been late in waking a thread within the block.
+@frozen(kw_only=True)
+class Took:
+    """How long a call took, in seconds, and by how many the machine was late in waking a thread meanwhile."""
 
-    Others work on it, too: their share is no fault of the sender's.
-    """
-    greatest, over = 0.0, threading.Event()
+    seconds: float
+    machine_delay: float
 
-    def watch() -> None:
-        nonlocal greatest
-        while not over.is_set():
-            started = time.monotonic()
-            over.wait(0.01)
-            greatest = max(greatest, time.monotonic() - started - 0.01)
-
-    thread = threading.Thread(target=watch)
-    thread.start()
-    try:
-        yield lambda: greatest
-    finally:
-        over.set()
-        thread.join()
+    def between(self, least: float, most: float) -> bool:
+        """Others work on the machine, too: their share is no fault of the sender's."""
+        return least <= self.seconds <= most + self.machine_delay

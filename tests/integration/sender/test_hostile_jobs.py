@@ -15,9 +15,9 @@ from cronhook_core.domain.retry_policy import RetryPolicy
 from cronhook_core.domain.schedule import OneTimeSchedule
 from cronhook_core.domain.webhook import Outcome
 from cronhook_core.embedded import Embedded, embedded
-from tests.integration.sender.requests import machine_delay
 from tests.integration.sender.stub_resolver import StubResolver
 from tests.integration.sender.test_hostile_receivers import AT_ONCE, AT_THE_DEADLINE
+from tests.machine import machine_delay
 from tests.receiver import Receiver
 
 HOSTILE, OBEDIENT = 200, 60
