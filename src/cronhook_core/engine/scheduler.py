@@ -31,11 +31,16 @@ LONGEST_SLEEP = 1.0
 SHORTEST_SLEEP = 0.05
 """Seconds between two tries of what was due and could not be planned."""
 LISTEN_FOR = timedelta(seconds=5)
+FIRST_BATCH = 50
+"""Due jobs that are planned in the first step of a pass; each step after it may plan twice as many.
+
+So workers have something to send soon, however many jobs are due at one instant.
+"""
 
 
 @frozen(kw_only=True)
 class SchedulerOptions:
-    """``batch`` due jobs are planned in one step. ``overdue_after``: a follower plans what is later than this.
+    """``batch`` due jobs are planned in one step at most. ``overdue_after``: a follower plans what is later than this.
 
     ``zone_rules`` is the version of the time zone rules by which this node computes instants.
     """
@@ -182,12 +187,14 @@ class Scheduler:
 
     async def _plan_due(self, now: datetime) -> None:
         await self._push_retries(now)
-        while self._plans and len(await self._plan_batch(now, now)) == self._options.batch:
+        limit = min(FIRST_BATCH, self._options.batch)
+        while self._plans and len(await self._plan_batch(now, now, limit)) == limit:
             self._busy_since = self._clock.monotonic()
+            limit = min(2 * limit, self._options.batch)
 
     async def _plan_overdue(self, now: datetime) -> None:
         overdue = now - self._options.overdue_after
-        planned = await self._plan_batch(overdue, now)
+        planned = await self._plan_batch(overdue, now, self._options.batch)
         neglected = sum(job.due_since <= overdue for job in planned)
         if neglected and self._answered_for(self._options.overdue_after):
             self._hooks.overdue_found(self._options.overdue_after, neglected)
@@ -197,9 +204,9 @@ class Scheduler:
         since = self._answered_since
         return since is not None and self._clock.monotonic() - since >= duration.total_seconds()
 
-    async def _plan_batch(self, due_until: datetime, now: datetime) -> Sequence[DueJob]:
+    async def _plan_batch(self, due_until: datetime, now: datetime, limit: int) -> Sequence[DueJob]:
         """Those that were due until then, planned."""
-        due = await self._store.due_jobs(due_until, self._options.batch)
+        due = await self._store.due_jobs(due_until, limit)
         if not due:
             return due
         plans = plan_jobs(due, now)

@@ -1,15 +1,17 @@
 """The whole way of a job through the engine, on memory backends and virtual time."""
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
-from datetime import timedelta
+from datetime import datetime, timedelta
 from itertools import pairwise
 from random import Random
 
 import pytest
 
+from cronhook_core.backends.memory.job_store import MemoryJobStore
 from cronhook_core.domain.execution import ExecutionStatus, Trigger
 from cronhook_core.domain.job import InactiveReason, JobDefinition, JobStatus
+from cronhook_core.domain.planning import JobPlan
 from cronhook_core.domain.retry_policy import RetryPolicy
 from cronhook_core.domain.schedule import CronSchedule, OneTimeSchedule
 from cronhook_core.domain.webhook import Outcome
@@ -244,3 +246,21 @@ async def test_a_herd_is_sent_with_bounded_concurrency_and_nothing_is_lost(
         await clock.advance(15)
     assert len({dict(request.headers)["webhook-id"] for request in sender.requests}) == 2000
     assert len(sender.requests) == 2000
+
+
+async def test_of_a_herd_a_few_are_planned_first_so_that_workers_begin_soon(
+    clock: ManualClock, hooks: RecordingHooks, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    steps: list[int] = []
+    plan = MemoryJobStore.plan
+
+    async def noted(store: MemoryJobStore, plans: Sequence[JobPlan], now: datetime) -> Sequence[str]:
+        steps.append(len(plans))
+        return await plan(store, plans, now)
+
+    monkeypatch.setattr(MemoryJobStore, "plan", noted)
+    async with running(ScriptedSender(), clock, hooks) as engine:
+        for _ in range(2000):
+            await engine.jobs.create(engine.workspace_id, once(10))
+        await clock.advance(15)
+    assert steps == [50, 100, 200, 400, 500, 500, 250]
