@@ -2,7 +2,7 @@
 
 import time
 from collections.abc import Callable
-from contextlib import AbstractContextManager
+from contextlib import AbstractContextManager, ExitStack
 from functools import partial
 
 from benchmarks.ceiling import Ceiling, measure_ceiling
@@ -27,16 +27,25 @@ INSTALLATIONS: dict[str, Callable[[], AbstractContextManager[Installation]]] = {
 def run_herd(sizes: Sizes) -> list[Row]:
     rows: list[Row] = []
     with receiving() as receiver:
-        for name, opened in INSTALLATIONS.items():
-            for count in sizes.herds:
-                progress(f"herd of {count:,} on {name}")
-                with opened() as installation, seeding(installation.database_url) as seeder:
-                    runs = [_run(name, n, count, installation, seeder, receiver) for n in range(1, sizes.runs + 1)]
-                rows += over_runs(runs)
+        for count in sizes.herds:
+            rows += _in_turn(count, sizes.runs, receiver)
         if sizes.great_herd:
             progress(f"herd of {sizes.great_herd:,}, once")
             rows.append(herd_of_one_worker(1, sizes.great_herd, receiver))
     return rows
+
+
+def _in_turn(count: int, runs: int, receiver: Receiver) -> list[Row]:
+    """Every installation has its first run, then every one its second: a machine that slows down meets all alike."""
+    with ExitStack() as stack:
+        opened = {name: stack.enter_context(open_it()) for name, open_it in INSTALLATIONS.items()}
+        seeders = {name: stack.enter_context(seeding(opened[name].database_url)) for name in opened}
+        rows: dict[str, list[Row]] = {name: [] for name in opened}
+        for number in range(1, runs + 1):
+            for name, installation in opened.items():
+                progress(f"herd of {count:,} on {name}")
+                rows[name].append(_run(name, number, count, installation, seeders[name], receiver))
+    return [row for of_one in rows.values() for row in over_runs(of_one)]
 
 
 def herd_of_one_worker(number: int, count: int, receiver: Receiver) -> Row:
