@@ -58,9 +58,17 @@ class Embedded:
         self._others.append(process)
         return process.start()
 
-    def create(self, url: str, run_at: datetime, port: int | None = None) -> Act:
+    def create(
+        self, url: str, run_at: datetime | None = None, port: int | None = None, *, cron: str | None = None
+    ) -> Act:
         asked_at = ahead()
-        body = {"name": "a job", "callback_url": url, "run_at": run_at.isoformat(), "retry_delays_seconds": RETRIES}
+        body = {
+            "name": "a job",
+            "callback_url": url,
+            "run_at": run_at and run_at.isoformat(),
+            "cron": cron,
+            "retry_delays_seconds": RETRIES,
+        }
         answer = self.request("POST", "/v1/jobs", body, port)
         answer.raise_for_status()
         return creation(answer.json(), asked_at)

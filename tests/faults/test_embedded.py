@@ -91,18 +91,20 @@ def test_four_processes_share_one_file(tmp_path: Path, scripted_receiver: Script
 def test_after_a_restore_the_same_instants_have_the_same_ids(
     embedded: Embedded, scripted_receiver: ScriptedReceiver, tmp_path: Path
 ) -> None:
-    """So a receiver can tell that it has seen them."""
+    """So a receiver can tell that it has seen them, be they of one instant or of a cron line."""
     (process,) = embedded.processes
+    every_minute = embedded.create(scripted_receiver.url("/ok"), cron="* * * * *").job_id
+    scripted_receiver.wait_for(1, 90)  # a whole minute is left from now on
     jobs = [embedded.create(scripted_receiver.url("/ok"), ahead(seconds=15)).job_id for _ in range(5)]
     backup = CronhookProcess("backup", str(tmp_path / "copy.db"), settings=embedded.settings(0))
     assert backup.start().wait(60) == 0
-    before = scripted_receiver.wait_for(5)
+    before = scripted_receiver.wait_for(7, 90)[1:]
     process.terminate()
     assert process.wait() == 0
     for name in ("cronhook.db-wal", "cronhook.db-shm"):
         embedded.file.with_name(name).unlink(missing_ok=True)
     shutil.copy(tmp_path / "copy.db", embedded.file)
     embedded.start()
-    after = scripted_receiver.wait_for(10)[5:]
+    after = scripted_receiver.wait_for(13)[7:]
     assert {a.execution_id for a in after} == {a.execution_id for a in before}
-    assert sorted(a.job_id for a in after) == sorted(jobs)
+    assert sorted(a.job_id for a in after) == sorted([*jobs, every_minute])

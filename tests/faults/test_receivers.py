@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import socket
 from collections.abc import Iterator
+from contextlib import ExitStack
 from datetime import timedelta
+from pathlib import Path
 
 import pytest
 
@@ -12,7 +14,9 @@ from tests.faults import altered
 from tests.faults.installation import Installation, ahead
 from tests.faults.name_server import NameServer
 from tests.faults.scripted_receiver import ScriptedReceiver
+from tests.integration.sender.certificates import DAY, NOW, Authority, only_old_tls
 from tests.integration.sender.hostile import hostile_process
+from tests.receiver import Receiver
 from tests.services import free_port
 
 MOST_MEMORY = 250_000_000
@@ -66,10 +70,38 @@ def hostile() -> Iterator[dict[str, int]]:
         yield ports
 
 
+@pytest.fixture
+def authority(tmp_path: Path) -> Authority:
+    return Authority(tmp_path)
+
+
+@pytest.fixture
+def secure(authority: Authority, tmp_path: Path) -> Iterator[dict[str, int]]:
+    """Receivers of https://receiver.example with every kind of certificate, and the port of each."""
+    name = "receiver.example"
+    contexts = {
+        "TLS": authority.server_context(name),
+        "TLS, expired": authority.server_context(name, not_before=NOW - 2 * DAY, not_after=NOW - DAY / 2),
+        "TLS, not valid yet": authority.server_context(name, not_before=NOW + DAY / 2),
+        "TLS, of another name": authority.server_context("other.example"),
+        "TLS, signed by itself": authority.server_context(name, self_signed=True),
+        "TLS, signed by a stranger": Authority(tmp_path, "strangers").server_context(name),
+        "TLS, too old": only_old_tls(authority.server_context(name)),
+    }
+    with ExitStack() as stack:
+        yield {kind: stack.enter_context(Receiver(tls=context)).port for kind, context in contexts.items()}
+
+
 def test_every_bad_receiver_has_its_own_outcome(
-    installation: Installation, scripted_receiver: ScriptedReceiver, names: NameServer, hostile: dict[str, int]
+    installation: Installation,
+    scripted_receiver: ScriptedReceiver,
+    names: NameServer,
+    hostile: dict[str, int],
+    authority: Authority,
+    secure: dict[str, int],
 ) -> None:
     names.answer("receiver.example", "127.0.0.1")
+    installation.settings["SSL_CERT_FILE"] = str(authority.file)
     installation.settings["CRONHOOK_ALLOWED_TARGETS"] = "127.0.0.0/8"
     installation.open("scheduler")
     worker = installation.start("worker", command=altered.command(nameserver=f"127.0.0.1:{names.port}"))
@@ -88,6 +120,10 @@ def test_every_bad_receiver_has_its_own_outcome(
         "failing name server": ("http://failing.example/", 0, ["dns_error"]),
         "a name": (f"http://receiver.example:{own.port}/ok", 0, ["succeeded"]),
         "TLS with one who speaks none": (f"https://127.0.0.1:{hostile['speaks_first']}/", 0, ["tls_error"]),
+        **{
+            kind: (f"https://receiver.example:{port}/echo", 0, ["succeeded" if kind == "TLS" else "tls_error"])
+            for kind, port in secure.items()
+        },
         "silence": (own.url("/silent"), 0, ["timeout"]),
         "drip": (own.url("/drip/0.05"), 0, ["succeeded"]),
         **{name: (f"http://127.0.0.1:{hostile[name]}/", 0, [outcome]) for name, outcome in HOSTILE.items()},
