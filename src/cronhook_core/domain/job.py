@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from datetime import datetime, timedelta
 from enum import StrEnum
 from typing import Any
@@ -44,22 +44,34 @@ class InactiveReason(StrEnum):
     DELETED = "deleted"
 
 
-def _check_name(_: object, __: object, name: str) -> None:
+def check_name(name: str) -> str:
     if not 1 <= len(name) <= MAX_NAME_LENGTH or not name.strip():
         raise InvalidRequest(f"a name has 1 to {MAX_NAME_LENGTH} characters", pointer="/name")
+    return name
 
 
-def _check_payload(_: object, __: object, payload: bytes) -> None:
+def check_payload(payload: bytes) -> bytes:
     if len(payload) > MAX_PAYLOAD_BYTES:
         raise InvalidRequest(
             f"the payload is {len(payload)} bytes of JSON, at most {MAX_PAYLOAD_BYTES} are allowed",
             pointer="/payload",
         )
+    return payload
 
 
-def _check_timeout(_: object, __: object, timeout: timedelta) -> None:
+def check_timeout(timeout: timedelta) -> timedelta:
     if not MIN_TIMEOUT <= timeout <= MAX_TIMEOUT:
         raise InvalidRequest("a timeout is between 1 and 60 seconds", pointer="/timeout_seconds")
+    return timeout
+
+
+def _by(check: Callable[[Any], object]) -> Callable[[object, object, Any], None]:
+    """The check of a value as a validator of attrs."""
+
+    def validate(_: object, __: object, value: Any) -> None:
+        check(value)
+
+    return validate
 
 
 def _pairs(headers: Iterable[tuple[str, str]]) -> tuple[tuple[str, str], ...]:
@@ -81,12 +93,12 @@ class JobDefinition:
     ``payload`` is JSON text in UTF-8, encoded once and sent as it is. ``headers`` keep the user's order.
     """
 
-    name: str = field(validator=_check_name)
+    name: str = field(validator=_by(check_name))
     schedule: Schedule
     callback_url: str
     headers: tuple[tuple[str, str], ...] = field(default=(), converter=_pairs, repr=headers_repr)
-    payload: bytes = field(default=NULL_PAYLOAD, validator=_check_payload)
-    timeout: timedelta = field(default=DEFAULT_TIMEOUT, validator=_check_timeout)
+    payload: bytes = field(default=NULL_PAYLOAD, validator=_by(check_payload))
+    timeout: timedelta = field(default=DEFAULT_TIMEOUT, validator=_by(check_timeout))
     retry_policy: RetryPolicy = field(factory=RetryPolicy)
     tags: tuple[str, ...] = field(default=(), converter=_texts)
     metadata: Mapping[str, str] = field(factory=dict, converter=_copied)

@@ -57,6 +57,11 @@ class JobService:
         self._max_jobs = max_jobs
         self._vault = vault
 
+    def check_target(self, url: str) -> None:
+        """Raise `InvalidCallbackUrl` or one of its kinds for a URL that may not be called."""
+        if self._targets is not None:
+            self._targets.check_url(url)
+
     async def refuse_repeat(self, workspace_id: str, request: IdempotentRequest | None) -> None:
         """Raise `AlreadyAnswered` or `IdempotencyMismatch` for a repeat, before anything else is judged."""
         if request is not None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -11,7 +11,16 @@ from attrs import field, frozen
 
 from cronhook_core.domain.callback_headers import MASK, check_headers, headers_repr, is_secret_header, shown_headers
 from cronhook_core.domain.execution import ExecutionStatus
-from cronhook_core.domain.job import DEFAULT_TIMEOUT, InactiveReason, Job, JobDefinition, JobStatus
+from cronhook_core.domain.job import (
+    DEFAULT_TIMEOUT,
+    InactiveReason,
+    Job,
+    JobDefinition,
+    JobStatus,
+    check_name,
+    check_payload,
+    check_timeout,
+)
 from cronhook_core.domain.labels import check_metadata, check_tags
 from cronhook_core.domain.retry_policy import RetryPolicy
 from cronhook_core.domain.schedule import CronSchedule, OneTimeSchedule, Schedule
@@ -42,28 +51,37 @@ class JobWrite:
     metadata: Mapping[str, str] = field(factory=dict)
 
     def to_definition(
-        self, *, default_timeout: timedelta = DEFAULT_TIMEOUT, stored_headers: Sequence[tuple[str, str]] = ()
+        self,
+        *,
+        default_timeout: timedelta = DEFAULT_TIMEOUT,
+        stored_headers: Sequence[tuple[str, str]] = (),
+        check_target: Callable[[str], object] | None = None,
     ) -> JobDefinition:
         """The value that this body says; raises `InvalidRequest` or one of its kinds, with all problems of its parts.
 
         ``stored_headers`` are those of the job that it changes. Whether the schedule has an instant ahead, and the
-        target may be called, is for `JobService` to say.
+        target may be called, is for `JobService` to say; where something else is wrong, ``check_target`` is asked here,
+        so that all is said at once.
         """
         timeout = default_timeout
         with gathered() as attempt:
+            attempt(check_name, self.name)
             schedule = attempt(read_schedule, self.cron, self.run_at, self.timezone)
             headers = attempt(self._headers, stored_headers)
             retry_policy = attempt(self._retry_policy)
             tags = attempt(check_tags, self.tags)
             metadata = attempt(check_metadata, self.metadata)
             if self.timeout_seconds is not None:
-                timeout = attempt(from_seconds, self.timeout_seconds, "/timeout_seconds")
+                timeout = attempt(self._timeout, self.timeout_seconds)
+            payload = attempt(check_payload, render_json(self.payload))
+            if attempt.failed and check_target is not None:
+                attempt(check_target, self.callback_url)
         return JobDefinition(
             name=self.name,
             schedule=schedule,
             callback_url=self.callback_url,
             headers=headers,
-            payload=render_json(self.payload),
+            payload=payload,
             timeout=timeout,
             retry_policy=retry_policy,
             tags=tags,
@@ -84,6 +102,10 @@ class JobWrite:
                     pointer=pointer_to(("headers", name)),
                 )
         return headers
+
+    @staticmethod
+    def _timeout(seconds: float) -> timedelta:
+        return check_timeout(from_seconds(seconds, "/timeout_seconds"))
 
     def _retry_policy(self) -> RetryPolicy:
         delays = enumerate(self.retry_delays_seconds)

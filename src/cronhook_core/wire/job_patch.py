@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from datetime import timedelta
 from typing import Any
 
@@ -16,7 +16,13 @@ from cronhook_core.wire.converter import read_request, to_json
 from cronhook_core.wire.job import JobWrite
 
 
-def patched(definition: JobDefinition, changes: object, *, default_timeout: timedelta) -> JobDefinition:
+def patched(
+    definition: JobDefinition,
+    changes: object,
+    *,
+    default_timeout: timedelta,
+    check_target: Callable[[str], object] | None = None,
+) -> JobDefinition:
     """The definition with the fields of ``changes``, a JSON object, in the place of its own.
 
     Lists and maps are replaced whole. ``cron`` and ``run_at`` change places: giving one takes the other (and with
@@ -29,7 +35,9 @@ def patched(definition: JobDefinition, changes: object, *, default_timeout: time
     fields = to_json(JobWrite.of(definition)) | _without_other_schedule(changes) | changes
     fields["headers"] = _unmasked(fields["headers"], dict(definition.headers))
     written = read_request(fields, JobWrite)
-    changed = written.to_definition(default_timeout=default_timeout, stored_headers=definition.headers)
+    changed = written.to_definition(
+        default_timeout=default_timeout, stored_headers=definition.headers, check_target=check_target
+    )
     return changed if "payload" in changes else evolve(changed, payload=definition.payload)
 
 

@@ -52,6 +52,10 @@ class Attempts:
             self._errors.append(error)
             return cast("T", None)
 
+    @property
+    def failed(self) -> bool:
+        return bool(self._errors)
+
     def check(self) -> None:
         if len(self._errors) == 1:
             raise self._errors[0]

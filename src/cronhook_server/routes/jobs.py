@@ -33,7 +33,9 @@ class JobRoutes(Controller):
         idempotency = idempotency_of(request, body, _created)
 
         async def store() -> Job:
-            definition = read_request(value, JobWrite).to_definition(default_timeout=services.settings.request_timeout)
+            definition = read_request(value, JobWrite).to_definition(
+                default_timeout=services.settings.request_timeout, check_target=services.jobs.check_target
+            )
             return await services.jobs.create(workspace_id, definition, idempotency=idempotency)
 
         return await once(request, idempotency, _created, store)
@@ -63,7 +65,9 @@ class JobRoutes(Controller):
         job = await services.jobs.update(
             request.caller.workspace_id,
             job_id,
-            lambda stored: patched(stored, changes, default_timeout=default_timeout),
+            lambda stored: patched(
+                stored, changes, default_timeout=default_timeout, check_target=services.jobs.check_target
+            ),
         )
         return Answer(_shown(job))
 

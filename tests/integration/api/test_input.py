@@ -174,6 +174,25 @@ async def test_what_cannot_be_stored_says_where_and_why(
     assert (await api.http.get("/v1/jobs")).json()["data"] == []
 
 
+async def test_all_that_is_wrong_is_said_at_once(api: Api) -> None:
+    wrong = {
+        "name": "",
+        "cron": "61 * * * *",
+        "callback_url": "http://127.0.0.1/",
+        "headers": {"host": "example.com"},
+        "payload": "x" * 300_000,
+        "timeout_seconds": 9999,
+        "retry_delays_seconds": [-1],
+        "tags": ["", "a"],
+        "metadata": {"": "a"},
+    }
+    path = (await api.http.post("/v1/jobs", json=job_body())).headers["location"]
+    for refused in (await api.http.post("/v1/jobs", json=wrong), await api.http.patch(path, json=wrong)):
+        problem = refused.json()
+        assert (refused.status_code, problem["code"]) == (400, "invalid_request")
+        assert {f"/{error['pointer'].split('/')[1]}" for error in problem["errors"]} == {f"/{name}" for name in wrong}
+
+
 @pytest.mark.parametrize(
     "query",
     [
