@@ -227,14 +227,16 @@ def test_an_outage_of_postgres_buries_nobody_and_repeats_nothing(
     assert installation.rows("SELECT count(*) FROM workers WHERE buried_at IS NOT NULL") == [(0,)]
 
 
+FIRST_FAILS = "/between/0.2/1/fail/1"
 STATEMENTS = {
-    "any": b"",
-    "plan": b"expected_next_run",
-    "claim": b"SELECT * FROM taken",
-    "finish": b"closed_too AS",
-    "create": b"INSERT INTO jobs",
+    "any": (b"", PATH),
+    "plan": (b"expected_next_run", PATH),
+    "claim": (b"SELECT * FROM taken", PATH),
+    "finish after a success": (b"one_time AS MATERIALIZED", PATH),
+    "finish after a failure": (b"closed_too AS", FIRST_FAILS),
+    "create": (b"INSERT INTO jobs", PATH),
 }
-"""What only this one says of all that is sent to Postgres."""
+"""What only this one says of all that is sent to Postgres, and where webhooks go for it to be sent."""
 
 
 @pytest.mark.parametrize("statement", STATEMENTS)
@@ -247,10 +249,11 @@ def test_answers_of_postgres_are_lost(
     direct = installation.settings["CRONHOOK_DATABASE_URL"]
     installation.settings["CRONHOOK_DATABASE_URL"] = proxy.url_for(direct)
     installation.open(*ROLES)
-    with Load(installation, scripted_receiver.url(PATH), per_second=RATE) as load:
+    containing, path = STATEMENTS[statement]
+    with Load(installation, scripted_receiver.url(path), per_second=RATE) as load:
         for lost in range(1, 31):
             scripted_receiver.wait_for(len(scripted_receiver.arrivals) + 5)
-            proxy.lose_answer(STATEMENTS[statement])
+            proxy.lose_answer(containing)
             proxy.wait_for(Mode.DROP_ANSWERS, lost, 30)
     assert verdict(installation, scripted_receiver, load.acts) == []
 
