@@ -59,6 +59,7 @@ class Receiver:
         self._earlier: Counter[tuple[str, str]] = Counter()
         self._changed = threading.Condition()
         self._running: tuple[asyncio.AbstractEventLoop, asyncio.Event, threading.Thread] | None = None
+        self._serving: set[asyncio.Task[None] | None] = set()  # nobody else holds one that stalls when its caller left
 
     def url(self, path: str = "/") -> str:
         return f"{'https' if self._tls else 'http'}://127.0.0.1:{self.port}{path}"
@@ -126,10 +127,13 @@ class Receiver:
             runner.run(serve())
 
     async def _serve_connection(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        task = asyncio.current_task()
+        self._serving.add(task)
         with closing(writer), suppress(asyncio.IncompleteReadError, ConnectionError, asyncio.CancelledError):
             while not writer.is_closing():
                 arrival, reply = self._write_down(await _read(reader))
                 await self._answer(writer, arrival, reply)
+        self._serving.discard(task)
         if self._tls is not None:
             writer.transport.abort()  # the farewell of TLS may take longer than the loop has to live
 
