@@ -18,6 +18,7 @@ from cronhook_core.ports.job_store import JobStore
 from cronhook_core.testing.builders import NOW, make_job, make_plan, succeeded
 
 READY = "ready"
+BEGUN = "begun"
 PLANNERS = 4
 
 
@@ -53,19 +54,28 @@ async def all_lines(process: Process) -> list[str]:
 
 
 async def plan_all(path: str, until: str) -> None:
-    """Several schedulers, each sure that it leads; says the id of every execution that it queued."""
+    """Several schedulers, each sure that it leads; says the id of every execution that it queued.
+
+    Once it has queued something it waits to be told to go on.
+    """
     async with AsyncExitStack() as stack:
         files = [await stack.enter_async_context(SqliteDatabase.open(path, migrate=False)) for _ in range(PLANNERS)]
         await _told_to_start()
-        planned = await asyncio.gather(*(_plan(SqliteJobStore(f), datetime.fromisoformat(until)) for f in files))
+        begun = asyncio.Event()
+        plans = [_plan(SqliteJobStore(f), datetime.fromisoformat(until), begun) for f in files]
+        planned = await asyncio.gather(*plans)
     for execution_id in (identifier for identifiers in planned for identifier in identifiers):
         _say(execution_id)
 
 
-async def _plan(store: JobStore, now: datetime) -> list[str]:
+async def _plan(store: JobStore, now: datetime, begun: asyncio.Event) -> list[str]:
     queued: list[str] = []
     while due := await store.due_jobs(now, 7):
         queued += await store.plan([make_plan(job) for job in due], now)
+        if queued and not begun.is_set():
+            begun.set()
+            _say(BEGUN)
+            sys.stdin.readline()  # nobody in this process goes on meanwhile
     return queued
 
 

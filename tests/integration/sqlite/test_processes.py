@@ -12,7 +12,7 @@ from cronhook_core.domain.job import JobStatus
 from cronhook_core.domain.workspace import Workspace
 from cronhook_core.ports.job_catalog import JobFilter
 from cronhook_core.testing.builders import MINUTE, NOW, make_job
-from tests.integration.sqlite.processes import all_lines, next_line, program, start
+from tests.integration.sqlite.processes import BEGUN, all_lines, next_line, program, start
 
 INSTANTS = 15
 JOBS = 12
@@ -46,6 +46,10 @@ async def test_eight_planners_in_two_processes_make_one_execution_per_instant(
     until = NOW + INSTANTS * MINUTE
     async with AsyncExitStack() as stack:
         planners = [await stack.enter_async_context(program("plan", str(path), until.isoformat())) for _ in range(2)]
+        for planner in planners:
+            start(planner)
+        for planner in planners:
+            assert await next_line(planner) == BEGUN
         for planner in planners:
             start(planner)
         shares = [await all_lines(planner) for planner in planners]
