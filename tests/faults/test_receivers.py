@@ -77,7 +77,7 @@ def authority(tmp_path: Path) -> Authority:
 
 @pytest.fixture
 def secure(authority: Authority, tmp_path: Path) -> Iterator[dict[str, int]]:
-    """Receivers of https://receiver.example with every kind of certificate, and the port of each."""
+    """Receivers of https://receiver.example with good and bad certificates, and the port of each."""
     name = "receiver.example"
     contexts = {
         "TLS": authority.server_context(name),
