@@ -13,9 +13,15 @@ _LISTED = {
     ),
 }
 
+_BOUND_TOO_LOW = (
+    "SELECT id FROM workspaces"
+    " WHERE open_jobs_bound < (SELECT count(*) FROM open_jobs WHERE open_jobs.workspace_id = workspaces.id)"
+)
+
 
 def assert_what_is_open_is_listed(rows_of: Callable[[str], Sequence[Any]]) -> None:
     """``rows_of`` asks the database."""
     for listed, is_open in _LISTED.items():
         assert list(rows_of(f"{is_open} EXCEPT {listed}")) == [], "open, and not listed as that"
         assert list(rows_of(f"{listed} EXCEPT {is_open}")) == [], "listed as open, and not that"
+    assert list(rows_of(_BOUND_TOO_LOW)) == [], "more jobs are open than the bound of their workspace says"

@@ -35,28 +35,38 @@ LOCK_WORKSPACE = "SELECT id FROM workspaces WHERE id = $1::text FOR UPDATE"
 
 CREATE = f"""
 WITH workspace AS MATERIALIZED (
-    SELECT coalesce(max_jobs, $2::int) AS most FROM workspaces WHERE id = $1::text
+    SELECT coalesce(max_jobs, $2::int) AS most, open_jobs_bound AS bound FROM workspaces WHERE id = $1::text
 ), new AS MATERIALIZED (
     SELECT a.*, count(*) FILTER (WHERE a.status <> 'inactive') OVER (ORDER BY a.number) AS needed
     FROM unnest({_unnested()}) WITH ORDINALITY AS a ({_COLUMNS}, number)
     WHERE NOT EXISTS (SELECT FROM jobs j WHERE j.id = ANY (ARRAY[a.id]))
-), room AS MATERIALIZED (
-    SELECT most - CASE WHEN most IS NULL THEN NULL ELSE (
-        SELECT count(*) FROM (
-            SELECT FROM open_jobs WHERE workspace_id = $1::text LIMIT (SELECT most FROM workspace)
-        ) AS counted
-    ) END AS jobs
+), filled AS MATERIALIZED (
+    SELECT most, CASE
+        WHEN most IS NULL OR bound + coalesce((SELECT max(needed) FROM new), 0) <= most THEN bound
+        ELSE (
+            SELECT count(*) FROM (
+                SELECT FROM open_jobs WHERE workspace_id = $1::text LIMIT (SELECT most FROM workspace)
+            ) AS counted
+        )
+    END AS jobs
     FROM workspace
 ), stored AS (
     INSERT INTO jobs ({_COLUMNS})
-    SELECT {_COLUMNS} FROM new CROSS JOIN room
-    WHERE status = 'inactive' OR room.jobs IS NULL OR needed <= room.jobs
+    SELECT {_COLUMNS} FROM new CROSS JOIN filled
+    WHERE status = 'inactive' OR filled.most IS NULL OR filled.jobs + needed <= filled.most
     RETURNING id, workspace_id, status, next_run
 ), listed AS (
     INSERT INTO timetable (next_run, job_id)
     SELECT next_run, id FROM stored WHERE status = 'active' AND next_run IS NOT NULL
 ), opened AS (
     INSERT INTO open_jobs (workspace_id, job_id) SELECT workspace_id, id FROM stored WHERE status <> 'inactive'
+    RETURNING job_id
+), bounded AS (
+    UPDATE workspaces w SET open_jobs_bound = b.jobs
+    FROM (
+        SELECT CASE WHEN jobs < most THEN jobs + (SELECT count(*) FROM opened) END AS jobs FROM filled
+    ) AS b
+    WHERE w.id = $1::text AND w.open_jobs_bound IS DISTINCT FROM b.jobs
 )
 SELECT most, ARRAY(SELECT id FROM new EXCEPT SELECT id FROM stored) FROM workspace
 """
@@ -64,8 +74,9 @@ SELECT most, ARRAY(SELECT id FROM new EXCEPT SELECT id FROM stored) FROM workspa
 
 Races. `LOCK_WORKSPACE` goes before, in the same transaction: whoever adds a job to the workspace or revives one locks
 its row first, so no other one is counted or added until we commit. This statement begins when the lock is held, and so
-its snapshot (READ COMMITTED) has all that was committed before. A job that is there already was stored by the same
-statement, whose answer was lost: it needs no room, and a repeat does no harm.
+its snapshot (READ COMMITTED) has all that was committed before. ``open_jobs_bound`` is kept under that lock, too; jobs
+that end leave it as it is, and so it is never too low (`cronhook_core.backends.sql.tables`). A job that is there
+already was stored by the same statement, whose answer was lost: it needs no room, and a repeat does no harm.
 """
 
 

@@ -56,7 +56,13 @@ workspaces = Table(
     Column("max_jobs", Integer),
     Column("id", Key, primary_key=True),
     Column("name", Key, nullable=False, unique=True),
+    Column("open_jobs_bound", Integer),
 )
+"""``open_jobs_bound``: no more than so many of its jobs are in `open_jobs`; null: not known.
+
+Whoever opens a job holds the workspace's row, and adds to it. Whoever ends one leaves it alone, as many jobs of a
+workspace end at once. So jobs are counted only where the bound has reached the limit, and that makes it exact again.
+"""
 
 api_keys = Table(
     "api_keys",

@@ -11,7 +11,6 @@ from datetime import datetime
 from sqlalchemy import Connection, bindparam, delete, insert, select, update
 
 from cronhook_core.backends.sql import reads, rows
-from cronhook_core.backends.sql.account_rows import workspace_from
 from cronhook_core.backends.sql.idempotency import keep_answer, refuse_repeat
 from cronhook_core.backends.sql.tables import (
     KEPT,
@@ -27,11 +26,11 @@ from cronhook_core.domain.execution import Execution, ExecutionStatus
 from cronhook_core.domain.idempotency import IdempotentRequest
 from cronhook_core.domain.job import Job, JobStatus
 from cronhook_core.domain.transitions import CANCELLED_BY_USER, JobState, cancelled, job_end_by_user
-from cronhook_core.domain.workspace import Workspace
 from cronhook_core.errors import NotFound, QuotaExceeded
 from cronhook_core.ports.job_catalog import CancelQueued
 
 _LOCK_WORKSPACE = select(workspaces).where(workspaces.c.id == bindparam("locked_id")).with_for_update()
+_BOUND = update(workspaces).where(workspaces.c.id == bindparam("bound_id"))
 _SAME_JOB = select(jobs.c.id).where(jobs.c.id == bindparam("same_id"))
 _INSERT_JOB = insert(jobs)
 _OPEN_JOB = insert(open_jobs)
@@ -53,7 +52,7 @@ def create_job(
     if connection.execute(_SAME_JOB, {"same_id": job.id}).one_or_none() is not None:
         return
     if job.counts_against_quota:
-        _check_quota(connection, workspace, max_jobs)
+        _take_room(connection, workspace, max_jobs)
     connection.execute(_INSERT_JOB, rows.job_values(job))
     _relist(connection, None, JobState.of(job))
     keep_answer(connection, job.workspace_id, idempotency, job, now)
@@ -78,7 +77,7 @@ def change_job(
     ):
         return False
     if job.counts_against_quota and stored.status is JobStatus.INACTIVE:
-        _check_quota(connection, workspace, max_jobs)
+        _take_room(connection, workspace, max_jobs)
     connection.execute(update(jobs).where(jobs.c.id == job.id).values(rows.job_values(job)))
     _relist(connection, stored, JobState.of(job))
     if cancel is not None:
@@ -179,9 +178,8 @@ def ended_values(ended: JobState, now: datetime) -> rows.Values:
     }
 
 
-def _lock_workspace(connection: Connection, workspace_id: str) -> Workspace | None:
-    row = connection.execute(_LOCK_WORKSPACE, {"locked_id": workspace_id}).one_or_none()
-    return None if row is None else workspace_from(row)
+def _lock_workspace(connection: Connection, workspace_id: str) -> rows.AnyRow | None:
+    return connection.execute(_LOCK_WORKSPACE, {"locked_id": workspace_id}).one_or_none()
 
 
 def _lock_job(connection: Connection, workspace_id: str, job_id: str) -> JobState | None:
@@ -197,7 +195,16 @@ def _lock_queued(connection: Connection, execution_id: str) -> Execution | None:
     return None if row is None else rows.execution_from(row)
 
 
-def _check_quota(connection: Connection, workspace: Workspace, max_jobs: int | None) -> None:
+def _take_room(connection: Connection, workspace: rows.AnyRow, max_jobs: int | None) -> None:
+    """For one more open job; see `open_jobs_bound` of `workspaces`, whose row is locked."""
     limit = max_jobs if workspace.max_jobs is None else workspace.max_jobs
-    if limit is not None and reads.count_jobs(connection, workspace.id, up_to=limit) >= limit:
-        raise QuotaExceeded(limit)
+    bound: int | None = None
+    if limit is not None:
+        bound = workspace.open_jobs_bound
+        if bound is None or bound >= limit:
+            bound = reads.count_jobs(connection, workspace.id, up_to=limit)
+        if bound >= limit:
+            raise QuotaExceeded(limit)
+        bound += 1
+    if bound != workspace.open_jobs_bound:
+        connection.execute(_BOUND, {"bound_id": workspace.id, "open_jobs_bound": bound})

@@ -49,6 +49,31 @@ class Quota(JobStoreSuite):
         await scene.delete(job)
         await scene.store.create_job(make_job(job.workspace_id), max_jobs=1, now=LATER)
 
+    async def test_jobs_that_ended_leave_room_each_time(self, scene: Scene) -> None:
+        """However the store keeps count: no room is lost, and none is given twice."""
+        workspace_id = (await scene.workspace()).id
+        for _ in range(4):
+            jobs = [make_job(workspace_id) for _ in range(3)]
+            for job in jobs:
+                await scene.store.create_job(job, max_jobs=3, now=NOW)
+            with pytest.raises(QuotaExceeded):
+                await scene.store.create_job(make_job(workspace_id), max_jobs=3, now=NOW)
+            for job in jobs:
+                await scene.delete(job)
+
+    async def test_the_limit_may_be_another_one_each_time(self, scene: Scene) -> None:
+        workspace_id = (await scene.workspace()).id
+        for stored, limit in enumerate([None, 9, 2, 4, None]):
+            if limit is not None and stored >= limit:
+                with pytest.raises(QuotaExceeded):
+                    await scene.store.create_job(make_job(workspace_id), max_jobs=limit, now=NOW)
+                limit = None
+            await scene.store.create_job(make_job(workspace_id), max_jobs=limit, now=NOW)
+        assert await scene.store.count_jobs(workspace_id) == 5
+        with pytest.raises(QuotaExceeded):
+            await scene.store.create_job(make_job(workspace_id), max_jobs=5, now=NOW)
+        await scene.store.create_job(make_job(workspace_id), max_jobs=6, now=NOW)
+
     @pytest.mark.parametrize(("own", "asked"), [(2, 5), (2, 1), (2, None)])
     async def test_the_workspaces_own_limit_wins(
         self, scene: Scene, store: JobStore, own: int, asked: int | None
