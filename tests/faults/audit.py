@@ -17,7 +17,8 @@ _OF_POSTGRES = f"""
         n bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
         at timestamptz NOT NULL DEFAULT clock_timestamp(),
         execution_id text NOT NULL, old_status text, new_status text, old_attempt_no int, new_attempt_no int,
-        job_status text, job_deleted_at timestamptz
+        job_status text, job_deleted_at timestamptz,
+        written_by text NOT NULL DEFAULT current_setting('application_name')
     );
     CREATE FUNCTION {TRANSITIONS}_write() RETURNS trigger LANGUAGE plpgsql AS $$
     BEGIN

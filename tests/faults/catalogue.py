@@ -17,7 +17,7 @@ CATALOGUE: Mapping[str, tuple[str, ...]] = {
     ),
     "leader killed inside a plan": ("test_planning_faults.py::test_one_leader_after_the_other_dies_within_a_plan",),
     "leader stopped past its lease, and going on": (
-        "test_leadership.py::test_a_leader_that_stood_still_steps_down_and_plans_nothing_twice",
+        "test_leadership.py::test_a_leader_that_stood_still_steps_down_and_writes_nothing",
     ),
     "several schedulers convinced that they lead": (
         "test_planning_faults.py::test_schedulers_that_all_believe_to_lead_only_waste_work",

@@ -20,6 +20,8 @@ from tests.faults.processes import COMMAND, CronhookProcess
 from tests.services import free_port, wait_until
 
 ENOUGH_JOBS = "1000000"
+SCHEDULERS, WORKERS = ("scheduler",) * 3, ("worker",) * 3
+"""What `Installation.open` starts where a fault befalls a whole installation."""
 _KEY: dict[str, Any] = {}
 _TABLES_OF_KEYS = ("workspaces", "api_keys")
 

@@ -13,13 +13,12 @@ import redis
 
 from tests.faults.chaos_proxy import ChaosBoard, Mode
 from tests.faults.history import Fault
-from tests.faults.installation import Installation, Load, ahead, leader, metrics
+from tests.faults.installation import SCHEDULERS, WORKERS, Installation, Load, ahead, leader, metrics
 from tests.faults.processes import CronhookProcess
 from tests.faults.scripted_receiver import ScriptedReceiver
 from tests.faults.verdict import verdict
 from tests.services import PostgresServer, ValkeyServer, wait_until
 
-ROLES = (*["scheduler"] * 3, *["worker"] * 3)
 PATH = "/between/0.2/1/ok"
 RATE = 15
 WITHOUT_REDIS = timedelta(seconds=1.5)
@@ -93,7 +92,7 @@ STATES: dict[str, Callable[[ValkeyServer], object]] = {
 def test_redis_in_a_bad_state_costs_little(
     installation: Installation, own_valkey: ValkeyServer, scripted_receiver: ScriptedReceiver, state: str
 ) -> None:
-    processes = installation.open(*ROLES)
+    processes = installation.open(*SCHEDULERS, *WORKERS)
     with Load(installation, scripted_receiver.url(PATH), per_second=RATE) as load:
         scripted_receiver.wait_for(RATE)
         with STATES[state](own_valkey):  # type: ignore[attr-defined]
@@ -117,7 +116,7 @@ def test_redis_that_answers_after_two_seconds_costs_little(
 ) -> None:
     proxy = board.proxy("all", "redis", url=own_valkey.url)
     installation.settings["CRONHOOK_REDIS_URL"] = proxy.url_for(own_valkey.url)
-    installation.open(*ROLES)
+    installation.open(*SCHEDULERS, *WORKERS)
     with Load(installation, scripted_receiver.url(PATH), per_second=RATE) as load:
         scripted_receiver.wait_for(RATE)
         proxy.set(Mode.DELAY, seconds=2)
@@ -139,7 +138,7 @@ def test_one_process_is_cut_off_from_redis_only(
 ) -> None:
     proxy = board.proxy(role, "redis", url=own_valkey.url)
     cut_off = installation.start(role, CRONHOOK_REDIS_URL=proxy.url_for(own_valkey.url))
-    installation.open(*ROLES)
+    installation.open(*SCHEDULERS, *WORKERS)
     with Load(installation, scripted_receiver.url(PATH), per_second=RATE) as load:
         scripted_receiver.wait_for(RATE)
         proxy.set(Mode.REFUSE)
@@ -201,7 +200,7 @@ def test_postgres_fails_and_nothing_is_repeated(
     scripted_receiver: ScriptedReceiver,
     befall: Callable[[PostgresServer], None],
 ) -> None:
-    processes = installation.open(*ROLES)
+    processes = installation.open(*SCHEDULERS, *WORKERS)
     with Load(installation, scripted_receiver.url(PATH), per_second=RATE) as load:
         for _ in range(3):
             scripted_receiver.wait_for(len(scripted_receiver.arrivals) + RATE)
@@ -214,7 +213,7 @@ def test_postgres_fails_and_nothing_is_repeated(
 def test_an_outage_of_postgres_buries_nobody_and_repeats_nothing(
     installation: Installation, own_postgres: PostgresServer, scripted_receiver: ScriptedReceiver
 ) -> None:
-    installation.open(*ROLES)
+    installation.open(*SCHEDULERS, *WORKERS)
     with Load(installation, scripted_receiver.url("/between/1/5/ok"), per_second=RATE) as load:
         scripted_receiver.wait_for(RATE * 3)
         began = ahead()
@@ -248,7 +247,7 @@ def test_answers_of_postgres_are_lost(
     proxy = board.proxy("all", "postgres", url=installation.postgres_url)
     direct = installation.settings["CRONHOOK_DATABASE_URL"]
     installation.settings["CRONHOOK_DATABASE_URL"] = proxy.url_for(direct)
-    installation.open(*ROLES)
+    installation.open(*SCHEDULERS, *WORKERS)
     containing, path = STATEMENTS[statement]
     with Load(installation, scripted_receiver.url(path), per_second=RATE) as load:
         for lost in range(1, 31):

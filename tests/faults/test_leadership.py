@@ -8,15 +8,15 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from tests.faults.installation import Installation, Load, ahead, creation, leader, leaders, metrics
+from tests.faults.installation import SCHEDULERS, WORKERS, Installation, Load, ahead, creation, leader, leaders, metrics
 from tests.faults.processes import CronhookProcess
 from tests.faults.scripted_receiver import ScriptedReceiver
 from tests.faults.verdict import verdict
 from tests.integration.postgres.nodes import hung
 from tests.services import PostgresServer, ValkeyServer, wait_until
 
-ALL = ("scheduler", "scheduler", "scheduler")
 PLANNED_AFTER = "SELECT min(at) FROM fault_transitions WHERE old_status IS NULL AND at > %s HAVING count(*) > 0"
+WRITERS = "SELECT written_by, count(*)::int FROM fault_transitions WHERE at BETWEEN %s AND %s GROUP BY written_by"
 
 
 def next_plan_after(installation: Installation, moment: datetime) -> float:
@@ -34,7 +34,7 @@ def wait_for_next_leader(schedulers: list[CronhookProcess], before: CronhookProc
 def test_exactly_one_leads_and_another_plans_after_a_kill(
     installation: Installation, scripted_receiver: ScriptedReceiver, full: bool
 ) -> None:
-    _, *schedulers, _ = installation.open(*ALL, "worker")
+    schedulers = installation.open(*SCHEDULERS, *WORKERS)[1:4]
     lasted = []
     with Load(installation, scripted_receiver.url("/ok"), per_second=20) as load:
         for _ in range(50 if full else 2):
@@ -55,7 +55,7 @@ def test_exactly_one_leads_and_another_plans_after_a_kill(
 def test_a_leader_that_is_asked_to_end_hands_over_at_once(
     installation: Installation, scripted_receiver: ScriptedReceiver
 ) -> None:
-    _, *schedulers, _ = installation.open(*ALL, "worker")
+    schedulers = installation.open(*SCHEDULERS, *WORKERS)[1:4]
     lasted = []
     with Load(installation, scripted_receiver.url("/ok"), per_second=50) as load:
         for _ in range(10):
@@ -77,23 +77,36 @@ def test_a_leader_that_is_asked_to_end_hands_over_at_once(
 
 
 @pytest.mark.full
-def test_a_leader_that_stood_still_steps_down_and_plans_nothing_twice(
+def test_a_leader_that_stood_still_steps_down_and_writes_nothing(
     installation: Installation, scripted_receiver: ScriptedReceiver
 ) -> None:
-    _, *schedulers, _ = installation.open(*ALL, "worker")
+    """Each scheduler is known to Postgres by a name of its own."""
+    installation.open(*WORKERS)
+    url = installation.settings["CRONHOOK_DATABASE_URL"]
+    named = {f"scheduler-{n}": f"{url}?application_name=scheduler-{n}" for n in range(3)}
+    schedulers = {name: installation.start("scheduler", CRONHOOK_DATABASE_URL=own) for name, own in named.items()}
+    began = datetime.now(UTC)
     with Load(installation, scripted_receiver.url("/ok"), per_second=20) as load:
-        leading = leader(schedulers)
+        leading = leader([*schedulers.values()])
+        (name,) = [name for name, scheduler in schedulers.items() if scheduler is leading]
         scripted_receiver.wait_for(5)
         leading.suspend()
-        stood_still = time.monotonic()
+        suspended, stood_still = datetime.now(UTC), time.monotonic()
         size = leading.log_size()
-        wait_for_next_leader(schedulers, leading)
+        wait_for_next_leader([*schedulers.values()], leading)
         rest = 10 - (time.monotonic() - stood_still)
         scripted_receiver.wait_for(len(scripted_receiver.arrivals) + int(20 * max(rest, 0.5)), 30)
+        resumed = datetime.now(UTC)
         leading.resume()
         leading.wait_for_line(r'"leadership", ?"leads": ?false', 5, after=size)
         assert metrics(leading)["cronhook_leader"] == 0
-        leader(schedulers)
+        following = leader([*schedulers.values()])
+        scripted_receiver.wait_for(len(scripted_receiver.arrivals) + 40)
+    (following_name,) = [name for name, scheduler in schedulers.items() if scheduler is following]
+    assert dict(installation.rows(WRITERS, began, suspended))[name] > 0
+    writers = dict(installation.rows(WRITERS, resumed, datetime.now(UTC)))
+    assert writers[following_name] > 0
+    assert name not in writers
     assert verdict(installation, scripted_receiver, load.acts) == []
 
 

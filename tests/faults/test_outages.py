@@ -11,13 +11,11 @@ from typing import Literal
 import httpx
 import pytest
 
-from tests.faults.installation import Installation, Load, ahead, creation, metrics
+from tests.faults.installation import SCHEDULERS, WORKERS, Installation, Load, ahead, creation, metrics
 from tests.faults.processes import CronhookProcess
 from tests.faults.scripted_receiver import ScriptedReceiver
 from tests.faults.verdict import verdict
 from tests.services import PostgresServer, ValkeyServer, wait_until
-
-ROLES = (*["scheduler"] * 3, *["worker"] * 3)
 
 
 def assert_nothing_unforeseen(processes: list[CronhookProcess]) -> None:
@@ -43,7 +41,7 @@ def test_redis_gone_under_load_costs_little(
     seconds: int,
     full: bool,
 ) -> None:
-    processes = installation.open(*ROLES)
+    processes = installation.open(*SCHEDULERS, *WORKERS)
     scheduler = processes[1]
     lasts = 60 if full else seconds
     with Load(installation, scripted_receiver.url("/between/0.2/1/ok"), per_second=PER_SECOND) as load:
@@ -76,7 +74,7 @@ def restarted_under_load(
     installation: Installation, receiver: ScriptedReceiver, restart: Callable[[], None]
 ) -> tuple[list[CronhookProcess], Load, float]:
     """Also: the seconds from when Postgres was back until a job stored then had arrived."""
-    processes = installation.open(*ROLES)
+    processes = installation.open(*SCHEDULERS, *WORKERS)
     with Load(installation, receiver.url("/between/0.2/1/ok"), per_second=40, ahead_seconds=2) as load:
         receiver.wait_for(40)
         restart()

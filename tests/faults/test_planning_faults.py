@@ -10,7 +10,7 @@ from contextlib import contextmanager
 import pytest
 import redis
 
-from tests.faults.installation import Installation, Load, ahead, leader
+from tests.faults.installation import SCHEDULERS, Installation, Load, ahead, leader
 from tests.faults.scripted_receiver import ScriptedReceiver
 from tests.faults.verdict import allowed, verdict
 from tests.services import ValkeyServer, wait_until
@@ -44,7 +44,7 @@ def test_a_leader_that_is_stuck_is_helped_loudly(
 ) -> None:
     prefix = installation.settings["CRONHOOK_REDIS_PREFIX"]
     with a_zombie_leads(own_valkey, f"{prefix}:lock:scheduler"):
-        _, *schedulers, _ = installation.open("scheduler", "scheduler", "worker")
+        _, *schedulers, _ = installation.open(*SCHEDULERS[: 3 if full else 2], "worker")
         act = installation.stored(run_at=ahead(seconds=0.5), callback_url=scripted_receiver.url("/ok"))
         (arrival,) = scripted_receiver.wait_for(1)
     assert (arrival.received_at - arrival.scheduled_for).total_seconds() <= 4.0

@@ -11,7 +11,7 @@ import httpx
 import pytest
 
 from tests.faults.history import Act, Once
-from tests.faults.installation import Installation, ahead, creation
+from tests.faults.installation import SCHEDULERS, WORKERS, Installation, ahead, creation
 from tests.faults.scripted_receiver import ScriptedReceiver
 from tests.faults.verdict import allowed, verdict
 
@@ -85,7 +85,7 @@ class User:
 def test_users_race_plan_claim_and_finish(
     installation: Installation, scripted_receiver: ScriptedReceiver, full: bool
 ) -> None:
-    installation.open("scheduler", "scheduler", "worker", "worker")
+    installation.open(*SCHEDULERS, *WORKERS)
     rounds = 250 if full else ROUNDS
     users = [User(number, installation, scripted_receiver, rounds) for number in range(USERS)]
     for user in users:

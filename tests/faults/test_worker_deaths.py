@@ -8,7 +8,7 @@ from datetime import timedelta
 
 import pytest
 
-from tests.faults.installation import Installation, Load, ahead
+from tests.faults.installation import SCHEDULERS, WORKERS, Installation, Load, ahead
 from tests.faults.processes import CronhookProcess
 from tests.faults.scripted_receiver import ScriptedReceiver
 from tests.faults.verdict import allowed, hard, verdict, worker_ids
@@ -66,7 +66,7 @@ def held_by(installation: Installation, worker: CronhookProcess) -> int:
 def test_an_idle_worker_dies_and_nothing_is_late(
     installation: Installation, scripted_receiver: ScriptedReceiver, full: bool
 ) -> None:
-    _, _, dying, _ = installation.open("scheduler", "worker", "worker")
+    _, dying, *_ = installation.open("worker", "worker", *SCHEDULERS[: 3 if full else 1])
     died_at = ahead()
     dying.kill()
     act = installation.stored(run_at=ahead(seconds=0.5), callback_url=scripted_receiver.url("/ok"))
@@ -177,14 +177,14 @@ def test_five_thousand_jobs_at_one_instant_are_all_sent_within_bounds(
     installation: Installation, scripted_receiver: ScriptedReceiver, full: bool
 ) -> None:
     count = 5000
-    _, scheduler, worker = installation.open("scheduler", "worker")
+    _, *daemons = installation.open(*SCHEDULERS, *WORKERS)
     due = ahead(seconds=count / 60)
     acts = []
     for number in range(count):
         url = scripted_receiver.url("/between/0.05/0.5/ok", f"127.0.0.{1 + number % 2}")
         acts.append(installation.stored(run_at=due, callback_url=url))
     scripted_receiver.wait_for(count, 180)
-    for process in (scheduler, worker):
+    for process in daemons:
         assert process.resident_bytes() < 300_000_000
     # Two hosts may have a third of the slots each, for the 0.3 s that a send takes.
     assert verdict(installation, scripted_receiver, acts, lateness=allowed(full, 10), within=120) == []
