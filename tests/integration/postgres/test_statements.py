@@ -34,6 +34,7 @@ from tests.services import PostgresServer
 BACKLOG = 20_000
 FIRST_COLUMN = {
     "ix_executions_job_id_id": "job_id",
+    "uq_executions_job_id_scheduled_for": "job_id",
     "pk_job_logs": "execution_id",
     "pk_open_executions": "job_id",
     "pk_open_jobs": "workspace_id",
@@ -67,7 +68,8 @@ OWN_INDEX = {
 OF_JOBS = {"plan", "reschedule", "show", "create", "lock_jobs"}
 BY_NAME = {
     *("pk_workspaces", "pk_executions", "pk_job_logs", "pk_jobs"),
-    *("pk_open_executions", "pk_open_jobs", "pk_timetable", "ix_executions_job_id_id"),
+    *("pk_open_executions", "pk_open_jobs", "pk_timetable"),
+    *("ix_executions_job_id_id", "uq_executions_job_id_scheduled_for"),
 }
 """Indexes by which a few rows are found however many there are."""
 

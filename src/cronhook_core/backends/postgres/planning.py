@@ -61,8 +61,10 @@ WITH plan AS MATERIALIZED (
     SELECT
         execution_id, job_id, workspace_id, host, 'schedule', scheduled_for, 'queued', available_at, created_at,
         0, 0, 0, 0, missed_count, missed_from
-    FROM moved WHERE execution_id IS NOT NULL
-    ON CONFLICT DO NOTHING
+    FROM moved m WHERE execution_id IS NOT NULL AND (
+        SELECT true FROM executions e
+        WHERE e.job_id = m.job_id AND e.scheduled_for = m.scheduled_for AND e.trigger = 'schedule'
+    ) IS NULL
     RETURNING id, job_id, available_at
 )
 INSERT INTO open_executions (execution_id, job_id, available_at) SELECT * FROM queued RETURNING execution_id
@@ -71,8 +73,9 @@ INSERT INTO open_executions (execution_id, job_id, available_at) SELECT * FROM q
 version by the guards again (READ COMMITTED), finds another ``next_run``, and the job drops out, with its execution. A
 pause, an edit or a delete that holds the row works the same by ``revision`` and ``status``; one that comes after us
 waits for our commit, and its later statement, which cancels what is queued, sees our execution. Jobs come in the order
-of their ids and are probed for one by one, so that planners take the rows in one order. ``ON CONFLICT`` covers both
-unique keys, and needs no snapshot.
+of their ids and are probed for one by one, so that planners take the rows in one order. An execution that is there
+already was committed by a plan that moved the job on, before our snapshot or else by changing the row that the guards
+judge: so our snapshot shows it, and the unique key over job and instant is never met.
 """
 
 
