@@ -12,7 +12,7 @@ from cronhook_core.backends.clocks import SystemClock
 from cronhook_core.backends.sql.account_rows import workspace_values
 from cronhook_core.backends.sql.engines import engine_for
 from cronhook_core.backends.sql.rows import job_values
-from cronhook_core.backends.sql.tables import RUNNING, jobs, open_executions, open_jobs, timetable
+from cronhook_core.backends.sql.tables import claims, jobs, open_jobs, timetable
 from cronhook_core.backends.sql.tables import workspaces as stored
 from cronhook_core.domain.ids import new_id
 from cronhook_core.domain.job import Job, JobDefinition, JobStatus
@@ -74,7 +74,7 @@ class Seeder:
     def running(self) -> int:
         """How many executions are claimed at this moment."""
         with self._engine.begin() as connection:
-            return connection.execute(select(func.count()).select_from(open_executions).where(RUNNING)).scalar_one()
+            return connection.execute(select(func.count()).select_from(claims)).scalar_one()
 
     def analyze(self) -> None:
         """What was stored here, as autovacuum does after a while; it leaves tables alone that nobody wrote."""

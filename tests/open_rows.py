@@ -4,8 +4,11 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 _LISTED = {
-    "SELECT execution_id, job_id, available_at, worker_id FROM open_executions": (
-        "SELECT id, job_id, available_at, worker_id FROM executions WHERE status IN ('queued', 'running')"
+    "SELECT execution_id, job_id, available_at FROM open_executions": (
+        "SELECT id, job_id, available_at FROM executions WHERE status IN ('queued', 'running')"
+    ),
+    "SELECT execution_id, attempt_no, worker_id FROM claims": (
+        "SELECT id, attempt_no, worker_id FROM executions WHERE status = 'running'"
     ),
     "SELECT job_id, workspace_id FROM open_jobs": "SELECT id, workspace_id FROM jobs WHERE status <> 'inactive'",
     "SELECT job_id, next_run FROM timetable": (

@@ -42,8 +42,7 @@ WITH worker AS MATERIALIZED (
         e.id, e.attempt_no, e.job_id, e.workspace_id, p.host, e.trigger, e.scheduled_for, e.retries_used, e.losses,
         p.callback_url, p.headers, p.payload, p.timeout_us, p.retry_delays_seconds
 ), held AS (
-    UPDATE open_executions o SET worker_id = $2::text FROM taken t
-    WHERE o.job_id = ANY (ARRAY[t.job_id]) AND o.execution_id = ANY (ARRAY[t.id])
+    INSERT INTO claims (execution_id, attempt_no, worker_id) SELECT id, attempt_no, $2::text FROM taken
 ), started AS (
     INSERT INTO job_logs (execution_id, attempt_no, job_id, workspace_id, scheduled_for, worker_id, started_at)
     SELECT id, attempt_no, job_id, workspace_id, scheduled_for, $2::text, $3::timestamptz FROM taken

@@ -42,6 +42,7 @@ TRANSITIONS = {
     **SESSION,
     "plan_cache_mode": "force_generic_plan",
     "enable_seqscan": "off",
+    "enable_bitmapscan": "off",
     "random_page_cost": "1.1",
 }
 """For sessions that run nothing but the fixed statements of the transitions, over arrays of ids.

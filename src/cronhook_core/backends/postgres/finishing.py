@@ -68,11 +68,14 @@ WITH report AS MATERIALIZED (
             WHEN r.job_is_gone THEN 'gone'
             WHEN {_THE_ONE_RUN} AND r.decision = 'give_up' THEN 'failed'
         END AS job_end
+), held_no_more AS (
+    DELETE FROM claims c USING finished f
+    WHERE c.execution_id = ANY (ARRAY[f.id]) AND c.attempt_no = ANY (ARRAY[f.attempt_no])
 ), closed AS (
     DELETE FROM open_executions o USING finished f
     WHERE f.status <> 'queued' AND o.job_id = ANY (ARRAY[f.job_id]) AND o.execution_id = ANY (ARRAY[f.id])
 ), queued AS (
-    UPDATE open_executions o SET worker_id = NULL, available_at = f.available_at FROM finished f
+    UPDATE open_executions o SET available_at = f.available_at FROM finished f
     WHERE f.status = 'queued' AND o.job_id = ANY (ARRAY[f.job_id]) AND o.execution_id = ANY (ARRAY[f.id])
 ), decided AS MATERIALIZED (
     SELECT

@@ -16,29 +16,17 @@ ref AS MATERIALIZED (
 )"""
 
 _ABANDONED = """
-holder (worker_id) AS (
-    (SELECT worker_id FROM open_executions WHERE worker_id IS NOT NULL ORDER BY worker_id LIMIT 1)
-    UNION ALL
-    SELECT (
-        SELECT o.worker_id FROM open_executions o WHERE o.worker_id > h.worker_id ORDER BY o.worker_id LIMIT 1
-    )
-    FROM holder h WHERE h.worker_id IS NOT NULL
-), ref AS MATERIALIZED (
-    SELECT e.id, e.attempt_no
-    FROM open_executions o JOIN executions e ON e.id = ANY (ARRAY[o.execution_id]) AND e.job_id = ANY (ARRAY[o.job_id])
-    WHERE o.worker_id = ANY (ARRAY(
-        SELECT h.worker_id FROM holder h
-        WHERE NOT EXISTS (SELECT FROM workers w WHERE w.id = h.worker_id AND w.buried_at IS NULL)
-    )) AND e.status = 'running'
+ref AS MATERIALIZED (
+    SELECT c.execution_id AS id, c.attempt_no FROM claims c
+    WHERE NOT EXISTS (SELECT FROM workers w WHERE w.id = c.worker_id AND w.buried_at IS NULL)
     LIMIT $2::int
 )"""
-"""The few workers that hold something are found by jumps through the index, however much the living ones hold."""
 
 
 def _handed_back(refs: str, *, outcome: str, counter: str, status: str, reason: str) -> str:
     """The statement for attempts that end with ``outcome``; ``status`` and ``reason`` are what follows."""
     return f"""
-WITH RECURSIVE {refs},
+WITH {refs},
 {locked_jobs("SELECT DISTINCT e.job_id FROM ref r JOIN executions e ON e.id = ANY (ARRAY[r.id])")},
 {held_executions("ARRAY(SELECT id FROM ref)")}, decided AS MATERIALIZED (
     SELECT c.*, CASE WHEN c.accepted AND c.status = 'failed' AND c.is_the_one_run THEN 'failed' END AS job_end
@@ -58,12 +46,15 @@ WITH RECURSIVE {refs},
         finished_at = CASE d.status WHEN 'queued' THEN e.finished_at ELSE $1::timestamptz END,
         worker_id = NULL
     FROM decided d WHERE d.accepted AND e.id = ANY (ARRAY[d.id])
+), held_no_more AS (
+    DELETE FROM claims c USING ref r
+    WHERE c.execution_id = ANY (ARRAY[r.id]) AND c.attempt_no = ANY (ARRAY[r.attempt_no])
 ), closed AS (
     DELETE FROM open_executions o USING decided d
     WHERE d.accepted AND d.status <> 'queued' AND o.job_id = ANY (ARRAY[d.job_id])
       AND o.execution_id = ANY (ARRAY[d.id])
 ), queued AS (
-    UPDATE open_executions o SET worker_id = NULL, available_at = $1::timestamptz FROM decided d
+    UPDATE open_executions o SET available_at = $1::timestamptz FROM decided d
     WHERE d.accepted AND d.status = 'queued' AND o.job_id = ANY (ARRAY[d.job_id])
       AND o.execution_id = ANY (ARRAY[d.id])
 ), logged AS (

@@ -1,7 +1,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from datetime import datetime
+from datetime import UTC, datetime
 
 from cronhook_core.backends.postgres import workers
 from cronhook_core.backends.postgres.claiming import CLAIM, claim_parameters, claims_from
@@ -11,7 +11,7 @@ from cronhook_core.backends.postgres.finishing import finish_transactions, says_
 from cronhook_core.backends.postgres.handing_back import LOSE, LOSE_ABANDONED, RELEASE, ref_parameters
 from cronhook_core.backends.postgres.planning import DUE_JOBS, PLAN, due_job_from, plan_parameters
 from cronhook_core.backends.postgres.pruning import Pruning
-from cronhook_core.backends.postgres.ready import READY, ready_message, ready_parameters
+from cronhook_core.backends.postgres.ready import NEXT_DUE, READY, ready_message, ready_parameters
 from cronhook_core.backends.postgres.rescheduling import REMEMBER, RESCHEDULE, rescheduling_parameters
 from cronhook_core.backends.postgres.showing import ShownJobs
 from cronhook_core.backends.postgres.verdicts import verdict_from, verdicts_on
@@ -81,7 +81,9 @@ class PostgresJobStore(SqlJobCatalog):
         return [ready_message(row) for row in await self._database.execute(READY, parameters)]
 
     async def next_due(self, now: datetime) -> datetime | None:
-        return await self._database.read(engine_reads.next_due, now)
+        instant: datetime | None
+        [(instant,)] = await self._database.execute(NEXT_DUE, [now])
+        return instant and instant.astimezone(UTC)
 
     async def zone_rules(self) -> str | None:
         return await self._database.read(engine_reads.zone_rules)

@@ -24,6 +24,9 @@ WITH one_time AS MATERIALIZED (
     WHERE (SELECT count(*) >= 0 FROM one_time) AND e.id = ANY (ARRAY[r.id])
       AND CASE WHEN e.attempt_no = r.attempt_no THEN e.status IN ('running', 'queued') ELSE false END
     RETURNING e.id, e.attempt_no, e.job_id, CASE e.trigger WHEN 'schedule' THEN e.scheduled_for END AS planned_for
+), held_no_more AS (
+    DELETE FROM claims c USING finished f
+    WHERE c.execution_id = ANY (ARRAY[f.id]) AND c.attempt_no = ANY (ARRAY[f.attempt_no])
 ), closed AS (
     DELETE FROM open_executions o USING finished f
     WHERE o.job_id = ANY (ARRAY[f.job_id]) AND o.execution_id = ANY (ARRAY[f.id])

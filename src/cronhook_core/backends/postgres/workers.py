@@ -18,8 +18,4 @@ worker. A claim beside it: see `CLAIM`; ``FOR UPDATE`` is what its key share exc
 """
 RETIRE = "DELETE FROM workers WHERE id = $1::text"
 BEATS = "SELECT id, beat FROM workers WHERE buried_at IS NULL"
-RUNNING = """
-SELECT e.id, e.attempt_no
-FROM open_executions o JOIN executions e ON e.id = ANY (ARRAY[o.execution_id]) AND e.job_id = ANY (ARRAY[o.job_id])
-WHERE o.worker_id = $1::text AND e.status = 'running'
-"""
+RUNNING = "SELECT execution_id, attempt_no FROM claims WHERE worker_id = $1::text"

@@ -14,9 +14,8 @@ from sqlalchemy import Connection, Integer, and_, bindparam, func, or_, select
 from cronhook_core.backends.sql import rows
 from cronhook_core.backends.sql.tables import (
     KEPT,
-    QUEUED,
-    RUNNING,
     ZONE_RULES,
+    claims,
     executions,
     jobs,
     meta,
@@ -69,22 +68,22 @@ _READY = (
     )
     .select_from(_OPEN)
     .join(jobs, jobs.c.id == open_executions.c.job_id)
-    .where(QUEUED, executions.c.status == ExecutionStatus.QUEUED, open_executions.c.available_at <= _NOW, _ALLOWED)
+    .where(executions.c.status == ExecutionStatus.QUEUED, open_executions.c.available_at <= _NOW, _ALLOWED)
     .order_by(open_executions.c.available_at)
     .limit(_LIMIT)
 )
 _READY_SINCE = _READY.where(open_executions.c.available_at > bindparam("after", type_=Instant))
 _NEXT_RUN = select(func.min(timetable.c.next_run))
-_NEXT_AVAILABLE = select(func.min(open_executions.c.available_at)).where(QUEUED, open_executions.c.available_at > _NOW)
-_HELD = (
-    select(executions.c.id, executions.c.attempt_no)
+_NEXT_AVAILABLE = (
+    select(open_executions.c.available_at)
     .select_from(_OPEN)
-    .where(RUNNING, executions.c.status == ExecutionStatus.RUNNING)
+    .where(executions.c.status == ExecutionStatus.QUEUED, open_executions.c.available_at > _NOW)
+    .order_by(open_executions.c.available_at)
+    .limit(1)
 )
-_HELD_BY = _HELD.where(open_executions.c.worker_id == bindparam("worker_id"))
-_OWNER_LIVES = (
-    select(workers.c.id).where(workers.c.id == open_executions.c.worker_id, workers.c.buried_at.is_(None)).exists()
-)
+_HELD = select(claims.c.execution_id, claims.c.attempt_no)
+_HELD_BY = _HELD.where(claims.c.worker_id == bindparam("worker_id"))
+_OWNER_LIVES = select(workers.c.id).where(workers.c.id == claims.c.worker_id, workers.c.buried_at.is_(None)).exists()
 _ABANDONED = _HELD.where(~_OWNER_LIVES).limit(_LIMIT)
 _WORKER_BEATS = select(workers.c.id, workers.c.beat).where(workers.c.buried_at.is_(None))
 
@@ -128,7 +127,7 @@ def ready(
 
 
 def next_due(connection: Connection, now: datetime) -> datetime | None:
-    found = [connection.execute(query, {"now": now}).scalar_one() for query in (_NEXT_RUN, _NEXT_AVAILABLE)]
+    found = [connection.execute(query, {"now": now}).scalar() for query in (_NEXT_RUN, _NEXT_AVAILABLE)]
     return min((instant for instant in found if instant is not None), default=None)
 
 

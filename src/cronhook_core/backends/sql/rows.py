@@ -206,8 +206,12 @@ def open_execution_values(execution: Execution) -> Values:
         "available_at": execution.available_at,
         "job_id": execution.job_id,
         "execution_id": execution.id,
-        "worker_id": execution.worker_id,
     }
+
+
+def claim_values(execution: Execution) -> Values:
+    """Of an execution that was just claimed."""
+    return {"execution_id": execution.id, "attempt_no": execution.attempt_no, "worker_id": execution.worker_id}
 
 
 def message_from(row: AnyRow) -> QueueMessage:
@@ -293,7 +297,7 @@ def claim_of(execution: Execution, job: AnyRow) -> Claim:
 
 
 def claim_ref_from(row: AnyRow) -> ClaimRef:
-    return ClaimRef(execution_id=row.id, attempt_no=row.attempt_no)
+    return ClaimRef(execution_id=row.execution_id, attempt_no=row.attempt_no)
 
 
 def answer_from(row: AnyRow) -> StoredAnswer:

@@ -4,7 +4,7 @@ Executions and attempts are written several times a second per job, so their row
 width come first (Postgres pads less), they have few indexes, and no foreign keys (each would lock a job's row for every
 insert; jobs are never removed). Every instant is an `Instant`, every `_us` column microseconds.
 
-The conditions of partial indexes (``QUEUED`` and the like) are there for queries to use as they are: with a parameter
+The conditions of partial indexes (``KEPT`` and the like) are there for queries to use as they are: with a parameter
 in place of the literal, no database would know that the index serves.
 """
 
@@ -179,19 +179,29 @@ open_executions = Table(
     Column("available_at", Instant, nullable=False),
     Column("job_id", Key, nullable=False),
     Column("execution_id", Key, nullable=False),
-    Column("worker_id", Key),
     PrimaryKeyConstraint("job_id", "execution_id"),
+    Index("ix_open_executions_available_at", "available_at"),
     postgresql_with={"autovacuum_vacuum_scale_factor": "0.05"},
 )
-"""What is not final: a row for each execution that is queued, or running, which is when it has a ``worker_id``.
+"""What is not final: a row for each execution that is queued or running, until it ends.
 
-Every transition of an execution writes its row here too. These small rows, which come and go, carry the indexes over
-what changes, so that the long-lived ones of ``executions`` have none of them.
+These small rows, which come and go, carry the indexes over what changes, so that the long-lived ones of ``executions``
+have none of them. A claim leaves them as they are: who looks for what is queued passes over what runs, which is never
+much.
 """
-QUEUED = open_executions.c.worker_id.is_(None)
-RUNNING = open_executions.c.worker_id.is_not(None)
-_partial_index("ix_open_executions_queued", open_executions.c.available_at, where=QUEUED)
-_partial_index("ix_open_executions_running", open_executions.c.worker_id, where=RUNNING)
+
+claims = Table(
+    "claims",
+    metadata,
+    Column("attempt_no", Integer, nullable=False),
+    Column("execution_id", Key, nullable=False),
+    Column("worker_id", Key, nullable=False),
+    PrimaryKeyConstraint("execution_id", "attempt_no"),
+    postgresql_with={"autovacuum_vacuum_scale_factor": "0.05"},
+)
+"""What runs, and who holds it: a row for each claim, until its attempt ends. There are as many as workers have slots,
+so that those of one worker are found by looking at them all.
+"""
 
 attempts = Table(
     "job_logs",

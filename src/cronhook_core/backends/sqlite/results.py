@@ -8,7 +8,7 @@ from datetime import datetime
 from sqlalchemy import Connection
 
 from cronhook_core.backends.sql import rows
-from cronhook_core.backends.sql.tables import attempts, executions, open_executions
+from cronhook_core.backends.sql.tables import attempts, claims, executions, open_executions
 from cronhook_core.backends.sql.writes import cancel_queued
 from cronhook_core.backends.sqlite.batches import (
     end_jobs,
@@ -27,7 +27,8 @@ from cronhook_core.ports.job_catalog import CancelQueued
 _GONE = CancelQueued(reason=InactiveReason.GONE, manual_too=True)
 _MOVED = ("status", "reason", "available_at", "retries_used", "losses", "releases", "worker_id", "finished_at")
 _MOVE = RowWriter.updating(executions, key=["id"], columns=_MOVED)
-_QUEUE = RowWriter.updating(open_executions, key=["job_id", "execution_id"], columns=["available_at", "worker_id"])
+_LET_GO = RowWriter.deleting(claims, key=["execution_id", "attempt_no"])
+_QUEUE = RowWriter.updating(open_executions, key=["job_id", "execution_id"], columns=["available_at"])
 _CLOSE = RowWriter.deleting(open_executions, key=["job_id", "execution_id"])
 _END = RowWriter.updating(attempts, key=["execution_id", "attempt_no"], columns=rows.ATTEMPT_RESULT_COLUMNS)
 
@@ -59,6 +60,7 @@ def _read(connection: Connection, refs: Sequence[ClaimRef]) -> Rows:
 
 def _write(connection: Connection, before: Rows, changes: Changes, now: datetime) -> Sequence[Verdict]:
     _MOVE.write(connection, [_moved_values(execution) for execution in changes.executions.values()])
+    _LET_GO.write(connection, [_claim_key(execution) for execution in changes.executions.values()])
     open_ones = [execution for execution in changes.executions.values() if not execution.status.is_final]
     closed = [execution for execution in changes.executions.values() if execution.status.is_final]
     _QUEUE.write(connection, [_queued_values(execution) for execution in open_ones])
@@ -86,12 +88,16 @@ def _moved_values(execution: Execution) -> rows.Values:
     }
 
 
+def _claim_key(execution: Execution) -> rows.Values:
+    return {"of_execution_id": execution.id, "of_attempt_no": execution.attempt_no}
+
+
 def _key(execution: Execution) -> rows.Values:
     return {"of_job_id": execution.job_id, "of_execution_id": execution.id}
 
 
 def _queued_values(execution: Execution) -> rows.Values:
-    return _key(execution) | {"available_at": execution.available_at, "worker_id": execution.worker_id}
+    return _key(execution) | {"available_at": execution.available_at}
 
 
 def _ended_values(attempt: Attempt) -> rows.Values:
