@@ -69,14 +69,15 @@ class Installation:
     def open(self, *roles: str, api: bool = True) -> list[CronhookProcess]:
         """The API, with a key for `create`, and processes of these roles; all have said that they are there.
 
+        Workers have told their ids too: what befalls one before that could not be put down to it.
         Not `api` where it was started already, in another way.
         """
         everything = ("api", *roles) if api else roles
         processes = [CronhookProcess(role, settings=self.settings).start() for role in everything]
         self.processes.extend(processes)
         self.make_key()
-        for process in processes:
-            process.wait_for_line('"started"')
+        for role, process in zip(everything, processes, strict=True):
+            process.wait_for_line('"worker_registered"' if role == "worker" else '"started"')
         return processes
 
     def make_key(self) -> None:
