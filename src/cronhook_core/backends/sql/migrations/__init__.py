@@ -29,13 +29,13 @@ def upgrade(database_url: str) -> None:
         engine.dispose()
 
 
-def upgrade_within(connection: Connection) -> None:
+def upgrade_within(connection: Connection, revision: str = "head") -> None:
     """As `upgrade`, within the connection's transaction, which the caller commits."""
     lock_schema(connection)
     if not is_newer(current_revision(connection)):
         config = _config()
         config.attributes["connection"] = connection
-        command.upgrade(config, "head")
+        command.upgrade(config, revision)
 
 
 def current_revision(connection: Connection) -> str | None:
