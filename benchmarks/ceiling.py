@@ -29,6 +29,8 @@ HEADERS = {
 
 @frozen(kw_only=True)
 class Ceiling:
+    """``cpu_us`` is what a request costs the client: how fast the machine is in that minute."""
+
     per_second: float
     cpu_us: float
 

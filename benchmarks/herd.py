@@ -77,6 +77,7 @@ def figures(count: int, due: float, arrivals: Arrivals, ceiling: Ceiling) -> dic
     per_second = len(arrivals.times) / (arrivals.times[-1] - due)
     return {
         "ceiling": ceiling.per_second,
+        "ceiling µs": ceiling.cpu_us,
         "per second": per_second,
         "ratio": per_second / ceiling.per_second,
         "first ms": arrivals.lateness[0],
