@@ -7,9 +7,8 @@ from pathlib import Path
 import pytest
 from alembic.autogenerate import compare_metadata
 from alembic.migration import MigrationContext
-from sqlalchemy import Connection, Engine, insert, select, text
+from sqlalchemy import Connection, Engine, text
 
-from cronhook_core.backends.sql.account_rows import workspace_values
 from cronhook_core.backends.sql.engines import engine_for
 from cronhook_core.backends.sql.migrations import (
     VERSION_TABLE,
@@ -17,25 +16,9 @@ from cronhook_core.backends.sql.migrations import (
     current_revision,
     head_revision,
     upgrade,
-    upgrade_within,
 )
-from cronhook_core.backends.sql.rows import execution_values, job_values
-from cronhook_core.backends.sql.tables import (
-    claims,
-    executions,
-    jobs,
-    metadata,
-    open_executions,
-    open_jobs,
-    timetable,
-    workspaces,
-)
-from cronhook_core.domain.execution import ExecutionStatus
-from cronhook_core.domain.job import JobStatus
-from cronhook_core.domain.transitions import claimed
+from cronhook_core.backends.sql.tables import metadata
 from cronhook_core.errors import SchemaMismatch
-from cronhook_core.testing.builders import NOW, make_execution, make_job, make_workspace
-from tests.open_rows import assert_what_is_open_is_listed
 
 SQLITE_CATALOGUE = "SELECT name, tbl_name, sql FROM sqlite_master WHERE sql IS NOT NULL"
 POSTGRES_CATALOGUE = """
@@ -105,27 +88,6 @@ def test_the_catalogue_is_the_same_as_if_the_tables_were_made_directly(
         with direct.begin() as connection:
             metadata.create_all(connection)
         assert catalogue(direct) == migrated
-
-
-def test_what_is_open_before_an_upgrade_is_open_after_it(database_url: str, engine: Engine) -> None:
-    """From the last schema in which all of it stood in the rows of jobs and executions."""
-    workspace = make_workspace()
-    active, paused = make_job(workspace.id), make_job(workspace.id, status=JobStatus.PAUSED, next_run=None)
-    ended = make_job(workspace.id, status=JobStatus.INACTIVE, next_run=None)
-    queued, retried = make_execution(active), make_execution(active, attempt_no=1)
-    running, attempt = claimed(make_execution(paused), "wrk_1", NOW)
-    final = make_execution(ended, status=ExecutionStatus.CANCELLED, finished_at=NOW)
-    with engine.begin() as connection:
-        upgrade_within(connection, "0003")
-        connection.execute(insert(workspaces).values(workspace_values(workspace)))
-        connection.execute(insert(jobs), [job_values(job) for job in (active, paused, ended)])
-        connection.execute(insert(executions), [execution_values(e) for e in (queued, retried, running, final)])
-    upgrade(database_url)
-    with engine.begin() as connection:
-        assert_what_is_open_is_listed(lambda query: connection.execute(text(query)).all())
-        for table, count in ((timetable, 1), (open_jobs, 2), (open_executions, 3)):
-            assert len(connection.execute(select(table)).all()) == count
-        assert connection.execute(select(claims)).all() == [(attempt.attempt_no, running.id, "wrk_1")]
 
 
 def test_a_fresh_database_has_no_revision_and_a_migrated_one_has_the_newest(database_url: str, engine: Engine) -> None:

@@ -29,13 +29,13 @@ def upgrade(database_url: str) -> None:
         engine.dispose()
 
 
-def upgrade_within(connection: Connection, revision: str = "head") -> None:
+def upgrade_within(connection: Connection) -> None:
     """As `upgrade`, within the connection's transaction, which the caller commits."""
     lock_schema(connection)
     if not is_newer(current_revision(connection)):
         config = _config()
         config.attributes["connection"] = connection
-        command.upgrade(config, revision)
+        command.upgrade(config, "head")
 
 
 def current_revision(connection: Connection) -> str | None:

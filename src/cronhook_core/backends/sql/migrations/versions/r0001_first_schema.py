@@ -15,10 +15,12 @@ KEY = sa.Text().with_variant(sa.Text(collation="C"), "postgresql")
 def upgrade() -> None:
     _create_accounts()
     _create_jobs()
+    _create_what_is_open()
     _create_executions()
     _create_job_logs()
     _create_workers()
     _create_idempotency_records()
+    _create_queue_messages()
     _create_leases_and_meta()
 
 
@@ -29,6 +31,7 @@ def _create_accounts() -> None:
         sa.Column("max_jobs", sa.Integer),
         sa.Column("id", KEY, nullable=False),
         sa.Column("name", KEY, nullable=False),
+        sa.Column("open_jobs_bound", sa.Integer),
         sa.PrimaryKeyConstraint("id", name="pk_workspaces"),
         sa.UniqueConstraint("name", name="uq_workspaces_name"),
     )
@@ -89,10 +92,42 @@ def _create_jobs() -> None:
         sa.Column("payload", sa.LargeBinary, nullable=False),
         sa.PrimaryKeyConstraint("id", name="pk_jobs"),
         sa.ForeignKeyConstraint(["workspace_id"], ["workspaces.id"], name="fk_jobs_workspace_id_workspaces"),
+        postgresql_with={"fillfactor": "50"},
     )
-    _create_index("ix_jobs_next_run", "jobs", ["next_run"], where="status = 'active' AND next_run IS NOT NULL")
     _create_index("ix_jobs_workspace_id_id", "jobs", ["workspace_id", "id"], where="deleted_at IS NULL")
-    _create_index("ix_jobs_counted", "jobs", ["workspace_id"], where="status != 'inactive'")
+
+
+def _create_what_is_open() -> None:
+    op.create_table(
+        "timetable",
+        sa.Column("next_run", INSTANT, nullable=False),
+        sa.Column("job_id", KEY, nullable=False),
+        sa.PrimaryKeyConstraint("next_run", "job_id", name="pk_timetable"),
+        postgresql_with={"autovacuum_vacuum_scale_factor": "0.05"},
+    )
+    op.create_table(
+        "open_jobs",
+        sa.Column("workspace_id", KEY, nullable=False),
+        sa.Column("job_id", KEY, nullable=False),
+        sa.PrimaryKeyConstraint("workspace_id", "job_id", name="pk_open_jobs"),
+    )
+    op.create_table(
+        "open_executions",
+        sa.Column("available_at", INSTANT, nullable=False),
+        sa.Column("job_id", KEY, nullable=False),
+        sa.Column("execution_id", KEY, nullable=False),
+        sa.PrimaryKeyConstraint("job_id", "execution_id", name="pk_open_executions"),
+        postgresql_with={"autovacuum_vacuum_scale_factor": "0.05"},
+    )
+    op.create_index("ix_open_executions_available_at", "open_executions", ["available_at"])
+    op.create_table(
+        "claims",
+        sa.Column("attempt_no", sa.Integer, nullable=False),
+        sa.Column("execution_id", KEY, nullable=False),
+        sa.Column("worker_id", KEY, nullable=False),
+        sa.PrimaryKeyConstraint("execution_id", "attempt_no", name="pk_claims"),
+        postgresql_with={"autovacuum_vacuum_scale_factor": "0.05"},
+    )
 
 
 def _create_executions() -> None:
@@ -118,10 +153,8 @@ def _create_executions() -> None:
         sa.Column("reason", KEY),
         sa.Column("worker_id", KEY),
         sa.PrimaryKeyConstraint("id", name="pk_executions"),
-        postgresql_with={"autovacuum_vacuum_scale_factor": "0.05"},
+        postgresql_with={"autovacuum_vacuum_scale_factor": "0.05", "fillfactor": "50"},
     )
-    _create_index("ix_executions_queued", "executions", ["available_at"], where="status = 'queued'")
-    _create_index("ix_executions_running", "executions", ["worker_id"], where="status = 'running'")
     _create_index(
         "uq_executions_job_id_scheduled_for",
         "executions",
@@ -130,7 +163,6 @@ def _create_executions() -> None:
         unique=True,
     )
     op.create_index("ix_executions_job_id_id", "executions", ["job_id", "id"])
-    _create_index("ix_executions_finished_at", "executions", ["finished_at"], where="finished_at IS NOT NULL")
 
 
 def _create_job_logs() -> None:
@@ -154,7 +186,7 @@ def _create_job_logs() -> None:
         sa.Column("response_headers", sa.Text),
         sa.Column("response_body", sa.Text),
         sa.PrimaryKeyConstraint("execution_id", "attempt_no", name="pk_job_logs"),
-        postgresql_with={"fillfactor": "50", "autovacuum_vacuum_scale_factor": "0.05"},
+        postgresql_with={"autovacuum_vacuum_scale_factor": "0.05", "fillfactor": "40"},
     )
     op.create_index("ix_job_logs_job_id_started_at", "job_logs", ["job_id", "started_at"])
 
@@ -188,6 +220,22 @@ def _create_idempotency_records() -> None:
     op.create_index(
         "ix_idempotency_records_workspace_id_created_at", "idempotency_records", ["workspace_id", "created_at"]
     )
+
+
+def _create_queue_messages() -> None:
+    op.create_table(
+        "queue_messages",
+        sa.Column("seq", sa.BigInteger, sa.Identity(always=True), nullable=False),
+        sa.Column("scheduled_for", INSTANT, nullable=False),
+        sa.Column("attempt", sa.Integer, nullable=False),
+        sa.Column("execution_id", KEY, nullable=False),
+        sa.Column("job_id", KEY, nullable=False),
+        sa.Column("workspace_id", KEY, nullable=False),
+        sa.Column("host", KEY, nullable=False),
+        sa.PrimaryKeyConstraint("seq", name="pk_queue_messages"),
+    )
+    if op.get_bind().dialect.name == "postgresql":
+        op.execute("ALTER TABLE queue_messages SET UNLOGGED")
 
 
 def _create_leases_and_meta() -> None:
