@@ -22,7 +22,7 @@ WITH worker AS MATERIALIZED (
         j.host, j.callback_url, j.headers, j.payload, j.timeout_us, j.retry_delays_seconds
     FROM worker, executions e JOIN jobs j ON j.id = ANY (ARRAY[e.job_id])
     WHERE e.id = ANY ($1::text[])
-      AND CASE e.status WHEN 'queued' THEN e.available_at <= $3::timestamptz ELSE false END
+      AND e.status = 'queued' AND e.available_at <= $3::timestamptz
       AND CASE WHEN j.deleted_at IS NULL THEN j.status <> 'paused' OR e.trigger <> 'schedule' ELSE false END
     FOR UPDATE OF e SKIP LOCKED
 ), taken AS (
@@ -59,8 +59,8 @@ wait for it and then find no worker. (A beat, an update of other columns, is not
 for, so no claim takes part in a deadlock, and none needs an order. ``place`` finds again what is locked; a row that was
 written after our snapshot is not found there, and that execution is left for another claim.
 
-``CASE`` keeps the guards out of reach of partial indexes: else a generic plan may walk through the whole backlog and
-look for our ids in it.
+``CASE`` keeps the guard on ``deleted_at`` out of reach of the index over what is kept: else a generic plan may walk
+through the jobs of all workspaces and look for ours among them.
 """
 
 

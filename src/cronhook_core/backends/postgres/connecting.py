@@ -50,7 +50,8 @@ TRANSITIONS = {
 Such a statement is planned once per session and then kept, perhaps on a database that was still empty: so the plan must
 be the one for a full database from the beginning. The statements do their part: a row is joined as
 ``x.id = ANY (ARRAY[y.id])`` and sorted by ``x.id || ''``. That leaves no way but to probe the index for each; with a
-plain ``=`` or ``ORDER BY x.id``, a planner that takes the table for small may walk through all of it, in order.
+plain ``=`` or ``ORDER BY x.id``, a planner that takes the table for small may walk through all of it, in order. A
+bitmap has no order: `READY` would read a whole backlog and sort it.
 """
 
 
