@@ -24,7 +24,10 @@ ref AS MATERIALIZED (
 
 
 def _handed_back(refs: str, *, outcome: str, counter: str, status: str, reason: str) -> str:
-    """The statement for attempts that end with ``outcome``; ``status`` and ``reason`` are what follows."""
+    """The statement for attempts that end with ``outcome``; ``status`` and ``reason`` are what follows.
+
+    The claim of what is refused goes as well: nothing runs under it.
+    """
     return f"""
 WITH {refs},
 {locked_jobs("SELECT DISTINCT e.job_id FROM ref r JOIN executions e ON e.id = ANY (ARRAY[r.id])")},

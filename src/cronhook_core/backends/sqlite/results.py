@@ -36,17 +36,17 @@ _END = RowWriter.updating(attempts, key=["execution_id", "attempt_no"], columns=
 def finish(connection: Connection, reports: Sequence[AttemptReport], now: datetime) -> Sequence[Verdict]:
     refs = [ClaimRef(execution_id=report.execution_id, attempt_no=report.attempt_no) for report in reports]
     before = _read(connection, refs)
-    return _write(connection, before, finish_all(reports, before), now)
+    return _write(connection, refs, before, finish_all(reports, before), now)
 
 
 def release(connection: Connection, refs: Sequence[ClaimRef], now: datetime) -> Sequence[Verdict]:
     before = _read(connection, refs)
-    return _write(connection, before, release_all(refs, before, now), now)
+    return _write(connection, refs, before, release_all(refs, before, now), now)
 
 
 def lose(connection: Connection, refs: Sequence[ClaimRef], now: datetime) -> Sequence[Verdict]:
     before = _read(connection, refs)
-    return _write(connection, before, lose_all(refs, before, now), now)
+    return _write(connection, refs, before, lose_all(refs, before, now), now)
 
 
 def _read(connection: Connection, refs: Sequence[ClaimRef]) -> Rows:
@@ -58,9 +58,11 @@ def _read(connection: Connection, refs: Sequence[ClaimRef]) -> Rows:
     )
 
 
-def _write(connection: Connection, before: Rows, changes: Changes, now: datetime) -> Sequence[Verdict]:
+def _write(
+    connection: Connection, refs: Sequence[ClaimRef], before: Rows, changes: Changes, now: datetime
+) -> Sequence[Verdict]:
     _MOVE.write(connection, [_moved_values(execution) for execution in changes.executions.values()])
-    _LET_GO.write(connection, [_claim_key(execution) for execution in changes.executions.values()])
+    _LET_GO.write(connection, [_claim_key(ref) for ref in refs])  # of what is refused, too: nothing runs under it
     open_ones = [execution for execution in changes.executions.values() if not execution.status.is_final]
     closed = [execution for execution in changes.executions.values() if execution.status.is_final]
     _QUEUE.write(connection, [_queued_values(execution) for execution in open_ones])
@@ -88,8 +90,8 @@ def _moved_values(execution: Execution) -> rows.Values:
     }
 
 
-def _claim_key(execution: Execution) -> rows.Values:
-    return {"of_execution_id": execution.id, "of_attempt_no": execution.attempt_no}
+def _claim_key(ref: ClaimRef) -> rows.Values:
+    return {"of_execution_id": ref.execution_id, "of_attempt_no": ref.attempt_no}
 
 
 def _key(execution: Execution) -> rows.Values:
