@@ -60,8 +60,9 @@ workspaces = Table(
 )
 """``open_jobs_bound``: no more than so many of its jobs are in `open_jobs`; null: not known.
 
-Whoever opens a job holds the workspace's row, and adds to it. Whoever ends one leaves it alone, as many jobs of a
-workspace end at once. So jobs are counted only where the bound has reached the limit, and that makes it exact again.
+Whoever opens a job under a limit holds the workspace's row, and adds to it; without a limit it becomes null. Whoever
+ends a job leaves it alone, as many jobs of a workspace end at once. So jobs are counted only where the bound is null or
+has reached the limit, and that makes it exact again.
 """
 
 api_keys = Table(
