@@ -161,10 +161,11 @@ def _require_replaceable(database: Path, file: Path) -> None:
 def _revision(database: Path) -> str:
     with closing(sqlite3.connect(f"{database.absolute().as_uri()}?mode=rw", uri=True)) as connection:
         tables = "SELECT 1 FROM sqlite_master WHERE type = 'table' AND name = ?"
-        if connection.execute(tables, (VERSION_TABLE,)).fetchone() is None:
+        known = connection.execute(tables, (VERSION_TABLE,)).fetchone() is not None
+        found = connection.execute(f"SELECT version_num FROM {VERSION_TABLE}").fetchone() if known else None  # noqa: S608
+        if found is None:
             raise ConfigurationError(_URL, f"{database} is not a database of cronhook")
-        (revision,) = connection.execute(f"SELECT version_num FROM {VERSION_TABLE}").fetchone()  # noqa: S608
-        return str(revision)
+        return str(found[0])
 
 
 def _said(error: Exception) -> str:

@@ -16,9 +16,9 @@ from tests.faults.scripted_receiver import ScriptedReceiver
 from tests.services import PostgresServer, ValkeyServer, free_port, wait_until
 
 
-def test_an_older_schema_is_refused_and_the_command_named(installation: Installation) -> None:
+def test_a_schema_that_is_not_there_is_refused_and_the_command_named(installation: Installation) -> None:
     with psycopg.connect(installation.postgres_url, autocommit=True) as connection:
-        connection.execute("UPDATE cronhook_schema_version SET version_num = '0001'")
+        connection.execute("DELETE FROM cronhook_schema_version")
     with ExitStack() as stack:
         roles = ("api", "scheduler", "worker")
         for process in [stack.enter_context(CronhookProcess(role, settings=installation.settings)) for role in roles]:

@@ -61,10 +61,10 @@ class TestCopies:
         }
         assert (tmp_path / "copy.db").stat().st_mode & 0o777 == 0o600
 
-    def test_a_database_of_an_older_schema_is_copied_too(self, database: Path, tmp_path: Path) -> None:
+    def test_a_database_of_another_schema_is_copied_too(self, database: Path, tmp_path: Path) -> None:
         """Before an upgrade is when a backup is wanted."""
         with closing(sqlite3.connect(database)) as connection:
-            connection.execute("UPDATE cronhook_schema_version SET version_num = '0001'")
+            connection.execute("UPDATE cronhook_schema_version SET version_num = '0000'")
             connection.commit()
         assert backup(tmp_path / "copy.db") == 0
 

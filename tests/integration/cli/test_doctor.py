@@ -74,9 +74,9 @@ class TestSqlite:
         assert (code, statuses(checks)) == (1, {"secret key": "failed"})
         assert not (tmp_path / "cronhook.db.key").exists()
 
-    def test_an_older_schema(self, doctor: Doctor, tmp_path: Path) -> None:
+    def test_a_schema_that_is_not_there(self, doctor: Doctor, tmp_path: Path) -> None:
         with closing(sqlite3.connect(tmp_path / "cronhook.db")) as connection:
-            connection.execute("UPDATE cronhook_schema_version SET version_num = '0001'")
+            connection.execute("DELETE FROM cronhook_schema_version")
             connection.commit()
         code, checks = doctor()
         assert (code, statuses(checks)) == (1, {"schema": "failed"})
