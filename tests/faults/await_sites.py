@@ -14,7 +14,7 @@ import cronhook_core.engine
 ENGINE = Path(cronhook_core.engine.__path__[0])
 HOLDERS = {"_store": "store", "_registry": "store", "_queue": "queue", "_lock": "lock", "_sender": "sender"}
 """The attributes that hold a port in the engine, and the first word of that port's failpoints."""
-HANDED_IN = {"self._clock.sleep", "self._empty.wait", "self._run_once", "transition"}
+HANDED_IN = {"self._clock.sleep", "self._empty.wait", "self._run_once", "self.claiming", "self._intake.claiming"}
 """What is called under another name than it has, or is not a coroutine of the engine, and leaves no process."""
 BEHIND_ANOTHER_PORT = {"self._keys.secrets": "accounts.signing_versions"}
 """Ports that the server implements over a port with failpoints."""
@@ -48,6 +48,11 @@ def _sites(path: Path) -> Iterator[Site]:
             yield Site(where, point, leaves_the_process=True)
         elif isinstance(node, ast.Await) and not _asks_a_port(node.value):
             yield Site(where, ast.unparse(node.value), leaves_the_process=False)
+        elif isinstance(node, ast.AsyncWith):
+            for item in node.items:
+                yield Site(where, ast.unparse(item.context_expr), leaves_the_process=False)
+        elif isinstance(node, ast.AsyncFor | ast.comprehension) and getattr(node, "is_async", True):
+            yield Site(where, ast.unparse(node.iter), leaves_the_process=False)
 
 
 def _nodes(tree: ast.AST, where: str) -> Iterator[tuple[str, ast.AST]]:
@@ -92,11 +97,35 @@ def _stays(called: ast.expr) -> bool:
     source = ast.unparse(called)
     if source.startswith("asyncio.") or source in HANDED_IN:
         return True
-    name = called.attr if isinstance(called, ast.Attribute) else source
-    return source.startswith(("self.", "_")) and name in _engine_coroutines()
+    *holder, name = source.split(".")
+    return name in _engine_coroutines() and (holder in ([], ["self"]) or holder in [["self", p] for p in _parts()])
+
+
+@cache
+def _engine_trees() -> list[ast.Module]:
+    return [ast.parse(path.read_text()) for path in ENGINE.glob("*.py")]
 
 
 @cache
 def _engine_coroutines() -> set[str]:
-    trees = [ast.parse(path.read_text()) for path in ENGINE.glob("*.py")]
-    return {node.name for tree in trees for node in ast.walk(tree) if isinstance(node, ast.AsyncFunctionDef)}
+    return {node.name for tree in _engine_trees() for node in ast.walk(tree) if isinstance(node, ast.AsyncFunctionDef)}
+
+
+@cache
+def _parts() -> set[str]:
+    """The attributes in which parts of the engine hold each other, by what their constructors say."""
+    classes = [node for tree in _engine_trees() for node in ast.walk(tree) if isinstance(node, ast.ClassDef)]
+    held = [of_one for node in classes for of_one in _held(node)]
+    ours = {node.name for node in classes}
+    return {name for name, kind in held if kind in ours} - {name for name, kind in held if kind not in ours}
+
+
+def _held(of: ast.ClassDef) -> Iterator[tuple[str, str]]:
+    """Attributes set in the constructor, and what makes them, or the type of the argument that they are."""
+    for made in (node for node in of.body if isinstance(node, ast.FunctionDef) and node.name == "__init__"):
+        arguments = (*made.args.args, *made.args.kwonlyargs)
+        types = {one.arg: ast.unparse(one.annotation) for one in arguments if one.annotation is not None}
+        for node in ast.walk(made):
+            if isinstance(node, ast.Assign) and isinstance(node.targets[0], ast.Attribute):
+                value = node.value.func if isinstance(node.value, ast.Call) else node.value
+                yield node.targets[0].attr, types.get(ast.unparse(value), ast.unparse(value))

@@ -101,7 +101,13 @@ def test_what_other_ports_wait_for_has_failpoints() -> None:
     assert {f"{what}.after" for what in BEHIND_ANOTHER_PORT.values()} <= set(failpoint_names())
 
 
-@pytest.mark.parametrize("source", ["self._fancy.fetch(now)", "asks_somebody()", "self._store_too.claim(ids)"])
+@pytest.mark.parametrize(
+    "source",
+    [
+        *("self._fancy.fetch(now)", "asks_somebody()", "self._store_too.claim(ids)"),
+        *("self._archive.get(now)", "self._other.run_once()", "self._intake.fetch(now)", "self._session"),
+    ],
+)
 def test_an_await_that_goes_elsewhere_is_noticed(source: str) -> None:
     assert unexplained(Site("a.new.place", source, leaves_the_process=False))
 
