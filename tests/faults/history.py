@@ -156,7 +156,10 @@ class Memory:
 
 @attrs.frozen(kw_only=True)
 class FaultLog:
-    """What the test did and saw. `trust_ended`: when workers had to stop starting sends (default: when buried)."""
+    """What the test did and saw. `trust_ended`: when workers had to stop starting sends.
+
+    Where it says nothing, those that were buried had to so long after their last beat (`Bounds.trust`).
+    """
 
     faults: Sequence[Fault] = ()
     trust_ended: Mapping[str, datetime] = attrs.field(factory=dict)
@@ -239,6 +242,7 @@ class Bounds:
     held: timedelta | None = None
     overdue: timedelta = timedelta(seconds=5)
     connecting: timedelta = timedelta(seconds=1)
+    trust: timedelta = timedelta(seconds=7)
     lateness: timedelta = timedelta(seconds=1.5)
     lateness_quantile: float = 0.99
     recovery: timedelta = timedelta(seconds=5)

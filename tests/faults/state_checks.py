@@ -78,8 +78,9 @@ def no_overspent_budget(history: History, bounds: Bounds) -> Iterator[Violation]
             yield Violation("I10", execution["id"], f"it was lost {execution['losses']} times")
         for complaint in _miscounted(execution, history.attempts_of.get(execution["id"], [])):
             yield Violation("I10", execution["id"], complaint)
-    buried = {row["id"]: row["buried_at"] for row in history.database.workers if row["buried_at"] is not None}
-    trust_ended = {**buried, **history.fault_log.trust_ended}
+    buried = (row for row in history.database.workers if row["buried_at"] is not None)
+    by_beats = {row["id"]: min(row["buried_at"], row["last_beat_at"] + bounds.trust) for row in buried}
+    trust_ended = {**by_beats, **history.fault_log.trust_ended}
     for arrival in history.arrivals:
         attempt = history.attempts.get((arrival.execution_id, arrival.attempt_no))
         ended = trust_ended.get(attempt["worker_id"]) if attempt is not None else None

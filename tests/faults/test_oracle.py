@@ -175,6 +175,9 @@ BAD: dict[str, dict[str, Change]] = {
         "sent by a worker without trust": lambda h: with_log(
             attrs.evolve(h, fault_log=attrs.evolve(h.fault_log, trust_ended={"wrk_1": at(4.9)}))
         ),
+        "sent long after its last beat, and before it was buried": row(
+            "workers", "wrk_1", last_beat_at=at(4.8), buried_at=at(5.2)
+        ),
         "sent without trust, long before it was stopped": stopped_while_sending(2 * SECOND),
     },
     "I11": {"late in quiet times": all_later(3 * SECOND), "late before a fault": late_before(timedelta())},

@@ -86,15 +86,15 @@ def test_a_worker_stands_still_beyond_its_life(
     """After the claim, or with the answer in hand: when it goes on, another has long done its work."""
     installation.open("scheduler")
     standing = installation.start("worker", failpoints=f"{point}=stop@1")
-    asked_at = ahead()
     act = installation.stored(run_at=ahead(seconds=0.5), callback_url=scripted_receiver.url("/slow/0.2"))
     standing.wait_for_line('"failpoint"')
+    ((claimed_at,),) = installation.rows("SELECT max(started_at) FROM job_logs")
     installation.start("worker")
     installation.wait_until_done()
     installation.wait_for_rows(BURIED)
     standing.resume()
     standing.wait_for_line('"worker_registered"', after=standing.log().index('"failpoint"'))
-    fault = hard("SIGSTOP", 1, standing, began=asked_at)
+    fault = hard("SIGSTOP", 1, standing, began=claimed_at or act.asked_at)
     assert verdict(installation, scripted_receiver, [act], faults=[fault]) == []
     seen = Counter((arrival.execution_id, arrival.attempt_no) for arrival in scripted_receiver.arrivals)
     assert set(seen.values()) == {1}
