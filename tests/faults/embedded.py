@@ -20,7 +20,7 @@ from tests.faults.oracle import judge
 from tests.faults.processes import COMMAND, CronhookProcess
 from tests.faults.records import read_sqlite
 from tests.faults.scripted_receiver import ScriptedReceiver
-from tests.faults.verdict import LONG, tell_lateness
+from tests.faults.verdict import HELD, LONG, tell_lateness
 from tests.services import free_port, wait_until
 
 RETRIES = [1, 1]
@@ -99,18 +99,25 @@ class Embedded:
             ),
             taken_at=ahead(),
         )
-        bounds = Bounds(lateness=lateness, planning=LONG)
+        bounds = Bounds(lateness=lateness, planning=LONG, held=HELD)
         tell_lateness(history, bounds)
         return judge(history, bounds, only=[f"I{n}" for n in range(1, 14)])
 
     def _killed(self, since: datetime | None) -> Iterator[Fault]:
-        """As many repeats as sends were lost are allowed."""
+        """All workers but those that live; as many repeats as sends of the others were lost are allowed."""
         if since is None:
             return
-        workers = frozenset(worker for (worker,) in self.rows("SELECT id FROM workers"))
-        ((lost,),) = self.rows("SELECT count(*) FROM job_logs WHERE outcome = 'lost' OR late")
+        living = {process.events("worker_registered")[-1]["worker_id"] for process in self.processes if process.running}
+        workers = frozenset(worker for (worker,) in self.rows("SELECT id FROM workers")) - living
+        lost = [by for (by,) in self.rows("SELECT worker_id FROM job_logs WHERE outcome = 'lost' OR late")]
         yield Fault(
-            kind="kill -9", target="up", began=since, ended=ahead(), hard=True, sends_in_flight=lost, workers=workers
+            kind="kill -9",
+            target="up",
+            began=since,
+            ended=ahead(),
+            hard=True,
+            sends_in_flight=sum(by in workers for by in lost),
+            workers=workers,
         )
 
     def close(self) -> None:

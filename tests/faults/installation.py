@@ -9,21 +9,23 @@ import threading
 import urllib.request
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime, timedelta
+from itertools import cycle
 from typing import Any, Self
 
 import httpx
 import psycopg
 
 from tests.canaries import DATABASE_PASSWORD, HEADER_VALUE, REDIS_PASSWORD, SECRET_KEY, with_password
-from tests.faults.history import Act, Cron, Once
+from tests.faults.history import Act, Answer, Cron, Once
 from tests.faults.processes import COMMAND, CronhookProcess
 from tests.services import free_port, wait_until
 
 ENOUGH_JOBS = "1000000"
 SCHEDULERS, WORKERS = ("scheduler",) * 3, ("worker",) * 3
 """What `Installation.open` starts where a fault befalls a whole installation."""
-_KEY: dict[str, Any] = {}
-_TABLES_OF_KEYS = ("workspaces", "api_keys")
+WORKSPACES = ("default", "neighbour")
+_KEYS: list[str] = []
+_ROWS_OF_KEYS: dict[str, list[str]] = {"workspaces": [], "api_keys": []}
 
 
 def ahead(**duration: float) -> datetime:
@@ -48,6 +50,7 @@ class Installation:
         if redis_url is not None:
             self.settings.setdefault("CRONHOOK_REDIS_URL", with_password(redis_url, "default", REDIS_PASSWORD))
         self.processes: list[CronhookProcess] = []
+        self.answers: list[Answer] = []
         self._client = httpx.Client(base_url=f"http://127.0.0.1:{self.port}", timeout=10)
 
     def start(
@@ -67,7 +70,7 @@ class Installation:
         process.start().wait_for_line('"started"', after=size)
 
     def open(self, *roles: str, api: bool = True) -> list[CronhookProcess]:
-        """The API, with a key for `create`, and processes of these roles; all have said that they are there.
+        """The API, with keys for `create`, and processes of these roles; all have said that they are there.
 
         Workers have told their ids too: what befalls one before that could not be put down to it.
         Not `api` where it was started already, in another way.
@@ -81,36 +84,56 @@ class Installation:
         return processes
 
     def make_key(self) -> None:
-        """A key for `request`. The command makes the first one; it is written into every later database."""
-        if _KEY:
+        """Keys of two workspaces. The command makes the first ones; they are written into every later database."""
+        if _KEYS:
             with psycopg.connect(self.postgres_url, autocommit=True) as connection:
-                for table in _TABLES_OF_KEYS:
-                    row = json.dumps(_KEY[table], default=str)
-                    connection.execute(
-                        f"INSERT INTO {table} SELECT * FROM json_populate_record(NULL::{table}, %s)", [row]
-                    )
+                for table, rows in _ROWS_OF_KEYS.items():
+                    query = f"INSERT INTO {table} SELECT * FROM json_populate_record(NULL::{table}, %s)"
+                    connection.cursor().executemany(query, [(row,) for row in rows])
         else:
-            command = [*COMMAND, "keys", "create", "--workspace", "default", "-o", "json"]
-            made = subprocess.run(command, env=self.settings, capture_output=True, text=True, check=True, timeout=120)
-            _KEY["key"] = json.loads(made.stdout)["key"]
-            for table in _TABLES_OF_KEYS:
-                ((_KEY[table],),) = self.rows(f"SELECT row_to_json({table}) FROM {table}")
-        self._client.headers["x-api-key"] = _KEY["key"]
+            for workspace in WORKSPACES:
+                command = [*COMMAND, "keys", "create", "--workspace", workspace, "-o", "json"]
+                made = subprocess.run(
+                    command, env=self.settings, capture_output=True, text=True, check=True, timeout=120
+                )
+                _KEYS.append(json.loads(made.stdout)["key"])
+            for table in _ROWS_OF_KEYS:
+                _ROWS_OF_KEYS[table] += [row for (row,) in self.rows(f"SELECT row_to_json({table})::text FROM {table}")]
+        self._client.headers["x-api-key"] = self.key
 
     @property
     def key(self) -> str:
-        return str(_KEY["key"])
+        """That of the first workspace, which `request` uses."""
+        return _KEYS[0]
 
-    def request(self, method: str, path: str, body: object = None) -> httpx.Response:
-        """`httpx.HTTPError` while the API is away."""
-        return self._client.request(method, path, json=body)
+    def request(self, method: str, path: str, body: object = None, *, workspace: int = 0) -> httpx.Response:
+        """By the key of one of `WORKSPACES`; `httpx.HTTPError` while the API is away."""
+        answer = self._client.request(method, path, json=body, headers={"x-api-key": _KEYS[workspace]})
+        shown = answer.json() if answer.is_success and answer.content else {}
+        self.answers.append(
+            Answer(
+                at=ahead(),
+                method=method,
+                path=path,
+                status=answer.status_code,
+                workspace_id=json.loads(_ROWS_OF_KEYS["workspaces"][workspace])["id"],
+                ids=frozenset(one["id"] for one in shown.get("data", [shown]) if "id" in one),
+                retry_after="retry-after" in answer.headers,
+            )
+        )
+        return answer
 
-    def create(self, *, run_at: datetime | None = None, **fields: Any) -> dict[str, Any]:
+    def show_jobs(self) -> None:
+        """To each workspace those that it has, for `answers`."""
+        for workspace in range(len(WORKSPACES)):
+            self.request("GET", "/v1/jobs?limit=100", workspace=workspace)
+
+    def create(self, *, run_at: datetime | None = None, workspace: int = 0, **fields: Any) -> dict[str, Any]:
         """A stored job; `httpx.HTTPError` while the API or its database is away."""
         body = {"name": "a job", "headers": {"authorization": HEADER_VALUE}, **fields}
         if run_at is not None:
             body["run_at"] = run_at.isoformat()
-        created = self._client.post("/v1/jobs", json=body)
+        created = self.request("POST", "/v1/jobs", body, workspace=workspace)
         assert created.status_code in (201, 503), created.text
         created.raise_for_status()
         job: dict[str, Any] = created.json()
@@ -185,6 +208,7 @@ def creation(job: Mapping[str, Any], asked_at: datetime) -> Act:
 class Load:
     """Stores one-time jobs in the background, ``per_second``, each due ``ahead_seconds`` after it is stored.
 
+    The workspaces take turns.
     Requests that the API refuses are given up: `stored` are the ids of what was answered 201, `acts` the same for the
     oracle.
     """
@@ -208,11 +232,12 @@ class Load:
         self._thread.join()
 
     def _run(self) -> None:
+        turns = cycle(range(len(WORKSPACES)))
         while not self._ended.wait(self._pause):
             asked_at = ahead()
             run_at = asked_at + timedelta(seconds=self._ahead)
             try:
-                job = self._installation.create(run_at=run_at, callback_url=self._url)
+                job = self._installation.create(run_at=run_at, callback_url=self._url, workspace=next(turns))
             except httpx.HTTPError:
                 continue
             self.stored.append(job["id"])
