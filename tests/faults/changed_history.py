@@ -37,6 +37,13 @@ def gone_without_trace(history: History, name: str) -> History:
     return without_arrival(history, (name, 1))
 
 
+def retry_cancelled_by_a_pause(history: History) -> History:
+    """12:01 failed, and the job was paused for a moment before it could be tried again."""
+    history = without_arrival(without_row(history, "attempts", (RETRIED, 2)), (RETRIED, 2))
+    history = with_row(history, "executions", RETRIED, status="cancelled", reason="paused", attempt_no=1)
+    return with_acts(history, act("pause", at(1.4)), act("resume", at(1.45)))
+
+
 def planned_twice(history: History) -> History:
     double = execution(TICK, NOON, id="exe_double")
     row = attempt(double)

@@ -57,6 +57,9 @@ def job(job_id: str, **changes: Any) -> dict[str, Any]:
     return row | changes
 
 
+COMPLETED = {"status": "inactive", "inactive_reason": "completed"}
+
+
 def execution(job_id: str, instant: datetime, **changes: Any) -> dict[str, Any]:
     """A scheduled one that succeeded at the first attempt."""
     row = {
@@ -161,7 +164,7 @@ def a_good_history() -> History:
         database=Database(
             jobs=(
                 job(TICK),
-                job(ONCE, cron=None, timezone=None, run_at=AT_ONCE, next_run=None, status="inactive"),
+                job(ONCE, cron=None, timezone=None, run_at=AT_ONCE, next_run=None, **COMPLETED),
             ),
             executions=(*minutes, by_hand, single),
             attempts=attempts,

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from datetime import timedelta
 
+from tests.faults.act_checks import is_barred, only_what_acts_bring
 from tests.faults.history import Bounds, History, Row, Violation
 
 FINAL = frozenset({"succeeded", "failed", "cancelled", "skipped"})
@@ -52,8 +53,9 @@ def only_known_edges(history: History, bounds: Bounds) -> Iterator[Violation]:
         old, new = change["old_status"], change["new_status"]
         if old != new and (old, new) not in EDGES:
             yield Violation("I8", change["execution_id"], f"it went from {old} to {new}")
-        if EDGES.get((old, new)) == "claim" and _was_barred(change, history):
+        if EDGES.get((old, new)) == "claim" and is_barred(change, history):
             yield Violation("I8", change["execution_id"], "it was claimed, and its job was paused or deleted")
+    yield from only_what_acts_bring(history, bounds)
 
 
 def only_growing_numbers(history: History, bounds: Bounds) -> Iterator[Violation]:
@@ -129,13 +131,6 @@ def _overrun(execution: Row, history: History, bounds: Bounds) -> Iterator[Viola
 def _will_not_run(execution: Row, job: Row) -> bool:
     is_paused = job["status"] == "paused" and execution["trigger"] == "schedule"
     return job["deleted_at"] is not None or is_paused
-
-
-def _was_barred(change: Row, history: History) -> bool:
-    """Whether the job did not let it run when it was claimed."""
-    execution = history.executions.get(change["execution_id"])
-    is_scheduled = execution is not None and execution["trigger"] == "schedule"
-    return change["job_deleted_at"] is not None or (change["job_status"] == "paused" and is_scheduled)
 
 
 def _complaints(execution: Row, attempts: Sequence[Row]) -> Iterator[str]:

@@ -34,6 +34,7 @@ from tests.faults.changed_history import (
     receiver_killed,
     restarted_with,
     resumed_at,
+    retry_cancelled_by_a_pause,
     row,
     stopped_while_sending,
     text,
@@ -155,6 +156,18 @@ BAD: dict[str, dict[str, Change]] = {
         "claimed for a paused job": transition("queued", "running", 0, 1, job_status="paused"),
         "claimed for a deleted job": transition("queued", "running", 0, 1, job_deleted_at=NOON),
         "lost too early": lambda h: with_row(failed_after_losses(h, 3), "executions", LAST, losses=2),
+        **{
+            f"cancelled as {reason}, for nothing": row("executions", FIRST, status="cancelled", reason=reason)
+            for reason in ("paused", "deleted", "cancelled", "gone")
+        },
+        "a run by hand that a pause cancelled": lambda h: with_acts(
+            with_row(h, "executions", "exe_by_hand", status="cancelled", reason="paused"), act("pause", at(4.5))
+        ),
+        "tried again though its job is paused": transition("running", "queued", 1, 1, job_status="paused"),
+        "tried again though its job is deleted": transition("running", "queued", 1, 1, job_deleted_at=NOON),
+        "answered 410, and not ended": row("attempts", (FIRST, 1), outcome="http_error", response_status=410),
+        "a job that is inactive for no reason": row("jobs", TICK, status="inactive"),
+        "a job that goes on after its one run": row("jobs", ONCE, status="active", inactive_reason=None),
     },
     "I9": {
         "a number was left out": lambda h: without_row(h, "attempts", (RETRIED, 1)),
@@ -236,6 +249,7 @@ GOOD: dict[str, Change] = {
     "a pause and a resumption": lambda h: with_row(
         resumed_at(3.5)(h), "executions", CAUGHT_UP, missed_count=0, missed_from=None
     ),
+    "a retry that a pause cancelled": retry_cancelled_by_a_pause,
     "a pause that nobody answered": lambda h: with_acts(
         gone_without_trace(h, LAST), act("pause", at(4.2), answered_at=None)
     ),
