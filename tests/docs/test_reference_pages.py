@@ -7,11 +7,19 @@ from typing import Any
 import pytest
 
 from cronhook_client.errors import kind_of
+from cronhook_core.domain.execution import ExecutionStatus
+from cronhook_core.domain.job import InactiveReason, JobStatus
+from cronhook_core.domain.webhook import Outcome
 from cronhook_core.wire.problem import KINDS
 from cronhook_server.settings import RULES, Rule, Settings
 
 ROOT = Path(__file__).parents[2]
 REFERENCE = ROOT / "docs" / "reference"
+FINAL_REASONS = ("retries_exhausted", "gone", "blocked", "lost", "paused", "deleted", "cancelled")
+SENT = {
+    *("webhook-id", "webhook-timestamp", "webhook-signature"),
+    *("cronhook-job-id", "cronhook-scheduled-for", "cronhook-attempt"),
+}
 
 
 def rows(page: str) -> dict[str, list[str]]:
@@ -59,6 +67,13 @@ def test_the_guarantees_are_those_of_the_readme() -> None:
     promised = guarantees(REFERENCE.joinpath("guarantees.md").read_text())
     assert len(promised) == 6
     assert promised == guarantees(ROOT.joinpath("README.md").read_text())
+
+
+def test_every_word_for_what_becomes_of_a_webhook_is_there() -> None:
+    told = set(rows("webhook.md"))
+    words = {*JobStatus, *InactiveReason, *ExecutionStatus, *Outcome}
+    assert told >= words | set(FINAL_REASONS)
+    assert told - words - set(FINAL_REASONS) == SENT
 
 
 @pytest.mark.parametrize("page", ["README.md", "docs/reference/guarantees.md"])
