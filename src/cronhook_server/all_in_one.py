@@ -44,7 +44,7 @@ async def run_all_in_one(settings: Settings, on_started: Callable[[Started], Non
         listening = stack.enter_context(closing(listen(settings.host, settings.port)))
         secret_key = secret_key_of(settings)
         backends = await stack.enter_async_context(open_backends(settings, random, secret_key=secret_key))
-        log_at_start(_log, backends.warnings, settings.allowed_targets)
+        log_at_start(_log, (*settings.warnings, *backends.warnings), settings.allowed_targets)
         sender = await stack.enter_async_context(open_sender(settings))
         registry = CollectorRegistry()
         hooks = AllHooks(LoggingHooks(carrier=settings.carrier), PrometheusHooks(registry))

@@ -226,13 +226,15 @@ def result_of_answer(request: WebhookRequest, status: int, headers: Mapping[str,
     return result_of(request, status, headers, bytearray(body), complete=len(body) <= RESPONSE_BODY_READ_LIMIT)
 
 
-def migrate(settings: Settings) -> str:
-    """Bring the database of the settings to the schema of this version; its revision."""
+def migrate(settings: Settings) -> tuple[str, str]:
+    """Bring the database of the settings to the schema of this version, unless a later one made it.
+
+    The revisions that it has then, and that this version needs.
+    """
     try:
-        upgrade(settings.database_url)
+        return upgrade(settings.database_url), head_revision()
     except SQLAlchemyError as error:
         raise StoreUnavailable(f"the database cannot be migrated: {getattr(error, 'orig', error)}") from error
-    return head_revision()
 
 
 def secret_key_of(settings: Settings) -> str:

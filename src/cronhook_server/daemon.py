@@ -146,7 +146,7 @@ async def _end(part: Part, server: HttpServer) -> None:
 def _ready(
     settings: Settings, backends: Backends, secret_key: str, random: Random, front: Front, stack: AsyncExitStack
 ) -> Ready:
-    log_at_start(_log, backends.warnings, settings.allowed_targets)
+    log_at_start(_log, (*settings.warnings, *backends.warnings), settings.allowed_targets)
     registry = CollectorRegistry()
     hooks = AllHooks(LoggingHooks(carrier=settings.carrier), PrometheusHooks(registry))
     assembly = Assembly(backends, settings, secret_key=secret_key, hooks=hooks, random=random)

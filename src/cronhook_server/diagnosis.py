@@ -154,8 +154,12 @@ def file_check(path: Path, mode: int, *, secret: bool) -> Check | None:
     return make("files", detail, f"Run `chmod 600 {path}`.")
 
 
-def settings_check(sources: Mapping[str, str]) -> Check:
-    return ok("settings", f"{len(sources)} given, the others as by default; `cronhook settings` shows them")
+def settings_check(sources: Mapping[str, str], mistyped: Mapping[str, str]) -> Check:
+    name, given = "settings", f"{len(sources)} given, the others as by default; `cronhook settings` shows them"
+    if not mistyped:
+        return ok(name, given)
+    meant = ", ".join(mistyped.values())
+    return warning(name, f"{given}; nobody reads {', '.join(mistyped)}", f"Did you mean {meant}?")
 
 
 def _bits(secret: str) -> float:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from datetime import timedelta
+from difflib import get_close_matches
 from enum import StrEnum
 from pathlib import Path
 from typing import Any
@@ -29,6 +30,8 @@ from cronhook_server.setting_values import (
     whole_number,
 )
 
+PREFIX = "CRONHOOK_"
+_OF_CLIENTS = frozenset({"CRONHOOK_API_KEY", "CRONHOOK_BASE_URL"})
 DEFAULT_DATABASE_URL = "sqlite:///cronhook.db"
 _KUBERNETES = (
     "a port is a number; Kubernetes sets this variable for a service called cronhook: set enableServiceLinks to false"
@@ -53,7 +56,8 @@ class Settings:
 
     ``secret_key`` None: one is kept in a file beside the SQLite file. ``log_format`` None: console where there is a
     terminal, JSON otherwise. ``port`` and ``metrics_port`` 0: any free port. ``sources`` says where each variable's
-    value comes from, for those that are not the default.
+    value comes from, for those that are not the default; ``mistyped`` names variables that are none of ours and look
+    like one of these.
     """
 
     database_url: str = field(default=DEFAULT_DATABASE_URL, repr=False)
@@ -75,6 +79,7 @@ class Settings:
     log_format: LogFormat | None = None
     metrics_port: int = 0
     sources: Mapping[str, str] = field(factory=dict, repr=False, eq=False)
+    mistyped: Mapping[str, str] = field(factory=dict, repr=False, eq=False)
 
     @classmethod
     def read(cls, environment: Mapping[str, str]) -> Settings:
@@ -86,7 +91,7 @@ class Settings:
             if written is not None:
                 values[rule.field] = _read(rule, written)
                 sources[rule.variable] = source
-        settings = cls(**values, sources=sources)
+        settings = cls(**values, sources=sources, mistyped=_mistyped(environment))
         _check_together(settings)
         return settings
 
@@ -94,6 +99,11 @@ class Settings:
     def carrier(self) -> str:
         """What carries the queue and the leader's lease, as the log names it."""
         return "database" if self.redis_url is None else "redis"
+
+    @property
+    def warnings(self) -> tuple[str, ...]:
+        """What the operator should know of them, one sentence each."""
+        return tuple(f"nobody reads {name}: did you mean {meant}?" for name, meant in self.mistyped.items())
 
     def shown(self) -> list[ShownSetting]:
         """Every setting, with secrets masked."""
@@ -155,6 +165,18 @@ RULES = (
     Rule("log_format", "CRONHOOK_LOG_FORMAT", one_of(LogFormat)),
     Rule("metrics_port", "CRONHOOK_METRICS_PORT", whole_number(0, 65535)),
 )
+
+
+def _mistyped(environment: Mapping[str, str]) -> dict[str, str]:
+    """Variables that nobody reads, and the setting that each of them resembles."""
+    settings = [rule.variable for rule in RULES] + [f"{rule.variable}_FILE" for rule in RULES if rule.secret]
+    unknown = [name for name in environment if name.startswith(PREFIX) and name not in {*settings, *_OF_CLIENTS}]
+    meant = {name: get_close_matches(name.removeprefix(PREFIX), _without_prefix(settings), 1, 0.8) for name in unknown}
+    return {name: PREFIX + found[0] for name, found in sorted(meant.items()) if found}
+
+
+def _without_prefix(names: list[str]) -> list[str]:
+    return [name.removeprefix(PREFIX) for name in names]
 
 
 def _written(rule: Rule, environment: Mapping[str, str]) -> tuple[str | None, str]:

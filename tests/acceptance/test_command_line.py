@@ -2,9 +2,11 @@ import json
 import os
 import pty
 import socket
+import sqlite3
 import subprocess
 import sys
 import time
+from contextlib import closing
 from pathlib import Path
 
 import pytest
@@ -135,6 +137,16 @@ def test_migrate_makes_the_schema_and_may_be_repeated(tmp_path: Path) -> None:
         done = run("migrate", folder=tmp_path)
         assert (done.returncode, done.stderr) == (0, "")
         assert done.stdout.startswith("sqlite:///cronhook.db has schema ")
+
+
+def test_migrate_leaves_a_schema_that_it_does_not_know_and_says_so(tmp_path: Path) -> None:
+    run("migrate", folder=tmp_path)
+    with closing(sqlite3.connect(tmp_path / "cronhook.db")) as connection, connection:
+        connection.execute("UPDATE cronhook_schema_version SET version_num = '9999'")
+    done = run("migrate", folder=tmp_path)
+    assert (done.returncode, done.stderr) == (0, "")
+    assert done.stdout.startswith("sqlite:///cronhook.db has schema 9999.\n")
+    assert "nothing was changed" in done.stdout
 
 
 class TestPreview:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Sequence
+from importlib.util import find_spec
 
 
 def main() -> None:
@@ -13,6 +14,9 @@ def main() -> None:
 
 def run_command(arguments: Sequence[str] | None) -> int:
     """Run one command to its end; None: that of the process' arguments. The exit code."""
+    if find_spec("rich_click") is None:
+        sys.stderr.write("cronhook: the command line is not installed: pip install 'cronhook[server]'\n")
+        return 2
     try:
         from cronhook_server.cli.group import cli
 

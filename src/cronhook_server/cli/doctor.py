@@ -67,7 +67,7 @@ def _checks() -> Iterator[Check]:
     except ConfigurationError as error:
         yield failed("settings", str(error), f"Correct {error.variable}.")
         return
-    yield diagnosis.settings_check(settings.sources)
+    yield diagnosis.settings_check(settings.sources, settings.mistyped)
     facts = yield from _of_database(settings)
     remembered = None if facts is None else facts.zone_rules
     yield diagnosis.zone_rules_check(zone_database_version(), remembered, datetime.now(UTC).date())

@@ -32,7 +32,12 @@ def command(new_secret_key: bool) -> None:
       CRONHOOK_DATABASE_URL=postgresql://cronhook@db/cronhook cronhook migrate
     """
     settings = Settings.read(os.environ)
-    revision = migrate(settings)
+    revision, wanted = migrate(settings)
     sys.stdout.write(f"{masked_url(settings.database_url)} has schema {revision}.\n")
+    if revision != wanted:
+        sys.stdout.write(
+            f"This version needs {wanted}, and does not know {revision}: nothing was changed. It was made by a later"
+            " version, so update this one; or before the first release, then make a new database.\n"
+        )
     if new_secret_key:
         sys.stdout.write(f"It belongs to the secret key {run(accept_secret_key(settings))} from now on.\n")

@@ -52,6 +52,12 @@ def test_an_empty_folder_stays_empty_and_nothing_is_wrong(doctor: Doctor, tmp_pa
     assert list(tmp_path.iterdir()) == []
 
 
+def test_a_mistyped_setting_is_noticed(doctor: Doctor) -> None:
+    _, checks = doctor(databse_url="sqlite:///x.db")
+    assert checks["settings"]["status"] == "warning"
+    assert "CRONHOOK_DATABASE_URL" in checks["settings"]["advice"]
+
+
 class TestSqlite:
     @pytest.fixture(autouse=True)
     def made(self, doctor: Doctor, capsys: pytest.CaptureFixture[str]) -> None:

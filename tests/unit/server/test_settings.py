@@ -139,6 +139,17 @@ class TestSecretsFromFiles:
         assert Settings.read({"CRONHOOK_PORT_FILE": str(path)}).port == 8080
 
 
+def test_variables_that_look_mistyped_are_told() -> None:
+    settings = Settings.read(
+        {"CRONHOOK_DATABSE_URL": "x", "CRONHOOK_SECRETKEY": "y", "CRONHOOK_API_KEY": "z", "CRONHOOK_RELEASE": "7"}
+    )
+    assert settings.mistyped == {
+        "CRONHOOK_DATABSE_URL": "CRONHOOK_DATABASE_URL",
+        "CRONHOOK_SECRETKEY": "CRONHOOK_SECRET_KEY",
+    }
+    assert settings.warnings[0] == "nobody reads CRONHOOK_DATABSE_URL: did you mean CRONHOOK_DATABASE_URL?"
+
+
 def test_secrets_are_shown_masked() -> None:
     settings = Settings.read(
         {

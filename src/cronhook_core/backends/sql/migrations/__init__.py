@@ -16,15 +16,16 @@ from cronhook_core.errors import SchemaMismatch
 VERSION_TABLE = "cronhook_schema_version"
 
 
-def upgrade(database_url: str) -> None:
+def upgrade(database_url: str) -> str:
     """Bring the database to the newest schema, in one transaction; processes that do it at once wait for each other.
 
-    A database with a schema newer than this version knows is left as it is.
+    A database with a schema newer than this version knows is left as it is. Returns the revision that it has then.
     """
     engine = engine_for(database_url)
     try:
         with engine.begin() as connection:
             upgrade_within(connection)
+            return str(current_revision(connection))
     finally:
         engine.dispose()
 
