@@ -24,7 +24,8 @@ from cronhook_core.domain.job import (
 from cronhook_core.domain.labels import check_metadata, check_tags
 from cronhook_core.domain.retry_policy import RetryPolicy
 from cronhook_core.domain.schedule import CronSchedule, OneTimeSchedule, Schedule
-from cronhook_core.errors import InvalidHeaders, InvalidRequest, InvalidTimezone
+from cronhook_core.domain.time_zone import time_zone
+from cronhook_core.errors import InvalidCron, InvalidHeaders, InvalidRequest, InvalidTimezone
 from cronhook_core.wire.pointer import pointer_to
 from cronhook_core.wire.refusal import gathered
 from cronhook_core.wire.seconds import from_seconds, to_seconds
@@ -181,7 +182,14 @@ class JobPage:
 def read_schedule(cron: str | None, run_at: datetime | None, timezone: str | None) -> Schedule:
     """The schedule that these fields say; raises `InvalidRequest` or one of its kinds."""
     if cron is not None and run_at is None:
-        return CronSchedule(cron, DEFAULT_TIMEZONE if timezone is None else timezone)
+        zone = DEFAULT_TIMEZONE if timezone is None else timezone
+        try:
+            return CronSchedule(cron, zone)
+        except InvalidCron:
+            with gathered() as attempt:  # the zone may be wrong as well
+                attempt(CronSchedule, cron, DEFAULT_TIMEZONE)
+                attempt(time_zone, zone)
+            raise
     if cron is not None or run_at is None:
         reason = "either cron or run_at is needed" + (", not both" if cron is not None else "")
         raise InvalidRequest(reason, problems=[("/cron", reason), ("/run_at", reason)])

@@ -178,6 +178,7 @@ async def test_all_that_is_wrong_is_said_at_once(api: Api) -> None:
     wrong = {
         "name": "",
         "cron": "61 * * * *",
+        "timezone": "Europe/Berln",
         "callback_url": "http://127.0.0.1/",
         "headers": {"host": "example.com"},
         "payload": "x" * 300_000,
