@@ -51,7 +51,7 @@ _OPTIONS = {
 }
 """Fields whose option has another name than theirs."""
 _LISTS = {"/v1/executions/": "cronhook executions list JOB_ID", "/v1/keys/": "cronhook keys list"}
-_WHERE = "Is --base-url (CRONHOOK_BASE_URL) right? It leads to something that is not cronhook."
+_WHERE = "Is --base-url (CRONHOOK_BASE_URL) right? It is the address of a cronhook server alone, without /v1."
 _NO_SERVER = "Start one with `cronhook up`, or say where it is: --base-url, or the variable CRONHOOK_BASE_URL."
 _KEY = (
     "Give a valid key: --api-key, or the variable CRONHOOK_API_KEY.",
