@@ -95,10 +95,24 @@ def problem_of(error: CronhookError, *, instance: str, request_id: str) -> Probl
     """What the caller is told of one of our errors; of those that are the operator's to mend, that there was one."""
     code = error.code if error.code in KINDS else "internal"
     errors = error.problems if isinstance(error, InvalidRequest) else ()
-    return problem(code, _sentence(str(error)), instance=instance, request_id=request_id, errors=errors)
+    return problem(code, _detail(error), instance=instance, request_id=request_id, errors=errors)
+
+
+def _detail(error: CronhookError) -> str:
+    """With the names of the fields where the kind of error does not tell: many a log keeps nothing else."""
+    if not isinstance(error, InvalidRequest) or error.default_pointer:
+        return _sentence(str(error))
+    fields = list(dict.fromkeys(pointer.removeprefix("/") for pointer, _ in error.problems))
+    if fields == [error.pointer.removeprefix("/")] and error.pointer:
+        return _ended(f"{fields[0]}: {error}")
+    named = f": {', '.join(fields[:MAX_ERRORS])}" if len(fields) > 1 and all(fields) else ""
+    return _sentence(f"{error}{named}")
 
 
 def _sentence(text: str) -> str:
     """With a capital letter and a full stop; reasons in our errors have neither."""
-    text = text[:1].upper() + text[1:]
+    return _ended(text[:1].upper() + text[1:])
+
+
+def _ended(text: str) -> str:
     return text if text.endswith((".", "!", "?")) else f"{text}."

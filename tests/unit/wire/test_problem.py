@@ -86,3 +86,17 @@ def test_inner_matters_are_not_told(error: CronhookError) -> None:
 def test_the_list_of_errors_is_bounded() -> None:
     many = InvalidRequest("no", problems=[(f"/{n}", "no") for n in range(MAX_ERRORS + 1)])
     assert len(problem_of(many, instance="/", request_id="req_1").errors) == MAX_ERRORS
+
+
+@pytest.mark.parametrize(
+    ("error", "detail"),
+    [
+        (InvalidRequest("is required", pointer="/name"), "name: is required."),
+        (InvalidRequest("not like this", pointer=""), "Not like this."),
+        (InvalidCron("minute: no"), "Minute: no."),
+        (InvalidRequest("2 fields are wrong", problems=[("/a", "no"), ("/b/0", "no")]), "2 fields are wrong: a, b/0."),
+        (InvalidRequest("2 fields are wrong", problems=[("/a", "no"), ("", "no")]), "2 fields are wrong."),
+    ],
+)
+def test_the_detail_names_the_fields(error: InvalidRequest, detail: str) -> None:
+    assert problem_of(error, instance="/", request_id="req_1").detail == detail
