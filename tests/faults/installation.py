@@ -109,7 +109,8 @@ class Installation:
     def request(self, method: str, path: str, body: object = None, *, workspace: int = 0) -> httpx.Response:
         """By the key of one of `WORKSPACES`; `httpx.HTTPError` while the API is away."""
         answer = self._client.request(method, path, json=body, headers={"x-api-key": _KEYS[workspace]})
-        shown = answer.json() if answer.is_success and answer.content else {}
+        is_json = answer.is_success and answer.headers.get("content-type") == "application/json"
+        shown = answer.json() if is_json else {}
         self.answers.append(
             Answer(
                 at=ahead(),

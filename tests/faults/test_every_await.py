@@ -339,12 +339,12 @@ def test_one_leader_after_the_other_dies_while_it_takes_from_a_dead_worker(
     acts = [installation.stored(run_at=ahead(seconds=1), callback_url=url) for _ in range(5)]
     scripted_receiver.wait_for(len(acts))
     worker.kill()
-    fault = hard("kill -9", len(acts), worker, began=began)
     scheduler.terminate()
     assert scheduler.wait() == 0
     for point in BURIALS:
         dying = installation.start("scheduler", failpoints=f"{point}=kill@1")
         die_at(dying, point)
+    fault = hard("kill -9", len(acts), worker, began=began)
     assert installation.rows("SELECT DISTINCT status, losses, retries_used FROM executions") == [("queued", 1, 0)]
     installation.again(scheduler)
     installation.again(worker)
