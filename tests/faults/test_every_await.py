@@ -359,6 +359,7 @@ def test_a_leader_is_refused_and_loses_answers_while_it_takes_from_a_dead_worker
     installation.open("worker")
     leading = installation.start("scheduler", failpoints=";".join(f"{point}=raise@1" for point in BURIALS))
     dying = installation.start("worker")
+    dying.wait_for_line('"worker_registered"')
     began = ahead()
     url = scripted_receiver.url("/slow/2")
     acts = [installation.stored(run_at=ahead(seconds=1), callback_url=url) for _ in range(10)]

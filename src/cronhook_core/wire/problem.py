@@ -103,7 +103,7 @@ def _detail(error: CronhookError) -> str:
     if not isinstance(error, InvalidRequest) or error.default_pointer:
         return _sentence(str(error))
     fields = list(dict.fromkeys(pointer.removeprefix("/") for pointer, _ in error.problems))
-    if fields == [error.pointer.removeprefix("/")] and error.pointer:
+    if fields == [error.pointer.removeprefix("/")] and all(fields):
         return _ended(f"{fields[0]}: {error}")
     named = f": {', '.join(fields[:MAX_ERRORS])}" if len(fields) > 1 and all(fields) else ""
     return _sentence(f"{error}{named}")

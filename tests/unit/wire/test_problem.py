@@ -93,6 +93,7 @@ def test_the_list_of_errors_is_bounded() -> None:
     [
         (InvalidRequest("is required", pointer="/name"), "name: is required."),
         (InvalidRequest("not like this", pointer=""), "Not like this."),
+        (InvalidRequest("there is no such field", pointer="/"), "There is no such field."),
         (InvalidCron("minute: no"), "Minute: no."),
         (InvalidRequest("2 fields are wrong", problems=[("/a", "no"), ("/b/0", "no")]), "2 fields are wrong: a, b/0."),
         (InvalidRequest("2 fields are wrong", problems=[("/a", "no"), ("", "no")]), "2 fields are wrong."),
