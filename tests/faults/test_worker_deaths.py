@@ -36,16 +36,20 @@ def test_one_worker_after_the_other_dies_between_claim_and_result(
 ) -> None:
     """What each held when it died is sent again, soon; and nothing else is."""
     installation.open("scheduler")
-    faults, retried_until, lateness = [], {}, allowed(full, UNTIL_THE_NEXT_STARTS)
+    faults, lateness = [], allowed(full, UNTIL_THE_NEXT_STARTS)
+    fallen: frozenset[str] = frozenset()
+    retried_until = {}  # counted from when there is a worker again, which takes what a start takes
     with Load(installation, scripted_receiver.url("/between/0.2/1/ok"), per_second=1.5) as load:
         for point in POINTS:
             dying = installation.start("worker", failpoints=f"{point}=kill@1")
+            retried_until.update(dict.fromkeys(fallen, ahead(seconds=RETRIED_WITHIN)))
             assert dying.wait() == -signal.SIGKILL
             assert [event["point"] for event in dying.events("failpoint")] == [point]
             held = held_by(installation, dying)
             faults.append(hard("kill -9", held, dying, began=ahead(), lateness=lateness))
-            retried_until.update(dict.fromkeys(worker_ids(dying), ahead(seconds=RETRIED_WITHIN)))
+            fallen = worker_ids(dying)
         installation.start("worker")
+        retried_until.update(dict.fromkeys(fallen, ahead(seconds=RETRIED_WITHIN)))
     assert verdict(installation, scripted_receiver, load.acts, faults=faults, lateness=lateness, within=180) == []
     assert installation.rows("SELECT DISTINCT status, retries_used FROM executions") == [("succeeded", 0)]
     arrived = {(a.execution_id, a.attempt_no): a.received_at for a in scripted_receiver.arrivals}
