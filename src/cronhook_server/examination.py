@@ -59,6 +59,14 @@ def sqlite_file(settings: Settings) -> Path | None:
     return Path(sqlite_path(settings.database_url)) if is_sqlite(settings.database_url) else None
 
 
+def existing_sqlite_file(settings: Settings) -> Path | None:
+    """The same; raises `ConfigurationError` where there is no such file, which opening it would make."""
+    file = sqlite_file(settings)
+    if file is not None and not file.is_file():
+        raise ConfigurationError(_URL, f"there is no file {file}: is this the right folder?")
+    return file
+
+
 def examine_database(settings: Settings) -> DatabaseFacts:
     """Raises `StoreUnavailable` where it does not answer. A SQLite file must exist."""
     engine = engine_for(settings.database_url, connect_within=_CONNECT_WITHIN)
@@ -103,11 +111,9 @@ def back_up(settings: Settings, file: Path) -> str:
     Raises `ConfigurationError` where there is nothing to copy, or ``file`` is something else than an older copy, and
     OSError where it cannot be written.
     """
-    database = sqlite_file(settings)
+    database = existing_sqlite_file(settings)
     if database is None:
         raise ConfigurationError(_URL, "names a Postgres database: back it up with pg_dump")
-    if not database.is_file():
-        raise ConfigurationError(_URL, f"there is no file {database}: is this the right folder?")
     _require_replaceable(database, file)
     try:
         revision = _revision(database)

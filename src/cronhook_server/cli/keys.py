@@ -16,6 +16,7 @@ from cronhook_core.wire.account import KeyMade, KeyRead
 from cronhook_core.wire.converter import to_json
 from cronhook_server.cli.api_client import client_options, open_client
 from cronhook_server.cli.arguments import DURATION, INSTANT
+from cronhook_server.cli.failure import complain
 from cronhook_server.cli.ordered_group import HELP_NAMES, OrderedGroup
 from cronhook_server.cli.output import OutputFormat, output_option, print_json, print_one, print_rows
 from cronhook_server.cli.showing import KEYS, key_row, present
@@ -86,7 +87,7 @@ def create(
         return
 
     async def make() -> dict[str, Any]:
-        async with _key_service() as keys:
+        async with _key_service(may_make_database=True) as keys:
             found = await keys.workspace(workspace or _DEFAULT_WORKSPACE)
             key, text = await keys.create(found.id, name=name, scopes=scopes, expires_at=expires_at)
             return _made(key, text) | {"workspace_id": found.id, "workspace": found.name}
@@ -200,13 +201,19 @@ def _run(work: Coroutine[Any, Any, Any]) -> Any:
 
 
 @asynccontextmanager
-async def _key_service() -> AsyncIterator[KeyService]:
+async def _key_service(*, may_make_database: bool = False) -> AsyncIterator[KeyService]:
     from cronhook_core.ports.engine_hooks import NoHooks
     from cronhook_server.assembly import Assembly
     from cronhook_server.composition import open_backends, secret_key_of
+    from cronhook_server.examination import existing_sqlite_file, sqlite_file
     from cronhook_server.settings import Settings
 
     settings, random = Settings.read(os.environ), SystemRandom()
+    file = sqlite_file(settings)
+    if not may_make_database:
+        existing_sqlite_file(settings)
+    elif file is not None and not file.exists():
+        complain(f"there is no database {file.absolute()} yet: it is made")
     secret_key = secret_key_of(settings)
     async with open_backends(settings, random, secret_key=secret_key) as backends:
         yield Assembly(backends, settings, secret_key=secret_key, hooks=NoHooks(), random=random).keys()

@@ -96,9 +96,11 @@ async def _limited(name: str, max_jobs: int | None) -> dict[str, Any]:
     from cronhook_core.errors import NotFound
     from cronhook_core.wire.account import WorkspaceRead
     from cronhook_server.composition import open_backends, secret_key_of
+    from cronhook_server.examination import existing_sqlite_file
     from cronhook_server.settings import Settings
 
     settings = Settings.read(os.environ)
+    existing_sqlite_file(settings)
     async with open_backends(settings, SystemRandom(), secret_key=secret_key_of(settings)) as backends:
         found = await backends.accounts.find_workspace(name)
         limited = found and await backends.accounts.set_max_jobs(found.id, max_jobs)

@@ -76,4 +76,32 @@ def test_without_a_key_the_database_has_a_workspace(
 
 def test_an_unknown_workspace(cronhook: Command, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.setenv("CRONHOOK_DATABASE_URL", f"sqlite:///{tmp_path / 'cronhook.db'}")
+    assert cronhook("keys", "create", "--workspace", "somebody").code == 0
     assert cronhook("keys", "list", "--workspace", "nobody").code == 3
+
+
+@pytest.mark.parametrize(
+    "command",
+    [
+        *(("keys", *action, "-w", "default") for action in (("list",), ("revoke", "key_1"), ("rotate", "key_1"))),
+        ("workspace", "limit", "default", "--default"),
+    ],
+)
+def test_a_wrong_folder_stays_as_it_is(
+    cronhook: Command, monkeypatch: pytest.MonkeyPatch, tmp_path: Path, command: tuple[str, ...]
+) -> None:
+    """A database that is made there would be empty, and taken for the right one."""
+    monkeypatch.setenv("CRONHOOK_DATABASE_URL", f"sqlite:///{tmp_path / 'cronhook.db'}")
+    said = cronhook(*command)
+    assert said.code == 2
+    assert f"there is no file {tmp_path / 'cronhook.db'}: is this the right folder?" in said.err
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_the_first_key_tells_which_database_it_makes(
+    cronhook: Command, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setenv("CRONHOOK_DATABASE_URL", f"sqlite:///{tmp_path / 'cronhook.db'}")
+    first, second = (cronhook("keys", "create", "-w", "default", "-o", "json") for _ in range(2))
+    assert first.err == f"cronhook: there is no database {tmp_path / 'cronhook.db'} yet: it is made\n"
+    assert (second.code, second.err) == (0, "")
