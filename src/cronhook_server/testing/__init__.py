@@ -2,6 +2,7 @@
 
 `InProcessServer` and `AsyncInProcessServer` are whole servers on memory and a virtual clock, without a port. A name's
 module is loaded when the name is first used: pytest loads this package in every program that has cronhook installed.
+The servers need the extra ``server``; without it `MissingDependency` is raised then.
 """
 
 from __future__ import annotations
@@ -46,7 +47,12 @@ if not TYPE_CHECKING:  # a checker would take any name for a public one
     def __getattr__(name: str) -> object:
         if name not in _HOMES:
             raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-        value = getattr(import_module(f"{__name__}.{_HOMES[name]}"), name)
+        try:
+            value = getattr(import_module(f"{__name__}.{_HOMES[name]}"), name)
+        except ModuleNotFoundError as missing:
+            from cronhook_core.errors import MissingDependency
+
+            raise MissingDependency("server", missing.name or name) from missing
         globals()[name] = value
         return value
 
