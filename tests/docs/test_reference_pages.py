@@ -1,6 +1,8 @@
 """The reference of settings, errors and guarantees says what there is, in both directions."""
 
+import json
 import re
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -8,13 +10,14 @@ import pytest
 
 from cronhook_client.errors import kind_of
 from cronhook_core.domain.execution import ExecutionStatus
-from cronhook_core.domain.job import InactiveReason, JobStatus
+from cronhook_core.domain.job import MAX_PAYLOAD_BYTES, InactiveReason, JobStatus
 from cronhook_core.domain.webhook import Outcome
 from cronhook_core.wire.problem import KINDS
 from cronhook_server.settings import RULES, Rule, Settings
 
 ROOT = Path(__file__).parents[2]
 REFERENCE = ROOT / "docs" / "reference"
+OPENAPI = ROOT / "tests" / "integration" / "api" / "openapi.json"
 FINAL_REASONS = ("retries_exhausted", "gone", "blocked", "lost", "paused", "deleted", "cancelled")
 SENT = {
     *("webhook-id", "webhook-timestamp", "webhook-signature"),
@@ -74,6 +77,33 @@ def test_every_word_for_what_becomes_of_a_webhook_is_there() -> None:
     words = {*JobStatus, *InactiveReason, *ExecutionStatus, *Outcome}
     assert told >= words | set(FINAL_REASONS)
     assert told - words - set(FINAL_REASONS) == SENT
+
+
+def bounds_of(schema: object) -> Iterator[int]:
+    """The numbers within which a value of this JSON schema is."""
+    if isinstance(schema, list):
+        for one in schema:
+            yield from bounds_of(one)
+    elif isinstance(schema, dict):
+        for name, value in schema.items():
+            if name in ("minimum", "maximum", "minLength", "maxLength", "maxItems", "maxProperties"):
+                yield value
+            elif name == "description":  # of the bounds that no keyword says
+                yield from map(int, re.findall(r"at most (\d+) characters", value))
+            else:
+                yield from bounds_of(value)
+
+
+def test_a_job_has_every_field_with_its_bounds_and_its_default() -> None:
+    schemas = json.loads(OPENAPI.read_text())["components"]["schemas"]
+    written, read = schemas["JobWrite"]["properties"], schemas["JobRead"]["properties"]
+    told = rows("job.md")
+    assert set(told) == {*written, *read}
+    for name, schema in written.items():
+        default, meaning = told[name]
+        assert set(bounds_of(schema)) <= {int(number) for number in re.findall(r"\d+", meaning)}, name
+        assert "default" not in schema or schema["default"] == json.loads(default), name
+    assert f"at most {MAX_PAYLOAD_BYTES // 1024} KiB" in told["payload"][1]
 
 
 @pytest.mark.parametrize("page", ["README.md", "docs/reference/guarantees.md"])
