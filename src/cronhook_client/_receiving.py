@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -13,6 +14,8 @@ from cronhook_client.webhooks import Delivery
 
 DELIVERY = "cronhook.delivery"
 MAX_BODY_BYTES = 1024 * 1024
+
+_SLASHES = re.compile("//+")
 
 _log = logging.getLogger("cronhook_client.webhooks")
 
@@ -41,14 +44,34 @@ def too_large(limit: int) -> Reply:
 
 
 class Paths:
-    """The paths that webhooks come to, each with all below it; None: any path."""
+    """The paths that webhooks come to, each with all below it; None: any path.
+
+    Frameworks read a path in more than one way, and what is taken for another path here would reach them unverified.
+    So slashes in a row count as one, and a path that fits with or without the prefix that the application is mounted
+    under is one of these.
+    """
 
     def __init__(self, paths: str | Iterable[str] | None) -> None:
-        listed = (paths,) if isinstance(paths, str) else paths
-        self._paths = None if listed is None else tuple(path.rstrip("/") for path in listed)
+        listed = None if paths is None else (paths,) if isinstance(paths, str) else tuple(paths)
+        if listed == ():
+            raise ValueError("there are no paths, so nothing would be verified; None stands for every path")
+        if not all(path.startswith("/") for path in listed or ()):
+            raise ValueError("the paths begin with a slash, such as /hooks")
+        self._paths = None if listed is None else tuple(_plain(path).rstrip("/") for path in listed)
 
-    def __contains__(self, path: str) -> bool:
-        return self._paths is None or any(path == known or path.startswith(f"{known}/") for known in self._paths)
+    def cover(self, prefix: str, path: str) -> bool:
+        """``prefix`` is the one that the application is mounted under; servers put it before ``path``, or do not."""
+        if self._paths is None:
+            return True
+        prefix, path = _plain(prefix).rstrip("/"), _plain(path)
+        return any(map(self._covers, (path, path.removeprefix(prefix), prefix + path)))
+
+    def _covers(self, path: str) -> bool:
+        return any(path == known or path.startswith(f"{known}/") for known in self._paths or ())
+
+
+def _plain(path: str) -> str:
+    return _SLASHES.sub("/", path)
 
 
 def delivery_in(state: Mapping[str, Any]) -> Delivery:

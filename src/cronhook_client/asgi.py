@@ -37,8 +37,9 @@ _App = Callable[[Any, Any, Any], Awaitable[None]]
 class VerifyWebhooks:
     """An ASGI middleware. What is no webhook of ours is answered with 401 and the reason, and never reaches ``app``.
 
-    ``paths``: where webhooks come to, each with all below it; None: every path. Other requests pass as they are. A
-    longer body than ``max_body_bytes`` is answered with 413.
+    ``paths``: where webhooks come to, each with all below it, with or without what the application is mounted under;
+    None: every path. Other requests pass as they are. ValueError for a path that begins with no slash, and for none at
+    all. A longer body than ``max_body_bytes`` is answered with 413.
 
     ``seen`` keeps a request from reaching ``app`` twice: a handled execution (``app`` answered 2xx) is answered with
     200, one that is still under way with 409, after which cronhook tries again.
@@ -60,7 +61,7 @@ class VerifyWebhooks:
         self._max_body_bytes = max_body_bytes
 
     async def __call__(self, scope: _Scope, receive: _Receive, send: _Send) -> None:
-        if scope["type"] != "http" or scope["path"] not in self._paths:
+        if scope["type"] != "http" or not self._paths.cover(scope.get("root_path", ""), scope["path"]):
             await self._app(scope, receive, send)
             return
         verified = await self._verified(scope, receive)

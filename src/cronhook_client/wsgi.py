@@ -50,7 +50,7 @@ class VerifyWebhooks:
         self._max_body_bytes = max_body_bytes
 
     def __call__(self, environ: _Environ, start_response: _StartResponse) -> Iterable[bytes]:
-        if _path(environ) not in self._paths:
+        if not self._paths.cover(_text(environ, "SCRIPT_NAME"), _text(environ, "PATH_INFO")):
             return self._app(environ, start_response)
         verified = self._verified(environ)
         if isinstance(verified, Reply):
@@ -122,9 +122,9 @@ class _Watched:
         self._seen.end(self._execution_id, handled=handled)
 
 
-def _path(environ: _Environ) -> str:
+def _text(environ: _Environ, name: str) -> str:
     """PEP 3333 hides UTF-8 in Latin-1."""
-    hidden: str = environ.get("SCRIPT_NAME", "") + environ.get("PATH_INFO", "")
+    hidden: str = environ.get(name, "")
     return hidden.encode("latin-1", "replace").decode("utf-8", "replace")
 
 

@@ -40,10 +40,11 @@ class App:
 
 
 async def ask(
-    app: VerifyWebhooks, headers: dict[str, str], *chunks: bytes, path: str = "/hooks/report"
+    app: VerifyWebhooks, headers: dict[str, str], *chunks: bytes, path: str = "/hooks/report", **further: str
 ) -> tuple[int, str]:
     """The status and the text of the answer; (0, "") where there is none."""
-    scope = {"type": "http", "path": path, "headers": [(n.encode(), v.encode()) for n, v in headers.items()]}
+    pairs = [(n.encode(), v.encode()) for n, v in headers.items()]
+    scope = {"type": "http", "path": path, "headers": pairs} | further
     last = len(chunks) - 1
     messages = [{"type": "http.request", "body": chunk, "more_body": n < last} for n, chunk in enumerate(chunks)]
     sent: list[Message] = []
@@ -95,6 +96,31 @@ async def test_other_paths_pass_as_they_are() -> None:
     assert app.deliveries == [None, None]
     with pytest.raises(LookupError, match="not verified"):
         delivery_of({"type": "http"})
+
+
+@pytest.mark.parametrize(
+    ("root_path", "path"),
+    [
+        ("", "//hooks/report"),
+        ("", "/hooks//report"),
+        ("/api", "/api/hooks/report"),
+        ("/api/", "/api//hooks"),
+        ("/api", "/hooks/report"),
+    ],
+)
+async def test_whatever_a_framework_may_route_there_is_verified(root_path: str, path: str) -> None:
+    app = App()
+    for paths in ("/hooks", "/api/hooks", "//hooks/"):
+        if root_path or "api" not in paths:
+            verified = VerifyWebhooks(app, WEBHOOK, paths=paths)
+            assert (await ask(verified, {}, b"{}", path=path, root_path=root_path))[0] == 401
+    assert app.deliveries == []
+
+
+@pytest.mark.parametrize("paths", ["hooks", "", ["/hooks", "other"], []])
+async def test_paths_that_would_verify_nothing_are_refused(paths: str | list[str]) -> None:
+    with pytest.raises(ValueError, match="paths"):
+        VerifyWebhooks(App(), WEBHOOK, paths=paths)
 
 
 async def test_other_scopes_pass() -> None:

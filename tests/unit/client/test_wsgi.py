@@ -98,6 +98,8 @@ def test_other_paths_pass_as_they_are() -> None:
     assert ask(verified, environ_of({}, b"") | mounted)[0] == 401
     assert ask(verified, environ_of({}, b"", "/häkchen/a".encode().decode("latin-1")))[0] == 401
     assert ask(verified, environ_of({}, b"", "/other"))[0] == 204
+    below = {"SCRIPT_NAME": "/app", "PATH_INFO": "//häkchen/a".encode().decode("latin-1")}
+    assert ask(verified, environ_of({}, b"") | below)[0] == 401
     with pytest.raises(LookupError, match="not verified"):
         delivery_of({})
 
