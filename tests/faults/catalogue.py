@@ -27,6 +27,7 @@ CATALOGUE: Mapping[str, tuple[str, ...]] = {
         "test_worker_deaths.py::test_an_idle_worker_dies_and_nothing_is_late",
         "test_worker_deaths.py::test_one_worker_after_the_other_dies_between_claim_and_result",
         "test_workers.py::test_a_worker_killed_in_mid_post_loses_nothing",
+        "test_workers.py::test_a_worker_killed_while_redis_is_away_loses_nothing",
     ),
     "worker stopped past its life, and going on": (
         "test_worker_deaths.py::test_a_worker_stands_still_beyond_its_life",

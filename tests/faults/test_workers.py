@@ -12,9 +12,10 @@ from typing import Any
 import pytest
 
 from tests.faults.history import Act, Arrival
-from tests.faults.installation import Installation, ahead, creation
+from tests.faults.installation import Installation, ahead, creation, metrics
 from tests.faults.scripted_receiver import ScriptedReceiver
 from tests.faults.verdict import hard, verdict
+from tests.services import ValkeyServer, wait_until
 
 SENDS = 50
 
@@ -47,6 +48,29 @@ def test_a_worker_killed_in_mid_post_loses_nothing(
     assert max((arrival.received_at - killed_at).total_seconds() for arrival in arrivals) <= 12
     assert verdict(installation, scripted_receiver, acts, faults=faults) == []
     assert Counter(arrival.job_id for arrival in scripted_receiver.arrivals) == {act.job_id: 2 for act in acts}
+    assert installation.rows("SELECT DISTINCT status, losses, retries_used FROM executions") == [("succeeded", 1, 0)]
+
+
+@pytest.mark.parametrize("how", ["killed", pytest.param("hung", marks=pytest.mark.full)])
+def test_a_worker_killed_while_redis_is_away_loses_nothing(
+    installation: Installation, own_valkey: ValkeyServer, scripted_receiver: ScriptedReceiver, how: str
+) -> None:
+    """Nobody can lead then: what it had under way is taken from it all the same, as soon as ever."""
+    _, scheduler, _, worker = installation.open("scheduler", "scheduler", "worker")
+    (own_valkey.kill if how == "killed" else own_valkey.suspend)()
+    wait_until(lambda: metrics(scheduler)["cronhook_redis_up"] == 0, 5, "the scheduler has noticed")
+    url = scripted_receiver.url("/slow/3")
+    acts = [created(installation, run_at=ahead(seconds=1), callback_url=url) for _ in range(5)]
+    scripted_receiver.wait_for(5)
+    killed_at = ahead()
+    worker.kill()
+    fault = hard("kill -9", len(acts), worker, began=killed_at)
+    installation.again(worker)
+    arrivals = scripted_receiver.wait_for(10, 20)
+    (own_valkey.start if how == "killed" else own_valkey.resume)()
+    assert {arrival.attempt_no for arrival in arrivals[5:]} == {2}
+    assert max((arrival.received_at - killed_at).total_seconds() for arrival in arrivals) <= 12
+    assert verdict(installation, scripted_receiver, acts, faults=[fault]) == []
     assert installation.rows("SELECT DISTINCT status, losses, retries_used FROM executions") == [("succeeded", 1, 0)]
 
 

@@ -17,7 +17,7 @@ BATCH = 1000
 class Pruner:
     """On the leader: deletes final executions that ended longer than ``retention`` ago, a bounded batch a pass.
 
-    What else has expired goes with them.
+    What else has expired goes with them. ``leads`` is true on every node while nobody can lead.
     """
 
     def __init__(self, store: JobStore, *, clock: Clock, leads: Callable[[], bool], retention: timedelta) -> None:

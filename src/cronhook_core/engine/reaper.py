@@ -26,6 +26,8 @@ class _Seen:
 class Reaper:
     """Every node observes; the leader buries what it saw to be silent for 8 s and takes its executions away.
 
+    ``leads`` is true on every node while nobody can lead: burying and taking away are compare-and-set.
+
     Silence is counted over this node's own successful reads: a database that was away is silence of the observer. The
     time between two reads counts only up to a bound, and nothing counts across a read that failed.
     """

@@ -94,8 +94,8 @@ class Scheduler:
         self._leading = BackgroundLoop("leadership", self.lead, clock=clock, hooks=hooks, wait=self._leadership.wait)
         self._pushing = BackgroundLoop("pushing", self.push, clock=clock, hooks=hooks)
         self._listening = BackgroundLoop("announcements", self._listen, clock=clock, hooks=hooks)
-        reaper = Reaper(store, clock=clock, hooks=hooks, leads=lambda: self.leads)
-        pruner = Pruner(store, clock=clock, leads=lambda: self.leads, retention=self._options.retention)
+        reaper = Reaper(store, clock=clock, hooks=hooks, leads=lambda: self._cleans_up)
+        pruner = Pruner(store, clock=clock, leads=lambda: self._cleans_up, retention=self._options.retention)
         zone_rules = ZoneRules(
             store,
             self._options.zone_rules,
@@ -160,6 +160,14 @@ class Scheduler:
     def _plans(self) -> bool:
         """It leads, or nobody can know who does."""
         return self._leadership.leads or self._leadership.lock_away
+
+    @property
+    def _cleans_up(self) -> bool:
+        """It leads, or the lock is away, as it may be for hours; several nodes that bury or prune at once do no harm.
+
+        A lock that has said nothing for a moment is not enough: there is no hurry as there is with plans.
+        """
+        return self._leadership.leads or not self._dependencies.lock.available
 
     def _unfit_to_lead(self) -> str | None:
         if not self._dependencies.database.available:

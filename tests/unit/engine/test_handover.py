@@ -14,11 +14,12 @@ from cronhook_core.backends.memory.database import MemoryDatabase
 from cronhook_core.backends.memory.job_store import MemoryJobStore
 from cronhook_core.backends.memory.lock import MemoryLock
 from cronhook_core.backends.memory.queue import MemoryQueue
+from cronhook_core.domain.execution import ExecutionStatus
 from cronhook_core.domain.schedule import OneTimeSchedule
 from cronhook_core.engine.availability import Dependencies
 from cronhook_core.engine.leadership import LOCK_NAME
 from cronhook_core.engine.scheduler import Scheduler
-from cronhook_core.errors import QueueUnavailable, StoreUnavailable
+from cronhook_core.errors import LockUnavailable, QueueUnavailable, StoreUnavailable
 from cronhook_core.ports.job_store import JobStore
 from cronhook_core.ports.lock import Lease, Lock
 from cronhook_core.ports.queue import Queue
@@ -182,6 +183,26 @@ async def test_a_follower_blames_no_leader_for_an_outage_of_the_database(clock: 
         await clock.advance(2)
     assert len(planned_late(hooks)) == 5
     assert hooks.named("overdue_found") == []
+
+
+async def test_while_the_lock_is_away_the_dead_are_still_buried(clock: ManualClock) -> None:
+    """Nobody can lead then, maybe for hours; nobody may wait for that to get its execution back."""
+    hooks, hanging, database = RecordingHooks(), Hanging(), MemoryDatabase()
+    store, queue, lock = MemoryJobStore(database), MemoryQueue(clock), MemoryLock(clock)
+    scene = Scene(store, MemoryAccountStore(database))
+    claim = await scene.running(await scene.job())
+    hanging.error = LockUnavailable("the lock is away")
+    away = interposed(lock, Lock, hanging)
+    async with (
+        scheduling(clock, hooks, store=store, queue=queue, lock=away) as one,
+        scheduling(clock, hooks, store=store, queue=queue, lock=away) as other,
+    ):
+        await clock.advance(10)
+        assert not one.leads
+        assert not other.leads
+    assert len(hooks.named("worker_buried")) == 1
+    assert [verdict.execution_id for verdict in hooks.named("executions_lost")[0][0]] == [claim.execution_id]  # type: ignore[attr-defined]
+    assert (await scene.now_of(claim)).status is ExecutionStatus.QUEUED
 
 
 async def test_a_node_whose_planning_hangs_gives_the_lead_back(clock: ManualClock) -> None:
