@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
 from functools import lru_cache
@@ -51,8 +52,12 @@ class Delivery:
             result = await self._send(claim, secrets)
         except UnreadableSecret as error:  # not for good: the operator can give the right key back
             result = WebhookResult(outcome=Outcome.INTERNAL_ERROR, error=str(error))
+        except asyncio.CancelledError as error:
+            if _is_asked_to_end():
+                raise
+            result = _failed_by_sender(type(error).__name__)  # something that it waited for was cancelled, not it
         except Exception as error:  # noqa: BLE001 - a sender must not raise; one that does fails its own attempt only
-            result = WebhookResult(outcome=Outcome.INTERNAL_ERROR, error=f"The sender failed: {type(error).__name__}.")
+            result = _failed_by_sender(type(error).__name__)
         finished_at = self._clock.now()
         decision = claim.retry_policy.decide(
             result, retries_used=claim.retries_used, now=finished_at, spread=self._random.uniform(-1, 1)
@@ -69,11 +74,27 @@ class Delivery:
 
     async def _send(self, claim: Claim, secrets: Sequence[bytes]) -> WebhookResult:
         if not claim.headers:
-            return await self._sender(webhook_request(claim, secrets, self._clock.now(), self._user_agent))
+            return _checked(await self._sender(webhook_request(claim, secrets, self._clock.now(), self._user_agent)))
         plain = opened(claim.headers, self._vault, claim.job_id)
         claim = evolve(claim, headers=plain.headers)
         result = await self._sender(webhook_request(claim, secrets, self._clock.now(), self._user_agent))
-        return without_secrets(result, plain.secrets)
+        return without_secrets(_checked(result), plain.secrets)
+
+
+def _checked(result: object) -> WebhookResult:
+    """A sender is any function of the user's: it may have forgotten to return something."""
+    if isinstance(result, WebhookResult):
+        return result
+    return _failed_by_sender(f"it returned {type(result).__name__}, and no WebhookResult")
+
+
+def _failed_by_sender(how: str) -> WebhookResult:
+    return WebhookResult(outcome=Outcome.INTERNAL_ERROR, error=f"The sender failed: {how}.")
+
+
+def _is_asked_to_end() -> bool:
+    task = asyncio.current_task()
+    return task is None or task.cancelling() > 0
 
 
 def webhook_request(claim: Claim, secrets: Sequence[bytes], now: datetime, user_agent: str) -> WebhookRequest:

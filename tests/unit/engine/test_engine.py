@@ -1,10 +1,12 @@
 """The whole way of a job through the engine, on memory backends and virtual time."""
 
+import asyncio
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from datetime import datetime, timedelta
 from itertools import pairwise
 from random import Random
+from typing import Any
 
 import pytest
 
@@ -14,7 +16,7 @@ from cronhook_core.domain.job import InactiveReason, JobDefinition, JobStatus
 from cronhook_core.domain.planning import JobPlan
 from cronhook_core.domain.retry_policy import RetryPolicy
 from cronhook_core.domain.schedule import CronSchedule, OneTimeSchedule
-from cronhook_core.domain.webhook import Outcome
+from cronhook_core.domain.webhook import Outcome, WebhookRequest
 from cronhook_core.embedded import Embedded, embedded
 from cronhook_core.errors import Conflict, NotFound
 from cronhook_core.testing.builders import NOW
@@ -139,6 +141,34 @@ async def test_a_sender_that_raises_fails_its_own_attempt_only(clock: ManualCloc
         await clock.advance(30)
         logs, _ = await engine.jobs.logs(engine.workspace_id, job.id, oldest_first=True)
     assert [attempt.outcome for attempt in logs] == [Outcome.INTERNAL_ERROR, Outcome.SUCCEEDED]
+
+
+async def returns_nothing(request: WebhookRequest) -> None:
+    """As somebody writes it who forgets to say what came of it."""
+
+
+async def is_cancelled_within(request: WebhookRequest) -> None:
+    waiting = asyncio.ensure_future(asyncio.sleep(60))
+    await asyncio.sleep(0)
+    waiting.cancel()
+    await waiting
+
+
+@pytest.mark.parametrize(
+    ("sender", "error"), [(returns_nothing, "it returned NoneType"), (is_cancelled_within, "CancelledError")]
+)
+async def test_a_sender_that_breaks_its_contract_fails_its_own_attempt_only(
+    clock: ManualClock, hooks: RecordingHooks, sender: Any, error: str
+) -> None:
+    """Its execution is not held for ever, and the worker can end."""
+    async with running(sender, clock, hooks) as engine:
+        job = await engine.jobs.create(engine.workspace_id, once(1, retry_policy=delays(5)))
+        await clock.advance(30)
+        logs, _ = await engine.jobs.logs(engine.workspace_id, job.id)
+        [execution] = await engine.jobs.executions(engine.workspace_id, job.id, limit=2)
+    assert execution.status is ExecutionStatus.FAILED
+    assert [attempt.outcome for attempt in logs] == [Outcome.INTERNAL_ERROR] * 2
+    assert error in str(logs[0].error)
 
 
 async def test_a_deleted_job_never_fires(clock: ManualClock, hooks: RecordingHooks) -> None:
