@@ -23,6 +23,9 @@ FLOOR_EVERY = 1.0
 """Seconds between two looks into the store for what no message told of."""
 FLOOR_WITHOUT_QUEUE_EVERY = 0.5
 """The same while the queue is away: then nothing else tells of work."""
+FLOOR_SHARE = 0.1
+"""Of the time, at most, goes to these looks: one that took long is repeated less often, and waits for no claim."""
+FLOOR_SHARE_WITHOUT_QUEUE = 0.5
 POP_FOR = timedelta(seconds=1)
 AT_ONCE = 300
 """Executions claimed in one statement, and messages popped in one call, at most."""
@@ -109,21 +112,26 @@ class Intake:
         if not self._slots.free or (self._clock.monotonic() < self._next_floor and not self._asked_to_look):
             return
         self._asked_to_look = False
-        limit = min(self._slots.free, AT_ONCE)
-        ready = await self._store.ready(
-            self._clock.now(),
-            limit,
-            skip_hosts=self._slots.full_hosts(),
-            skip_workspaces=self._slots.full_workspaces(),
-            with_suspects=not self._sends.holds_suspect,
-        )
-        unknown = [self._waiting.add(message) for message in ready]
-        more = len(ready) == limit and any(unknown)
-        self._next_floor = self._clock.monotonic() + (0.0 if more else self._floor_every)
+        limit, began, more = min(self._slots.free, AT_ONCE), self._clock.monotonic(), False
+        try:
+            ready = await self._store.ready(
+                self._clock.now(),
+                limit,
+                skip_hosts=self._slots.full_hosts(),
+                skip_workspaces=self._slots.full_workspaces(),
+                with_suspects=not self._sends.holds_suspect,
+            )
+            unknown = [self._waiting.add(message) for message in ready]
+            more = len(ready) == limit and any(unknown)
+        finally:
+            ended = self._clock.monotonic()
+            self._next_floor = ended + (0.0 if more else self._floor_pause(ended - began))
 
-    @property
-    def _floor_every(self) -> float:
-        return FLOOR_EVERY if self._dependencies.queue.available else FLOOR_WITHOUT_QUEUE_EVERY
+    def _floor_pause(self, took: float) -> float:
+        """Also after a look that failed: what messages told of is claimed meanwhile."""
+        if self._dependencies.queue.available:
+            return max(FLOOR_EVERY, took / FLOOR_SHARE)
+        return max(FLOOR_WITHOUT_QUEUE_EVERY, took / FLOOR_SHARE_WITHOUT_QUEUE)
 
     async def _claim(self, messages: Sequence[QueueMessage]) -> None:
         worker_id = self._life.worker_id
