@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copyreg
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sized
 from datetime import datetime
 from enum import StrEnum
@@ -18,7 +19,7 @@ from cattrs.errors import (
 from cattrs.gen import make_dict_structure_fn
 
 from cronhook_core.errors import InvalidRequest
-from cronhook_core.wire.instant import read_instant, write_instant
+from cronhook_core.wire.instant import read_instant, read_requested_instant, write_instant
 from cronhook_core.wire.pointer import pointer_to
 from cronhook_core.wire.refusal import refusal
 
@@ -52,11 +53,23 @@ def read_response(value: Any, model: type[T]) -> T:
 
 
 def new_word(text: str, words: type[W]) -> W:
-    """A value of the enumeration that is none of its members: it equals its text, and no member."""
+    """A value of the enumeration that is none of its members: it equals its text, and no member.
+
+    It can be pickled; an enumeration by itself would make it of a member again, and find none.
+    """
+    copyreg.pickle(words, _pickled)
     word = str.__new__(words, text)
     word._name_ = text.upper()
     word._value_ = text
     return word
+
+
+def known_or_new_word(text: str, words: type[W]) -> W:
+    return words(text) if text in words._value2member_map_ else new_word(text, words)
+
+
+def _pickled(word: W) -> tuple[Callable[[str, type[W]], W], tuple[str, type[W]]]:
+    return known_or_new_word, (word.value, type(word))
 
 
 def to_json(value: Any) -> Any:
@@ -112,7 +125,8 @@ def _converter(*, forbid_unknown: bool) -> Converter:
     converter.register_structure_hook(bool, lambda value, _: _expect(value, bool, "true or false"))
     converter.register_structure_hook(int, lambda value, _: _integer(value))
     converter.register_structure_hook(float, lambda value, _: _number(value))
-    converter.register_structure_hook(datetime, lambda value, _: read_instant(_expect(value, str, "text")))
+    to_instant = read_requested_instant if forbid_unknown else read_instant
+    converter.register_structure_hook(datetime, lambda value, _: to_instant(_expect(value, str, "text")))
     converter.register_unstructure_hook(datetime, write_instant)
     converter.register_unstructure_hook(StrEnum, lambda word: word.value)
     converter.register_unstructure_hook(tuple, lambda items: [converter.unstructure(item) for item in items])
@@ -179,8 +193,7 @@ def _word(value: Any, words: type[StrEnum]) -> StrEnum:
 
 
 def _known_or_new_word(value: Any, words: type[W]) -> W:
-    text = _expect(value, str, "text")
-    return words(text) if text in words._value2member_map_ else new_word(text, words)
+    return known_or_new_word(_expect(value, str, "text"), words)
 
 
 def _name(value: Any) -> str:

@@ -21,9 +21,14 @@ def read_instant(text: str) -> datetime:
     if match["offset"] is None:
         raise ValueError("the instant has no offset: add Z for UTC, or one like +02:00")
     try:
-        instant = datetime.fromisoformat(text.upper()).astimezone(UTC)
+        return datetime.fromisoformat(text.upper()).astimezone(UTC)
     except (ValueError, OverflowError):
         raise ValueError("there is no such date or time") from None
+
+
+def read_requested_instant(text: str) -> datetime:
+    """The same, of the years that a request may name."""
+    instant = read_instant(text)
     if not FIRST_YEAR <= instant.year <= LAST_YEAR:
         raise ValueError(f"the year must be between {FIRST_YEAR} and {LAST_YEAR}")
     return instant

@@ -95,9 +95,9 @@ def read_payload(text: str) -> Payload:
 
 
 def read_at(text: str) -> datetime:
-    from cronhook_core.wire.instant import read_instant
+    from cronhook_core.wire.instant import read_requested_instant
 
-    return read_instant(text)
+    return read_requested_instant(text)
 
 
 def _bytes_of(text: str) -> bytes:

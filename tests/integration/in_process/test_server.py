@@ -373,3 +373,11 @@ def test_a_receiver_that_asks_for_ever_more_is_stopped(
 
     with pytest.raises(RuntimeError, match="more than 20 webhooks"):
         asyncio.run(use())
+
+
+def test_a_preview_reaches_as_far_as_the_line() -> None:
+    """A leap day is rare: a hundred of them take four centuries."""
+    with InProcessServer() as server:
+        instants = server.client.schedules.preview(cron="0 0 29 2 *", count=100).data
+    assert len(instants) == 100
+    assert instants[-1].at.year > 2400

@@ -1,4 +1,5 @@
 import copy
+import pickle
 from collections.abc import Mapping
 from datetime import UTC, datetime
 from enum import StrEnum
@@ -117,6 +118,9 @@ def test_a_response_may_hold_words_that_this_version_does_not_know() -> None:
     assert {green: 1}["green"] == 1
     assert copy.deepcopy(green) == green
     assert to_json(Outer(text="", colour=green))["colour"] == "green"
+    assert pickle.loads(pickle.dumps([green, Colour.BLUE, Colour("blue")])) == ["green", Colour.BLUE, Colour.BLUE]
+    assert pickle.loads(pickle.dumps(Colour.BLUE)) is Colour.BLUE
+    assert type(copy.deepcopy(green)) is Colour
     assert read_response({"text": "", "colour": "blue"}, Outer).colour is Colour.BLUE
     with pytest.raises(InvalidRequest, match="must be text"):
         read_response({"text": "", "colour": 1}, Outer)

@@ -2,7 +2,7 @@ from datetime import UTC, datetime
 
 import pytest
 
-from cronhook_core.wire.instant import read_instant, write_instant
+from cronhook_core.wire.instant import read_instant, read_requested_instant, write_instant
 
 
 @pytest.mark.parametrize(
@@ -19,8 +19,15 @@ from cronhook_core.wire.instant import read_instant, write_instant
     ],
 )
 def test_reads_rfc_3339(text: str, instant: datetime) -> None:
-    assert read_instant(text) == instant
-    assert read_instant(text).tzinfo is UTC
+    for read in (read_instant, read_requested_instant):
+        assert read(text) == instant
+        assert read(text).tzinfo is UTC
+
+
+@pytest.mark.parametrize("text", ["2200-01-01T00:00:00Z", "9999-12-31T23:59:59Z", "0001-01-01T00:00:00Z"])
+def test_an_answer_may_be_of_any_year(text: str) -> None:
+    """The 43rd next instant of ``0 0 29 2 *`` is in 2204."""
+    assert write_instant(read_instant(text)) == text
 
 
 @pytest.mark.parametrize(
@@ -49,7 +56,7 @@ def test_reads_rfc_3339(text: str, instant: datetime) -> None:
 )
 def test_refuses(text: str, reason: str) -> None:
     with pytest.raises(ValueError, match=reason):
-        read_instant(text)
+        read_requested_instant(text)
 
 
 @pytest.mark.parametrize("text", ["2030-01-31T08:00:00Z", "2030-01-31T08:00:00.000001Z"])
