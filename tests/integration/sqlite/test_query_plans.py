@@ -15,6 +15,7 @@ from cronhook_core.backends.sqlite.planning import plan
 from cronhook_core.backends.sqlite.results import finish
 from cronhook_core.domain.claim import ClaimRef
 from cronhook_core.domain.execution import Trigger
+from cronhook_core.domain.job import JobStatus
 from cronhook_core.ports.job_catalog import CancelQueued, JobFilter
 from cronhook_core.testing.builders import NOW, make_execution, make_job, make_plan, succeeded
 
@@ -65,6 +66,10 @@ INDEXED: dict[str, tuple[Work, set[str]]] = {
         lambda c: reads.list_jobs(c, "wsp_0", JobFilter(), 10, JOB.id),
         {"ix_jobs_workspace_id_id", "ix_executions_job_id_id", "sqlite_autoindex_executions_1"},
     ),
+    "list_jobs, active": (
+        lambda c: reads.list_jobs(c, "wsp_0", JobFilter(status=JobStatus.ACTIVE), 10, JOB.id),
+        {"sqlite_autoindex_open_jobs_1", "sqlite_autoindex_jobs_1", "ix_executions_job_id_id"},
+    ),
     "count_jobs": (lambda c: reads.count_jobs(c, "wsp_0", 100), {"sqlite_autoindex_open_jobs_1"}),
     "list_executions": (
         lambda c: reads.list_executions(c, "wsp_0", JOB.id, None, 10, EXECUTION.id),
@@ -112,7 +117,9 @@ async def test_indexes_serve(name: str, database: SqliteDatabase) -> None:
     assert wanted <= used
 
 
-@pytest.mark.parametrize("name", ["due_jobs", "next_due", "ready", "list_jobs", "list_executions", "prunable"])
+@pytest.mark.parametrize(
+    "name", ["due_jobs", "next_due", "ready", "list_jobs", "list_jobs, active", "list_executions", "prunable"]
+)
 async def test_a_bounded_read_sorts_nothing(name: str, database: SqliteDatabase) -> None:
     steps = await database.write(plans_of, INDEXED[name][0])
     assert [step for step in steps if "TEMP B-TREE" in step] == []

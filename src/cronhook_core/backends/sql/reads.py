@@ -5,18 +5,19 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from sqlalchemy import BindParameter, ColumnElement, Connection, Integer, Select, and_, bindparam, func, select
+from sqlalchemy import ColumnElement, Connection, Integer, Select, and_, bindparam, func, select
 
 from cronhook_core.backends.sql import rows
 from cronhook_core.backends.sql.tables import KEPT, attempts, executions, jobs, open_jobs
 from cronhook_core.backends.sql.types import line_of
 from cronhook_core.domain.execution import Attempt, Execution, ExecutionStatus
-from cronhook_core.domain.job import Job
+from cronhook_core.domain.job import Job, JobStatus
 from cronhook_core.domain.webhook import Outcome
 from cronhook_core.ports.job_catalog import JobFilter
 
 _newest = executions.alias("newest")
 _SHOWN = attempts.c.outcome.is_distinct_from(Outcome.RELEASED)
+_OPEN = (JobStatus.ACTIVE, JobStatus.PAUSED)
 _TOLD = (Outcome.SUCCEEDED, Outcome.LOST)
 """Outcomes that are a status by themselves; every other one is the status ``failed``."""
 
@@ -35,9 +36,14 @@ def get_job(connection: Connection, workspace_id: str, job_id: str) -> Job | Non
 def list_jobs(
     connection: Connection, workspace_id: str, matching: JobFilter, limit: int, before_id: str | None
 ) -> list[Job]:
-    query = _shown_jobs(workspace_id).where(*_conditions(matching)).order_by(jobs.c.id.desc()).limit(limit)
+    listed, workspace = jobs.c.id, jobs.c.workspace_id
+    query = _KEPT_JOBS
+    if matching.status in _OPEN:  # there may be few among millions that have ended
+        listed, workspace = open_jobs.c.job_id, open_jobs.c.workspace_id
+        query = query.join(open_jobs, listed == jobs.c.id)
+    query = query.where(workspace == workspace_id, *_conditions(matching)).order_by(listed.desc()).limit(limit)
     if before_id is not None:
-        query = query.where(jobs.c.id < before_id)
+        query = query.where(listed < before_id)
     return [_job(row) for row in connection.execute(query)]
 
 
@@ -97,17 +103,18 @@ def attempts_of(connection: Connection, workspace_id: str, execution_id: str) ->
     return [rows.attempt_from(row) for row in connection.execute(query.order_by(attempts.c.attempt_no))]
 
 
-def _shown_jobs(workspace_id: str | BindParameter[str]) -> Select[Any]:
+def _kept_jobs() -> Select[Any]:
     """Jobs that are not deleted, each beside its newest execution."""
     newest_id = select(func.max(executions.c.id)).where(executions.c.job_id == jobs.c.id).scalar_subquery()
     return (
         select(jobs, _newest.c.scheduled_for.label("last_run"), _newest.c.status.label("last_run_status"))
         .select_from(jobs.outerjoin(_newest, _newest.c.id == newest_id))
-        .where(jobs.c.workspace_id == workspace_id, KEPT)
+        .where(KEPT)
     )
 
 
-_SHOWN_JOB = _shown_jobs(bindparam("shown_workspace")).where(jobs.c.id == bindparam("shown_job"))
+_KEPT_JOBS = _kept_jobs()
+_SHOWN_JOB = _KEPT_JOBS.where(jobs.c.workspace_id == bindparam("shown_workspace"), jobs.c.id == bindparam("shown_job"))
 
 
 def _job(row: rows.AnyRow) -> Job:
