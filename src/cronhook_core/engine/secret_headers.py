@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import json
+from base64 import b64decode
+from collections.abc import Iterator, Sequence
+from contextlib import suppress
 
 from attrs import evolve, field, frozen
 
@@ -32,7 +35,7 @@ def sealed(headers: Headers, vault: HeaderVault | None, job_id: str) -> tuple[tu
 
 @frozen(kw_only=True)
 class OpenedHeaders:
-    """``secrets`` are the values that nobody may see again."""
+    """``secrets`` are the values that nobody may see again, and what of them a receiver may repeat by itself."""
 
     headers: tuple[tuple[str, str], ...] = field(repr=False)
     secrets: tuple[str, ...] = field(repr=False)
@@ -41,7 +44,8 @@ class OpenedHeaders:
 def opened(headers: Headers, vault: HeaderVault | None, job_id: str) -> OpenedHeaders:
     """The headers as they are sent. Raises `UnreadableSecret`."""
     plain = tuple((name, _opened(name, value, vault, job_id)) for name, value in headers)
-    return OpenedHeaders(headers=plain, secrets=tuple(value for name, value in plain if is_secret_header(name)))
+    secrets = (part for name, value in plain if is_secret_header(name) for part in _parts(name.lower(), value))
+    return OpenedHeaders(headers=plain, secrets=tuple(dict.fromkeys(secrets)))
 
 
 def without_secrets(result: WebhookResult, secrets: Sequence[str]) -> WebhookResult:
@@ -52,8 +56,32 @@ def without_secrets(result: WebhookResult, secrets: Sequence[str]) -> WebhookRes
     return evolve(
         result,
         response_headers=tuple((name, _masked(value, repeated)) for name, value in result.response_headers),
-        response_body=None if result.response_body is None else _masked(result.response_body, repeated),
+        response_body=_masked_body(result, repeated),
     )
+
+
+def _parts(name: str, value: str) -> Iterator[str]:
+    """The value and what of it is a secret by itself, each also as JSON has it."""
+    for part in (value, *(_credentials(value) if name == "authorization" else ()), *_values_of(name, value)):
+        yield part
+        yield json.dumps(part)[1:-1]
+        yield part.replace("/", "\\/")
+
+
+def _credentials(authorization: str) -> Iterator[str]:
+    """What stands behind the scheme (RFC 9110, section 11.4); of Basic also what it encodes (RFC 7617)."""
+    scheme, _, credentials = authorization.partition(" ")
+    yield credentials.strip()
+    if scheme.lower() == "basic":
+        with suppress(ValueError):
+            pair = b64decode(credentials).decode()
+            yield from (pair, pair.partition(":")[2])
+
+
+def _values_of(name: str, value: str) -> Iterator[str]:
+    """Each value of a list of cookies (RFC 6265, section 4.2)."""
+    if name == "cookie":
+        yield from (pair.partition("=")[2].strip().strip('"') for pair in value.split(";"))
 
 
 def _opened(name: str, value: str, vault: HeaderVault | None, job_id: str) -> str:
@@ -62,6 +90,23 @@ def _opened(name: str, value: str, vault: HeaderVault | None, job_id: str) -> st
     if vault is None:
         raise UnreadableSecret(name, "it is encrypted, and there is no secret key to read it with")
     return vault.open(value, job_id=job_id, name=name)
+
+
+def _masked_body(result: WebhookResult, secrets: Sequence[str]) -> str | None:
+    if result.response_body is None:
+        return None
+    body = _masked(result.response_body, secrets)
+    return _without_beginning(body, secrets) if result.response_truncated else body
+
+
+def _without_beginning(body: str, secrets: Sequence[str]) -> str:
+    """Masks a secret of which only the beginning is there, at the end of a body that was cut."""
+    longest = max((_overlap(body, secret) for secret in secrets), default=0)
+    return body[:-longest] + MASK if longest >= SHORTEST_REDACTED else body
+
+
+def _overlap(body: str, secret: str) -> int:
+    return next((size for size in range(len(secret) - 1, 0, -1) if body.endswith(secret[:size])), 0)
 
 
 def _masked(text: str, secrets: Sequence[str]) -> str:

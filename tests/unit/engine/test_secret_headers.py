@@ -1,7 +1,9 @@
 """Secret headers on their way: sealed in the store, plain at the receiver, masked where the receiver repeats them."""
 
 import asyncio
+import json
 import time
+from base64 import b64encode
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
@@ -15,7 +17,7 @@ from cronhook_core.domain.job import JobDefinition
 from cronhook_core.domain.sealed_values import is_sealed
 from cronhook_core.domain.webhook import Outcome, WebhookRequest, WebhookResult
 from cronhook_core.embedded import Embedded, embedded
-from cronhook_core.engine.secret_headers import without_secrets
+from cronhook_core.engine.secret_headers import opened, without_secrets
 from cronhook_core.errors import InvalidHeaders
 from cronhook_core.testing.builders import NOW, make_definition
 from cronhook_core.testing.manual_clock import ManualClock
@@ -176,6 +178,37 @@ def test_short_values_are_not_looked_for() -> None:
 def test_of_two_secrets_the_longer_is_masked_first() -> None:
     result = WebhookResult(outcome=Outcome.SUCCEEDED, response_body="secret-one secret-one-and-more")
     assert without_secrets(result, ["secret-one", "secret-one-and-more"]).response_body == "*** ***"
+
+
+BASIC = f"Basic {b64encode(b'user:pass word/4711').decode()}"
+
+
+@pytest.mark.parametrize(
+    ("header", "said", "kept"),
+    [
+        (("authorization", CANARY), "unknown token canary-4711", "unknown token ***"),
+        (("Authorization", BASIC), f"{BASIC}, {BASIC[6:]}", "***, ***"),
+        (("authorization", BASIC), "user:pass word/4711 or pass word/4711", "*** or ***"),
+        (("authorization", "Basic no base 64"), "no base 64", "***"),
+        (("cookie", 'sid=abcdef-1234; theme=dark; t="quoted-4711"'), "abcdef-1234 quoted-4711 dark", "*** *** dark"),
+        (("x-api-key", 'key"4711'), json.dumps({"got": 'key"4711'}), '{"got": "***"}'),
+        (("x-api-key", "canary/key"), r'{"got": "canary\/key"}', '{"got": "***"}'),
+    ],
+)
+def test_what_of_it_a_receiver_repeats_by_itself_is_masked(header: tuple[str, str], said: str, kept: str) -> None:
+    result = WebhookResult(outcome=Outcome.HTTP_ERROR, response_status=401, response_body=said)
+    assert without_secrets(result, opened([header], None, "job_1").secrets).response_body == kept
+
+
+@pytest.mark.parametrize(
+    ("said", "kept"),
+    [("It is canary-k", "It is ***"), ("It is canar", "It is canar"), ("It is canary-key", "It is ***")],
+)
+def test_the_beginning_of_a_secret_at_the_end_of_what_was_cut_is_masked(said: str, kept: str) -> None:
+    result = WebhookResult(outcome=Outcome.SUCCEEDED, response_body=said, response_truncated=True)
+    assert without_secrets(result, ["canary-key"]).response_body == kept
+    whole = evolve(result, response_body="It is canary-k", response_truncated=False)
+    assert without_secrets(whole, ["canary-key"]).response_body == "It is canary-k"
 
 
 def test_requests_do_not_show_what_they_send() -> None:
