@@ -20,7 +20,7 @@ E = TypeVar("E", bound=StrEnum)
 _DIGITS = re.compile(r"[0-9]{1,18}")
 _DECIMAL = re.compile(r"[0-9]{1,9}(\.[0-9]{1,6})?")
 _PREFIX = re.compile(r"[A-Za-z0-9_.:\-]{1,64}")
-_SECRET_PARAMETER = re.compile(r"([?&](?:password|sslpassword|passfile)=)[^&#]*", re.IGNORECASE)
+_SECRET_PARAMETER = re.compile(r"([?&](?:password|sslpassword|ssl_password|passfile)=)[^&#]*", re.IGNORECASE)
 
 
 def text(written: str) -> str:
@@ -84,13 +84,13 @@ def networks(written: str) -> tuple[IPNetwork, ...]:
 
 
 def database_url(written: str) -> str:
-    if _split(written).scheme.partition("+")[0] not in ("sqlite", "postgresql", "postgres"):
+    if _scheme_of(written).partition("+")[0] not in ("sqlite", "postgresql", "postgres"):
         raise ValueError("write it as sqlite:///path or postgresql://user@host/database")
     return written
 
 
 def redis_url(written: str) -> str:
-    if _split(written).scheme not in ("redis", "rediss", "unix"):
+    if _scheme_of(written) not in ("redis", "rediss", "unix"):
         raise ValueError("write it as redis://host:6379/0, rediss://… or unix:///path")
     return written
 
@@ -101,7 +101,7 @@ def masked_url(url: str) -> str:
         parts = _split(url)
     except ValueError:
         return MASK
-    if "@" in _behind_host(url):  # a password that was not percent-encoded
+    if "://" not in url or "@" in _behind_host(url):  # a password that was not percent-encoded
         return MASK
     user, at, host = parts.netloc.rpartition("@")
     name, colon, _ = user.partition(":")
@@ -113,6 +113,11 @@ def _behind_host(url: str) -> str:
     behind = url.partition("://")[2]
     start = min((behind.find(sign) for sign in "/?#" if sign in behind), default=len(behind))
     return behind[start:]
+
+
+def _scheme_of(url: str) -> str:
+    """Empty where the slashes behind it are missing: drivers then read no host, and take their defaults."""
+    return _split(url).scheme if "://" in url else ""
 
 
 def _split(url: str) -> SplitResult:

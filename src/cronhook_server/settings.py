@@ -191,7 +191,9 @@ def _written(rule: Rule, environment: Mapping[str, str]) -> tuple[str | None, st
     except (OSError, UnicodeDecodeError) as error:
         reason = error.strerror if isinstance(error, OSError) else "it is not UTF-8 text"
         raise ConfigurationError(f"{rule.variable}_FILE", f"cannot read {path}: {reason}") from None
-    return content or None, "file"
+    if not content:
+        raise ConfigurationError(f"{rule.variable}_FILE", f"{path} is empty")
+    return content, "file"
 
 
 def _read(rule: Rule, written: str) -> Any:

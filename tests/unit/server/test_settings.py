@@ -65,6 +65,9 @@ def test_reads_every_variable() -> None:
         ("CRONHOOK_DATABASE_URL", "mysql://db/jobs"),
         ("CRONHOOK_DATABASE_URL", "cronhook.db"),
         ("CRONHOOK_DATABASE_URL", "postgresql://[::1/db"),
+        ("CRONHOOK_DATABASE_URL", "postgresql:/me@db/jobs"),
+        ("CRONHOOK_DATABASE_URL", "sqlite:cronhook.db"),
+        ("CRONHOOK_REDIS_URL", "redis:/:secret@cache:6379/0"),
         ("CRONHOOK_REDIS_URL", "http://cache"),
         ("CRONHOOK_REDIS_PREFIX", "two words"),
         ("CRONHOOK_REDIS_PREFIX", "x" * 65),
@@ -128,6 +131,14 @@ class TestSecretsFromFiles:
         with pytest.raises(ConfigurationError, match="keep one of the two"):
             Settings.read({"CRONHOOK_SECRET_KEY": SECRET, "CRONHOOK_SECRET_KEY_FILE": str(tmp_path / "secret")})
 
+    @pytest.mark.parametrize("content", ["", " \n"])
+    def test_an_empty_file_is_no_default(self, tmp_path: Path, content: str) -> None:
+        path = tmp_path / "secret"
+        path.write_text(content)
+        with pytest.raises(ConfigurationError, match="is empty") as wrong:
+            Settings.read({"CRONHOOK_DATABASE_URL_FILE": str(path)})
+        assert wrong.value.variable == "CRONHOOK_DATABASE_URL_FILE"
+
     def test_a_missing_file_is_named(self, tmp_path: Path) -> None:
         with pytest.raises(ConfigurationError, match="No such file") as wrong:
             Settings.read({"CRONHOOK_DATABASE_URL_FILE": str(tmp_path / "missing")})
@@ -173,6 +184,8 @@ def test_secrets_are_shown_masked() -> None:
         ("postgresql://me:pa%40ss@[::1]:5432/jobs", "postgresql://me:***@[::1]:5432/jobs"),
         ("unix:///run/redis.sock?db=1&password=x", "unix:///run/redis.sock?db=1&password=***"),
         ("postgresql://me:pa/ss@db/jobs", "***"),
+        ("postgresql:/me:secret@db/jobs", "***"),
+        ("rediss://cache/0?ssl_password=secret&db=1", "rediss://cache/0?ssl_password=***&db=1"),
     ],
 )
 def test_masks_urls(url: str, masked: str) -> None:
