@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 from enum import Enum
 from typing import Generic, TypeVar
@@ -12,6 +13,8 @@ from attrs import field, frozen
 from cronhook_client.exchange import HttpAnswer
 
 T = TypeVar("T")
+
+_IDEMPOTENCY_KEY = re.compile(r"[\x21-\x7e]{1,255}")
 
 
 class Repeat(Enum):
@@ -45,7 +48,9 @@ class Route(Generic[T]):
         body: bytes | None = None,
         idempotency_key: str | None = None,
     ) -> Call[T]:
-        """``identifiers`` are put into the path, in order."""
+        """``identifiers`` are put into the path, in order. ValueError for one, or a key, that cannot be sent."""
+        if idempotency_key is not None and not _IDEMPOTENCY_KEY.fullmatch(idempotency_key):
+            raise ValueError("an idempotency key is 1 to 255 visible ASCII characters")
         return Call(
             route=self,
             path=_filled(self.path, identifiers),

@@ -75,7 +75,15 @@ def _is_base_url(text: str) -> bool:
     except ValueError:
         return False
     simple = not (parts.query or parts.fragment or "@" in parts.netloc) and _VISIBLE.fullmatch(text) is not None
-    return simple and parts.scheme in ("http", "https") and bool(parts.hostname) and port != 0
+    return simple and parts.scheme in ("http", "https") and _is_host(parts.hostname or "") and port != 0
+
+
+def _is_host(name: str) -> bool:
+    """Without an empty label, and without one that only looks like an international name."""
+    try:
+        return bool(name.encode("idna").decode("idna"))
+    except UnicodeError:
+        return False
 
 
 def _timeout(seconds: float) -> float:

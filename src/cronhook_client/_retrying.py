@@ -78,7 +78,8 @@ def request_of(call: Call[T], options: Options, *, random: Random, user_agent: s
     if call.body is not None:
         headers["content-type"] = "application/json"
     if call.route.repeat is Repeat.KEYED:
-        headers["idempotency-key"] = call.idempotency_key or f"{random.getrandbits(128):032x}"
+        given = call.idempotency_key
+        headers["idempotency-key"] = f"{random.getrandbits(128):032x}" if given is None else given
     query = f"?{urlencode(call.query)}" if call.query else ""
     return HttpRequest(
         method=call.route.method,

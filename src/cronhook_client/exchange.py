@@ -44,7 +44,7 @@ class HttpRequest:
     method: str
     url: str
     headers: Mapping[str, str] = field(repr=False)
-    body: bytes | None = None
+    body: bytes | None = field(default=None, repr=False)
     timeout: float
 
 
@@ -54,7 +54,7 @@ class HttpAnswer:
 
     status: int
     headers: Headers = field(factory=Headers)
-    body: bytes = b""
+    body: bytes = field(default=b"", repr=False)
 
     @property
     def request_id(self) -> str | None:

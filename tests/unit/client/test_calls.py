@@ -260,6 +260,20 @@ class TestHeaders:
         made = {asked_of(ask, answered).headers["idempotency-key"] for _ in range(10)}
         assert len(made) == 10
 
+    @pytest.mark.parametrize("key", ["", "order 7", "order 7\n", "é", "x" * 256])
+    def test_an_idempotency_key_that_cannot_be_sent_is_refused(self, key: str) -> None:
+        """An empty one is a variable that was not set: one made in its place would let things be done twice."""
+        with pytest.raises(ValueError, match="1 to 255 visible ASCII characters"):
+            asked_of(lambda c: c.jobs.run("job_1", idempotency_key=key), answer(202, EXECUTION))
+
+    def test_no_repr_has_a_body(self) -> None:
+        """Bodies hold keys, signing secrets and secret headers."""
+        request = asked_of(lambda c: c.jobs.create(**CREATED | {"payload": "canary"}), answer(201, JOB))
+        assert request.body is not None
+        assert b"canary" in request.body
+        assert "canary" not in repr(request)
+        assert "canary" not in repr(answer(200, {"secret": "canary"}))
+
     @pytest.mark.parametrize(
         ("ask", "answered"),
         [

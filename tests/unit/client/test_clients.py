@@ -120,6 +120,8 @@ class TestMaking:
             "https://[::1",
             "https://ho st",
             "https://host/\n",
+            "https://a..b",
+            "https://xn--",
         ],
     )
     def test_a_base_url_that_leads_nowhere_is_refused(self, base_url: str) -> None:
