@@ -6,7 +6,6 @@ import asyncio
 import hmac
 import re
 from collections.abc import Callable
-from datetime import timedelta
 from enum import StrEnum
 from typing import Any, TypeVar
 from urllib.parse import parse_qsl
@@ -21,7 +20,6 @@ from cronhook_server.problems import PayloadTooLarge, RequestTimeout, Unsupporte
 
 MAX_BODY_BYTES = 1024 * 1024
 BODY_WITHIN_SECONDS = 10.0
-MAX_GRACE = timedelta(days=30)
 MAX_QUERY_FIELDS = 20
 MAX_QUERY_TEXT = 256
 
@@ -75,13 +73,6 @@ async def read_action(request: ApiRequest, answer: Callable[[Any], StoredAnswer]
     if await read_optional_json(request) != {}:
         raise InvalidRequest("this takes no body, or an empty object")
     return idempotency_of(request, b"", answer)
-
-
-def grace_of(seconds: float) -> timedelta:
-    """How long what is replaced stays valid."""
-    if not 0 <= seconds <= MAX_GRACE.total_seconds():
-        raise InvalidRequest(f"must be between 0 and {MAX_GRACE.total_seconds():.0f}", pointer="/grace_seconds")
-    return timedelta(seconds=seconds)
 
 
 def refuse_idempotency(request: ApiRequest) -> None:

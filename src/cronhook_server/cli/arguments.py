@@ -11,6 +11,8 @@ from typing import Any, TypeVar
 
 import rich_click as click
 from attrs import frozen
+from click import get_current_context
+from click.core import ParameterSource
 
 from cronhook_core.errors import InvalidRequest
 
@@ -34,6 +36,11 @@ class Written(click.ParamType[Any]):
             return self._read(value)
         except (ValueError, InvalidRequest) as error:
             self.fail(str(error), param, ctx)
+
+
+def was_given(option: str) -> bool:
+    """Whether the command that runs was given it as an argument, and not by a variable or a default."""
+    return get_current_context().get_parameter_source(option) is ParameterSource.COMMANDLINE
 
 
 def read_duration(text: str) -> float:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import AsyncIterator, Callable, Coroutine, Mapping
 from contextlib import asynccontextmanager
-from datetime import datetime, timedelta
+from datetime import datetime
 from random import SystemRandom
 from typing import TYPE_CHECKING, Any, TypeVar
 
@@ -15,7 +15,7 @@ from cronhook_core.domain.api_key import Scope
 from cronhook_core.wire.account import KeyMade, KeyRead
 from cronhook_core.wire.converter import to_json
 from cronhook_server.cli.api_client import client_options, open_client
-from cronhook_server.cli.arguments import DURATION, INSTANT
+from cronhook_server.cli.arguments import DURATION, INSTANT, was_given
 from cronhook_server.cli.failure import complain
 from cronhook_server.cli.ordered_group import HELP_NAMES, OrderedGroup
 from cronhook_server.cli.output import OutputFormat, output_option, print_json, print_one, print_rows
@@ -161,7 +161,13 @@ def rotate(
 
 
 def _through_api(workspace: str | None, api_key: str | None) -> bool:
-    return workspace is None and bool(api_key)
+    """Who names a server, on the command line, means no database."""
+    if not was_given("base_url"):
+        return workspace is None and bool(api_key)
+    if workspace is not None:
+        reason = "--workspace is for the database; at a server, the key says which workspace"
+        raise click.UsageError(reason, ctx=click.get_current_context())
+    return True
 
 
 async def _listed(workspace: str) -> list[dict[str, Any]]:
@@ -176,9 +182,11 @@ async def _revoked(workspace: str, key_id: str) -> None:
 
 
 async def _rotated(workspace: str, key_id: str, grace: float) -> dict[str, Any]:
+    from cronhook_server.grace import grace_of
+
     async with _key_service() as keys:
         found = await keys.find_workspace(workspace)
-        key, text = await keys.rotate(found.id, key_id, grace=timedelta(seconds=grace))
+        key, text = await keys.rotate(found.id, key_id, grace=grace_of(grace))
         return _made(key, text) | {"workspace_id": found.id, "workspace": found.name}
 
 

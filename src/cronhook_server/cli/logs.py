@@ -10,6 +10,7 @@ import rich_click as click
 
 from cronhook_core.wire.converter import to_json
 from cronhook_server.cli.api_client import with_client
+from cronhook_server.cli.arguments import was_given
 from cronhook_server.cli.listing import how_many, page_size, print_list
 from cronhook_server.cli.output import OutputFormat, output_option, print_line, print_text
 from cronhook_server.cli.showing import LOGS, log_row
@@ -55,7 +56,7 @@ def command(
       cronhook logs JOB_ID --all -o jsonl > attempts.jsonl
     """
     if follow:
-        if oldest_first or offset or everything or output is OutputFormat.JSON:
+        if oldest_first or offset or everything or was_given("limit") or output is OutputFormat.JSON:
             raise click.UsageError(
                 "--follow goes with --status, -o table and -o jsonl", ctx=click.get_current_context()
             )
@@ -99,4 +100,5 @@ def _print(row: dict[str, Any], output: OutputFormat) -> None:
         return
     what = shown(row["error"] or row["response_body"] or row["outcome"])
     answer = shown(row["response_status"])
-    print_text(f"{row['started_at']}  {row['execution_id']}  try {row['attempt']}  {row['status']}  {answer}  {what}")
+    line = f"{row['started_at']}  {row['execution_id']}  try {row['attempt']}  {row['status']}  {answer}  {what}"
+    print_text(line, at_once=True)

@@ -78,10 +78,12 @@ def print_line(value: Any) -> None:
     sys.stdout.flush()
 
 
-def print_text(line: str) -> None:
-    """A line for people, whatever the terminal's encoding."""
+def print_text(line: str, *, at_once: bool = False) -> None:
+    """A line for people, whatever the terminal's encoding; ``at_once``: a pipe's reader need not wait for the rest."""
     encoding = sys.stdout.encoding or "utf-8"
     sys.stdout.write(line.encode(encoding, "replace").decode(encoding) + "\n")
+    if at_once:
+        sys.stdout.flush()
 
 
 def print_table(rows: Sequence[Mapping[str, Any]], columns: Sequence[str | Column]) -> None:

@@ -41,8 +41,9 @@ def command() -> None:
 def _welcome(settings: Settings, started: Started) -> None:
     out = console()
     out.print(f"[bold]cronhook {version('cronhook')}[/] on {escape(masked_url(settings.database_url))}")
-    out.print(f"  address    [bold]{started.address}[/]")
-    out.print(f"  API docs   {started.address}/docs")
+    address = escape(started.address)
+    out.print(f"  address    [bold]{address}[/]")
+    out.print(f"  API docs   {address}/docs")
     if started.first_key is None:
         out.print(f"  API key    as before; another one: cronhook keys create --workspace {WORKSPACE_NAME}")
     else:

@@ -14,9 +14,9 @@ from cronhook_core.wire.preview import MAX_COUNT
 from cronhook_core.wire.problem import KINDS, MAX_ERRORS
 from cronhook_core.wire.seconds import to_seconds
 from cronhook_core.wire.strict_json import MAX_INTEGER, MIN_INTEGER
+from cronhook_server.grace import MAX_GRACE
 from cronhook_server.key_service import MAX_NAME_LENGTH as MAX_KEY_NAME_LENGTH
 from cronhook_server.key_service import NAME_PATTERN
-from cronhook_server.reading import MAX_GRACE
 from cronhook_server.routes.logs import LogStatus
 from cronhook_server.routes.paging import MAX_LIMIT
 

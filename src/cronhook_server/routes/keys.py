@@ -10,7 +10,8 @@ from cronhook_core.wire.v1 import KeyList, KeyMade, KeyRead, KeyRotate, KeyWrite
 from cronhook_server.admission import requires
 from cronhook_server.answering import Answer, respond_with
 from cronhook_server.api_request import ApiRequest
-from cronhook_server.reading import Query, grace_of, read_json_body, read_optional_json, refuse_idempotency
+from cronhook_server.grace import grace_of
+from cronhook_server.reading import Query, read_json_body, read_optional_json, refuse_idempotency
 
 _ADMIN = requires(Scope.ADMIN)
 """On each route, for OPTIONS asks for no key."""

@@ -11,7 +11,8 @@ from cronhook_core.wire.v1 import SecretRotate, WorkspaceRead
 from cronhook_server.admission import requires
 from cronhook_server.answering import Answer, respond_with
 from cronhook_server.api_request import ApiRequest
-from cronhook_server.reading import Query, grace_of, read_optional_json, refuse_idempotency
+from cronhook_server.grace import grace_of
+from cronhook_server.reading import Query, read_optional_json, refuse_idempotency
 
 
 class WorkspaceRoutes(Controller):

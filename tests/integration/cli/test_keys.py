@@ -59,6 +59,27 @@ def test_a_key_that_cannot_be(cronhook: Command, place: tuple[str, ...], argumen
     assert cronhook("keys", "create", *arguments, *place).code == 2
 
 
+@pytest.mark.parametrize("grace", ["31d", "100000d", "99999999d"])
+def test_a_grace_beyond_a_month(cronhook: Command, place: tuple[str, ...], grace: str) -> None:
+    made = cronhook("keys", "create", *place, "-o", "json").json
+    refused = cronhook("keys", "rotate", made["id"], "--grace", grace, *place)
+    assert refused.code == 2
+    assert "between 0 and 2592000" in refused.err
+    assert cronhook("keys", "list", *place, "-o", "json").json[0]["expires_at"] is None
+
+
+def test_who_names_a_server_means_no_database(
+    cronhook: Command, server: RunningServer, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setenv("CRONHOOK_DATABASE_URL", f"sqlite:///{tmp_path / 'cronhook.db'}")
+    both = cronhook("keys", "list", "-w", "default", "--base-url", server.url)
+    assert (both.code, "--workspace is for the database" in both.err) == (2, True)
+    monkeypatch.delenv("CRONHOOK_API_KEY")
+    keyless = cronhook("keys", "create", "--base-url", server.url)
+    assert (keyless.code, "there is no API key" in keyless.err) == (4, True)
+    assert list(tmp_path.iterdir()) == []
+
+
 def test_a_revoked_key_is_refused(cronhook: Command, server: RunningServer) -> None:
     made = cronhook("keys", "create", "-o", "json").json
     assert cronhook("keys", "revoke", made["id"]).code == 0

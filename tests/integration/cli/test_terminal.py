@@ -23,7 +23,8 @@ Start = Callable[..., subprocess.Popen[str]]
 
 @pytest.fixture
 def environment(server: RunningServer, key: str) -> dict[str, str]:
-    return {**os.environ, "CRONHOOK_BASE_URL": server.url, "CRONHOOK_API_KEY": key}
+    inherited = {name: value for name, value in os.environ.items() if name != "PYTHONUNBUFFERED"}
+    return {**inherited, "CRONHOOK_BASE_URL": server.url, "CRONHOOK_API_KEY": key}
 
 
 @pytest.fixture
@@ -104,8 +105,10 @@ def test_a_disk_that_is_full_is_told(start: Start) -> None:
     assert err == "cronhook: the output cannot be written: No space left on device\n"
 
 
-def test_ctrl_c_ends_following(start: Start, job_id: str, server: RunningServer, key: str) -> None:
-    process = start("logs", job_id, "--follow", "-o", "jsonl")
+@pytest.mark.parametrize("output", ["jsonl", "table"])
+def test_ctrl_c_ends_following(start: Start, job_id: str, server: RunningServer, key: str, output: str) -> None:
+    """Each line comes at once, also through a pipe."""
+    process = start("logs", job_id, "--follow", "-o", output)
     assert process.stdout is not None
     with Cronhook(key, base_url=server.url) as client:
         while not _readable(process.stdout):
