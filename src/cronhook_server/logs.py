@@ -6,9 +6,10 @@ import asyncio
 import logging
 import sys
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from datetime import UTC, datetime
 from json import JSONEncoder
-from typing import TextIO
+from typing import TextIO, cast
 
 import msgspec
 import structlog
@@ -33,6 +34,7 @@ def configure_logging(
     variables: these hold secrets. Where many lines are written, a logger that was bound once (`bind`) is kept.
     """
     for_people = stream.isatty() if log_format is None else log_format is LogFormat.CONSOLE
+    stream = cast("TextIO", LossyStream(stream))
     before: list[Processor] = [structlog.contextvars.merge_contextvars, _head_first]
     renderers = _for_people(stream) if for_people else _for_programs()
     structlog.configure(
@@ -48,6 +50,28 @@ def configure_logging(
     handler = logging.StreamHandler(stream)
     handler.setFormatter(formatter)
     logging.basicConfig(handlers=[handler], level=logging.WARNING, force=True)
+
+
+class LossyStream:
+    """Writes to ``stream``, and lets go what cannot be written: whoever tells something goes on with its work.
+
+    The reader of a pipe may have ended, or the disk be full: that must stop no webhook, nor hinder an orderly end.
+    """
+
+    def __init__(self, stream: TextIO) -> None:
+        self._stream = stream
+
+    def write(self, text: str) -> int:
+        with suppress(OSError, ValueError):  # ValueError: it is closed
+            self._stream.write(text)
+        return len(text)
+
+    def flush(self) -> None:
+        with suppress(OSError, ValueError):
+            self._stream.flush()
+
+    def isatty(self) -> bool:
+        return self._stream.isatty()
 
 
 class TurnLogger:

@@ -1,6 +1,7 @@
 """What a user sees of `cronhook up` in an empty folder."""
 
 import json
+import os
 import signal
 import stat
 import time
@@ -52,6 +53,18 @@ class TestTheFirstStart:
         assert "chk_" not in up.output
         assert up.key == key
         assert up.get("/v1/jobs")["data"] == []
+
+
+def test_who_read_its_log_ends_and_it_goes_on(tmp_path: Path, receiver: Receiver) -> None:
+    """As `cronhook up 2>&1 | tee log` does whose `tee` was killed: results are written, and it ends in order."""
+    os.mkfifo(tmp_path / "log")
+    reader = os.open(tmp_path / "log", os.O_RDONLY | os.O_NONBLOCK)
+    with Up(tmp_path) as up:
+        os.close(reader)
+        for _ in range(3):
+            job = up.create(run_at=ahead(seconds=0.2), callback_url=receiver.url("/echo"))
+            assert up.ended(job["id"])["last_run_status"] == "succeeded"
+        assert up.stop() == 0
 
 
 def test_a_one_time_job_runs_within_a_third_of_a_second(up: Up, receiver: Receiver, delay: Callable[[], float]) -> None:

@@ -45,6 +45,34 @@ def test_daemons_write_json_lines(stream: io.StringIO) -> None:
     assert (library["event"], library["level"], library["logger"]) == ("text 1", "warning", "library")
 
 
+class Broken(io.StringIO):
+    """The reader of a pipe that has ended, or a full disk."""
+
+    def write(self, text: str) -> int:
+        raise BrokenPipeError(f"nobody reads {text!r}")
+
+    def flush(self) -> None:
+        raise BrokenPipeError("nobody reads")
+
+
+@pytest.mark.parametrize("log_format", LogFormat)
+@pytest.mark.parametrize("lines_together", [False, True])
+def test_a_log_that_cannot_be_written_stops_nobody(
+    stream: io.StringIO, log_format: LogFormat, lines_together: bool
+) -> None:
+    """A hook that raised would end the loop of the engine that called it, and an orderly end would be none."""
+    for broken in (Broken(), io.StringIO()):
+        configure_logging(log_format, broken, lines_together=lines_together)
+        if type(broken) is io.StringIO:
+            broken.close()
+        structlog.get_logger("x").info("happened")
+        structlog.get_logger("x").error("happened")
+        hooks = LoggingHooks()
+        hooks.leadership_changed(True, "it asked first")
+        hooks.pass_failed("results", OSError("odd"))
+    assert stream.getvalue() == ""
+
+
 @pytest.mark.parametrize(
     ("value", "read"), [("\ud800", "\ud800"), (2**80, 2**80), (ValueError("no"), "no"), (float("inf"), None)]
 )
