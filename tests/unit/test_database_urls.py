@@ -1,7 +1,12 @@
 """The forms of a database's URL."""
 
-import pytest
+from pathlib import Path
 
+import pytest
+from sqlalchemy import text
+from sqlalchemy.exc import SQLAlchemyError
+
+from cronhook_core.backends.sql.engines import engine_for, sqlite_engine
 from cronhook_core.backends.sql.urls import is_sqlite, postgres_url, sqlite_path
 from cronhook_core.errors import ConfigurationError
 
@@ -73,3 +78,18 @@ def test_any_other_database_is_refused_without_repeating_the_url(url: str) -> No
     with pytest.raises(ConfigurationError) as refused:
         is_sqlite(url)
     assert "secret" not in str(refused.value)
+
+
+@pytest.mark.parametrize("password", ["s3cr%zzt", "s3cr et"])
+def test_a_url_that_libpq_cannot_read_is_not_repeated(password: str) -> None:
+    with pytest.raises(ConfigurationError, match="libpq cannot read this URL") as refused:
+        engine_for(f"postgresql://me:{password}@127.0.0.1:1/jobs")
+    assert "s3cr" not in f"{refused.value}{refused.value.__cause__}"
+
+
+def test_errors_of_the_database_repeat_no_parameters(tmp_path: Path) -> None:
+    """They are logged with their traceback; parameters are callback URLs, headers and payloads."""
+    engine = sqlite_engine(str(tmp_path / "jobs.db"))
+    with pytest.raises(SQLAlchemyError) as failed, engine.begin() as connection:
+        connection.execute(text("INSERT INTO missing VALUES (:value)"), {"value": "canary"})
+    assert "canary" not in str(failed.value)

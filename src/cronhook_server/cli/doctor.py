@@ -88,7 +88,7 @@ def _of_database(settings: Settings) -> Generator[Check, None, DatabaseFacts | N
         return None
     try:
         facts = examine_database(settings)
-    except (Unavailable, MissingDependency) as error:
+    except (Unavailable, MissingDependency, ConfigurationError) as error:
         yield failed("database", f"{shown_url}: {error}", "See that it runs, and that CRONHOOK_DATABASE_URL is right.")
         return None
     yield ok("database", f"{facts.server} at {shown_url}")
@@ -136,27 +136,35 @@ def _of_redis(settings: Settings) -> Iterator[Check]:
 
 
 def _of_files(settings: Settings) -> Iterator[Check]:
-    found = [check for path, secret in _files(settings) if (check := _of_file(path, secret=secret)) is not None]
-    yield from found or [ok("files", "those that hold secrets are readable by their owner alone")]
+    made = [check for path, secret in _made_files(settings) for check in _of_file(path, secret=secret, made=True)]
+    given = [check for path in _secret_files(settings) for check in _of_file(path, secret=True, made=False)]
+    yield from made + given or [ok("files", "those that hold secrets are readable by who needs them alone")]
 
 
-def _files(settings: Settings) -> Iterator[tuple[Path, bool]]:
-    """Files that others should not read, and whether they hold a secret in the clear."""
+def _made_files(settings: Settings) -> Iterator[tuple[Path, bool]]:
+    """What cronhook makes, and whether it holds a secret in the clear."""
     database = sqlite_file(settings)
     if database is not None:
         yield database, False
         yield key_file_of(database), True
+
+
+def _secret_files(settings: Settings) -> Iterator[Path]:
+    """What settings were read from."""
     for variable, source in settings.sources.items():
         if source == "file":
-            yield Path(os.environ[f"{variable}_FILE"]), True
+            yield Path(os.environ[f"{variable}_FILE"])
 
 
-def _of_file(path: Path, *, secret: bool) -> Check | None:
+def _of_file(path: Path, *, secret: bool, made: bool) -> Iterator[Check]:
+    user = os.geteuid()
     try:
-        mode = stat.S_IMODE(path.stat().st_mode)
+        found, folder = path.stat(), path.absolute().parent.stat()
     except OSError:  # what cannot be seen is told by other checks
-        return None
-    return diagnosis.file_check(path, mode, secret=secret)
+        return
+    wrong_owner = diagnosis.owner_check(path, found.st_uid, folder.st_uid) if made and user == 0 else None
+    exposed = diagnosis.file_check(path, stat.S_IMODE(found.st_mode), secret=secret, own=found.st_uid == user)
+    yield from (check for check in (wrong_owner, exposed) if check is not None)
 
 
 def _told(checks: Sequence[Check]) -> Iterator[str]:

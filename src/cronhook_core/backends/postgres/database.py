@@ -53,6 +53,7 @@ class PostgresDatabase:
             pool_timeout=answer_within,  # a queue is no outage
             pool_use_lifo=True,
             use_native_hstore=False,
+            hide_parameters=True,
         )
         self._sessions = Sessions(self._open_session, pool_size)
         self.notifications = Notifications(lambda: connector.connect(SESSION), random, ask=self._ask)

@@ -11,6 +11,7 @@ from typing import Any
 from sqlalchemy import URL, Connection, Engine, NullPool, Pool, create_engine, event
 
 from cronhook_core.backends.sql.urls import is_sqlite, postgres_url, sqlite_path
+from cronhook_core.errors import ConfigurationError
 
 BUSY_TIMEOUT_SECONDS = 5.0
 """How long a SQLite writer waits for the one before it."""
@@ -22,7 +23,8 @@ _ADVISORY_LOCK = 0x63726F6E686F6F6B
 def engine_for(database_url: str, *, connect_within: int | None = None) -> Engine:
     """An engine that keeps no connection open, for commands that run once.
 
-    ``connect_within``: whole seconds for connecting to Postgres; None: what the URL says, or the driver.
+    ``connect_within``: whole seconds for connecting to Postgres; None: what the URL says, or the driver. Raises
+    `ConfigurationError` for a URL that cannot be read.
     """
     if is_sqlite(database_url):
         return sqlite_engine(sqlite_path(database_url))
@@ -38,6 +40,7 @@ def sqlite_engine(path: str, *, begin: str = "BEGIN IMMEDIATE", pool: type[Pool]
     engine = create_engine(
         URL.create("sqlite+pysqlite", database=path),
         poolclass=pool,
+        hide_parameters=True,  # in errors, and so in the log
         connect_args={"timeout": BUSY_TIMEOUT_SECONDS, "check_same_thread": False},
     )
 
@@ -88,5 +91,14 @@ def lock_schema(connection: Connection) -> None:
 def _postgres_engine(url: str, connect_within: int | None) -> Engine:
     import psycopg  # not installed where only SQLite is used
 
+    try:
+        psycopg.conninfo.conninfo_to_dict(url)
+    except psycopg.ProgrammingError:  # whose words repeat the password
+        raise ConfigurationError("CRONHOOK_DATABASE_URL", "libpq cannot read this URL") from None
     options: Any = {} if connect_within is None else {"connect_timeout": connect_within}
-    return create_engine("postgresql+psycopg://", creator=lambda: psycopg.connect(url, **options), poolclass=NullPool)
+    return create_engine(
+        "postgresql+psycopg://",
+        creator=lambda: psycopg.connect(url, **options),
+        poolclass=NullPool,
+        hide_parameters=True,
+    )
