@@ -1,7 +1,9 @@
 """What moves which metric; every metric of the engine moves in one of the cases."""
 
+import re
 from collections.abc import Callable
 from datetime import timedelta
+from pathlib import Path
 
 import pytest
 from prometheus_client import CollectorRegistry
@@ -10,9 +12,10 @@ from cronhook_core.domain.claim import Claim, Verdict
 from cronhook_core.domain.execution import ExecutionStatus
 from cronhook_core.domain.job import InactiveReason
 from cronhook_core.domain.webhook import Outcome
+from cronhook_core.engine import scheduler
 from cronhook_core.engine.availability import Dependencies
 from cronhook_core.testing.builders import NOW, make_execution, make_job, make_plan, make_report, make_result, retry
-from cronhook_server.prometheus import BUCKETS, DEPENDENCIES, PrometheusHooks
+from cronhook_server.prometheus import BUCKETS, DEPENDENCIES, LOOPS, PrometheusHooks
 from tests.unit.server.engine_values import RANDOM, make_claim, verdict_on
 
 JOB = make_job("wsp_1")
@@ -20,6 +23,14 @@ CLAIM = make_claim(JOB)
 SECOND = timedelta(seconds=1)
 
 Announce = Callable[[PrometheusHooks], None]
+
+
+def test_every_loop_has_its_series_from_the_start() -> None:
+    """A rate does not see a series that begins at 1."""
+    sources = [path.read_text() for path in Path(scheduler.__file__).parent.glob("*.py")]
+    named = {name for text in sources for name in re.findall(r'(?:BackgroundLoop|pass_failed)\("([^"]+)"', text)}
+    assert set(LOOPS) == named
+    assert len(LOOPS) == len(named)
 
 
 @pytest.fixture
