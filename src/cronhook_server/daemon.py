@@ -22,7 +22,14 @@ from cronhook_server.logging_hooks import LoggingHooks
 from cronhook_server.logs import log_at_start
 from cronhook_server.metrics_page import CONTENT_TYPE, MetricsPage
 from cronhook_server.pages import LIVE, WAITING, Front, Page, Pages
-from cronhook_server.process import HttpServer, Signals, address_of, listen, spare_garbage_collector
+from cronhook_server.process import (
+    HttpServer,
+    Signals,
+    address_of,
+    listen,
+    open_files_warnings,
+    spare_garbage_collector,
+)
 from cronhook_server.prometheus import PrometheusHooks
 from cronhook_server.settings import Settings
 
@@ -146,7 +153,8 @@ async def _end(part: Part, server: HttpServer) -> None:
 def _ready(
     settings: Settings, backends: Backends, secret_key: str, random: Random, front: Front, stack: AsyncExitStack
 ) -> Ready:
-    log_at_start(_log, (*settings.warnings, *backends.warnings), settings.allowed_targets)
+    warnings = (*settings.warnings, *backends.warnings, *open_files_warnings(settings.worker_concurrency))
+    log_at_start(_log, warnings, settings.allowed_targets)
     registry = CollectorRegistry()
     hooks = AllHooks(LoggingHooks(carrier=settings.carrier), PrometheusHooks(registry))
     assembly = Assembly(backends, settings, secret_key=secret_key, hooks=hooks, random=random)
