@@ -13,6 +13,7 @@ RUN groupadd --system --gid 10001 cronhook \
 COPY --from=build /opt/cronhook /opt/cronhook
 ENV PATH=/opt/cronhook/bin:$PATH \
     PYTHONUNBUFFERED=1 \
+    NO_PROXY=127.0.0.1,localhost \
     CRONHOOK_HOST=0.0.0.0 \
     CRONHOOK_PORT=8080 \
     CRONHOOK_METRICS_PORT=9108 \

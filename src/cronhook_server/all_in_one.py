@@ -19,7 +19,14 @@ from cronhook_server.composition import open_backends, open_sender, secret_key_o
 from cronhook_server.key_service import KeyService
 from cronhook_server.logging_hooks import LoggingHooks
 from cronhook_server.logs import log_at_start
-from cronhook_server.process import HttpServer, Signals, address_of, listen, spare_garbage_collector
+from cronhook_server.process import (
+    HttpServer,
+    Signals,
+    address_of,
+    listen,
+    open_files_warnings,
+    spare_garbage_collector,
+)
 from cronhook_server.prometheus import PrometheusHooks
 from cronhook_server.settings import Settings
 
@@ -38,13 +45,14 @@ class Started:
 
 
 async def run_all_in_one(settings: Settings, on_started: Callable[[Started], None]) -> None:
-    """Run until a signal asks to stop; the second one ends at once. ``on_started`` is told when requests are served."""
+    """Run until a signal asks to stop; the second one ends at once. ``on_started`` is told when they will be served."""
     random = SystemRandom()
     async with AsyncExitStack() as stack:
         listening = stack.enter_context(closing(listen(settings.host, settings.port)))
         secret_key = secret_key_of(settings)
         backends = await stack.enter_async_context(open_backends(settings, random, secret_key=secret_key))
-        log_at_start(_log, (*settings.warnings, *backends.warnings), settings.allowed_targets)
+        warnings = (*settings.warnings, *backends.warnings, *open_files_warnings(settings.worker_concurrency))
+        log_at_start(_log, warnings, settings.allowed_targets)
         sender = await stack.enter_async_context(open_sender(settings))
         registry = CollectorRegistry()
         hooks = AllHooks(LoggingHooks(carrier=settings.carrier), PrometheusHooks(registry))
@@ -56,11 +64,11 @@ async def run_all_in_one(settings: Settings, on_started: Callable[[Started], Non
         server = HttpServer(app, listening, drain_timeout=settings.drain_timeout)
         first_key = await _first_key(assembly.keys())
         with Signals() as signals:
+            on_started(Started(address=address_of(listening), first_key=first_key))
             worker.start()
             scheduler.start()
             server.start(signals.stop.set)
             spare_garbage_collector()
-            on_started(Started(address=address_of(listening), first_key=first_key))
             await signals.stop.wait()
             _log.info("stopping", sends_in_flight=worker.sends_in_flight)
             await signals.finish(

@@ -30,7 +30,7 @@ _PLACEHOLDERS = (
     "your_secret",
     "0123456789",
 )
-_GROUP_OR_OTHERS = 0o077
+_GROUP_WRITES, _OTHERS = 0o020, 0o007
 
 
 class Status(StrEnum):
@@ -145,13 +145,26 @@ def croniter_check(installed: str) -> Check:
     return failed("croniter", f"{installed} reads some lines differently", advice)
 
 
-def file_check(path: Path, mode: int, *, secret: bool) -> Check | None:
-    """None where the file may stay as it is. ``mode``: its permission bits."""
-    if not mode & _GROUP_OR_OTHERS:
+def file_check(path: Path, mode: int, *, secret: bool, own: bool) -> Check | None:
+    """None where the file may stay as it is. ``mode``: its permission bits; ``own``: it belongs to who asks.
+
+    A group that reads it is how services are given secrets (root and the service's group, 0640; ``fsGroup``).
+    """
+    if not mode & (_GROUP_WRITES | _OTHERS):
         return None
     make = failed if secret else warning
     detail = f"{path} may be read or written by others ({mode & 0o777:04o})"
-    return make("files", detail, f"Run `chmod 600 {path}`.")
+    if not own:
+        return warning("files", detail, "It belongs to another user: see that those who may read it are meant to.")
+    return make("files", detail, f"Run `chmod go-rwx {path}`, or `chmod g-w,o-rwx` where a group is to read it.")
+
+
+def owner_check(path: Path, owner: int, folder_owner: int) -> Check | None:
+    """None where a server that runs as the owner of the file's folder owns the file, too. Both are user ids."""
+    if owner == folder_owner:
+        return None
+    detail = f"{path} belongs to user {owner}, and its folder to user {folder_owner}"
+    return failed("files", detail, f"A server that runs as that user needs it: `chown {folder_owner} {path}`.")
 
 
 def settings_check(sources: Mapping[str, str], mistyped: Mapping[str, str]) -> Check:

@@ -3,18 +3,20 @@
 from __future__ import annotations
 
 import asyncio
+import errno
 import gc
+import resource
 import signal
 import socket
 from collections.abc import Awaitable, Callable, Coroutine, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from datetime import timedelta
 from types import TracebackType
 from typing import Any, TypeVar
 
 import uvicorn
 
-from cronhook_core.errors import ConfigurationError
+from cronhook_core.errors import ConfigurationError, CronhookError
 from cronhook_server.head_timeout import HeadTimeoutProtocol
 from cronhook_server.request_scope import AsgiApp
 
@@ -22,6 +24,9 @@ T = TypeVar("T")
 
 _BACKLOG = 2048
 _KEEP_ALIVE_SECONDS = 75
+_MOST_OPEN_FILES = 65_536
+_OTHER_OPEN_FILES = 200
+"""Connections to servers and callers of the API, and what is opened in passing."""
 _GC_THRESHOLDS = (20_000, 20, 20)
 
 
@@ -45,6 +50,36 @@ def spare_garbage_collector() -> None:
     gc.collect()
     gc.freeze()
     gc.set_threshold(*_GC_THRESHOLDS)
+
+
+def use_open_files() -> int:
+    """Let this process open as many files as it may; how many these are.
+
+    Each request under way is one. What a shell or systemd gives at first, 1024 in most places, is for programs that
+    cannot use more.
+    """
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    wanted = _MOST_OPEN_FILES if hard == resource.RLIM_INFINITY else min(hard, _MOST_OPEN_FILES)
+    if soft != resource.RLIM_INFINITY and soft < wanted:
+        with suppress(ValueError, OSError):
+            resource.setrlimit(resource.RLIMIT_NOFILE, (wanted, hard))
+    return resource.getrlimit(resource.RLIMIT_NOFILE)[0]
+
+
+def open_files_warnings(concurrency: int) -> Iterator[str]:
+    """What is wrong with the number of files that this process may open, where it makes so many requests at once."""
+    limit = use_open_files()
+    if limit != resource.RLIM_INFINITY and limit < concurrency + _OTHER_OPEN_FILES:
+        yield (
+            f"this process may open {limit} files, too few for CRONHOOK_WORKER_CONCURRENCY={concurrency}:"
+            f" raise the limit (LimitNOFILE in systemd, ulimit -n in a shell) to {concurrency + _OTHER_OPEN_FILES}"
+        )
+
+
+class CannotListen(CronhookError):
+    """Not now: the port is in use, or the address not there yet. The next start may find it otherwise."""
+
+    code = "cannot_listen"
 
 
 class Signals:
@@ -80,17 +115,21 @@ class Signals:
 
 
 def listen(host: str, port: int, *, variable: str = "CRONHOOK_PORT") -> socket.socket:
-    """A socket that listens; raises `ConfigurationError` where that is not possible. ``port`` 0: any free one.
+    """A socket that listens; ``port`` 0: on any free one. ``variable`` is the setting that the port comes from.
 
-    ``variable`` is the setting that the port comes from.
+    Raises `CannotListen` where it is not possible now, and `ConfigurationError` where it never is.
     """
     try:
         family = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE)[0][0]
         return socket.create_server((host, port), family=family, backlog=_BACKLOG)
-    except socket.gaierror:
+    except (socket.gaierror, UnicodeError) as error:
+        if isinstance(error, socket.gaierror) and error.errno == socket.EAI_AGAIN:
+            raise CannotListen(f"CRONHOOK_HOST: the name {host!r} cannot be looked up at the moment") from None
         raise ConfigurationError("CRONHOOK_HOST", f"{host!r} is not an address of this machine") from None
     except OSError as error:
         reason = f"cannot listen on {host} port {port}: {(error.strerror or str(error)).lower()}"
+        if error.errno in (errno.EADDRINUSE, errno.EADDRNOTAVAIL):
+            raise CannotListen(f"{variable}: {reason}") from None
         raise ConfigurationError(variable, reason) from None
 
 

@@ -110,7 +110,7 @@ def test_a_port_that_is_taken_is_told(tmp_path: Path) -> None:
     port = free_port()
     with socket.create_server(("127.0.0.1", port)):
         ended = run("up", folder=tmp_path, port=port)
-    assert (ended.returncode, ended.stderr.count("\n")) == (2, 1)
+    assert (ended.returncode, ended.stderr.count("\n")) == (1, 1)  # what starts it again may find the port free
     assert f"CRONHOOK_PORT: cannot listen on 127.0.0.1 port {port}" in ended.stderr
 
 

@@ -89,10 +89,22 @@ def test_croniter() -> None:
 
 def test_files() -> None:
     path = Path("cronhook.db.key")
-    assert diagnosis.file_check(path, 0o600, secret=True) is None
-    exposed = [diagnosis.file_check(path, 0o640, secret=secret) for secret in (True, False)]
+    assert diagnosis.file_check(path, 0o600, secret=True, own=True) is None
+    assert diagnosis.file_check(path, 0o640, secret=True, own=False) is None, "how services are given secrets"
+    exposed = [diagnosis.file_check(path, 0o644, secret=secret, own=True) for secret in (True, False)]
     assert [check and check.status for check in exposed] == [Status.FAILED, Status.WARNING]
-    assert [check and check.advice for check in exposed] == ["Run `chmod 600 cronhook.db.key`."] * 2
+    assert {str(check and check.advice)[:36] for check in exposed} == {"Run `chmod go-rwx cronhook.db.key`, "}
+    mounted = diagnosis.file_check(path, 0o444, secret=True, own=False)
+    assert mounted is not None
+    assert (mounted.status, "chmod" in str(mounted.advice)) == (Status.WARNING, False), "nobody here could follow that"
+
+
+def test_the_owner_of_files() -> None:
+    path = Path("cronhook.db")
+    assert diagnosis.owner_check(path, 10001, 10001) is None
+    restored = diagnosis.owner_check(path, 0, 10001)
+    assert restored is not None
+    assert (restored.status, "`chown 10001 cronhook.db`" in str(restored.advice)) == (Status.FAILED, True)
 
 
 def test_the_worst_counts() -> None:
