@@ -46,6 +46,20 @@ def held_by_another_writer(path: Path) -> Iterator[None]:
         connection.execute("ROLLBACK")
 
 
+async def test_files_that_are_opened_at_once_each_get_their_whole_schema(tmp_path: Path) -> None:
+    """What migrations use belongs to the process, and each file is migrated in a thread of its own."""
+    paths = [tmp_path / f"{n}.db" for n in range(6)]
+
+    async def opened(path: Path) -> int:
+        async with SqliteDatabase.open(path) as database:
+            return await database.read(
+                lambda connection: connection.exec_driver_sql("SELECT count(*) FROM sqlite_master").scalar_one()
+            )
+
+    alone = await opened(tmp_path / "alone.db")
+    assert await asyncio.gather(*map(opened, paths)) == [alone] * len(paths)
+
+
 class TestDiskFull:
     async def test_a_write_says_so_and_works_again_when_there_is_room(
         self, database: SqliteDatabase, store: SqliteJobStore, workspace: Workspace

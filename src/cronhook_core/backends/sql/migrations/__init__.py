@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from functools import cache
+from threading import Lock
 
 from alembic import command
 from alembic.config import Config
@@ -14,6 +15,11 @@ from cronhook_core.backends.sql.engines import engine_for, lock_schema
 from cronhook_core.errors import SchemaMismatch
 
 VERSION_TABLE = "cronhook_schema_version"
+_ALEMBIC = Lock()
+"""What migrations use, ``alembic.op`` and ``alembic.context``, is there once in a process that may open several files.
+
+Whoever waits for it holds its own database, and who has it waits for no other one.
+"""
 
 
 def upgrade(database_url: str) -> str:
@@ -36,7 +42,8 @@ def upgrade_within(connection: Connection) -> None:
     if not is_newer(current_revision(connection)):
         config = _config()
         config.attributes["connection"] = connection
-        command.upgrade(config, "head")
+        with _ALEMBIC:
+            command.upgrade(config, "head")
 
 
 def current_revision(connection: Connection) -> str | None:
