@@ -28,6 +28,9 @@ _LIBPQ: dict[str, str | int] = {
 }
 """A dead peer is noticed within some 20 s also where nobody waits for an answer. The user's URL may say otherwise."""
 
+ENCODING = {"client_encoding": "utf8"}
+"""Texts go to the server as UTF-8 whatever its own encoding, the environment or the URL says."""
+
 SESSION = {
     "statement_timeout": "5s",
     "lock_timeout": "2s",
@@ -70,7 +73,8 @@ class Connector:
         except psycopg.ProgrammingError:
             raise ConfigurationError("CRONHOOK_DATABASE_URL", "libpq cannot read this URL") from None
         missing = {name: value for name, value in _LIBPQ.items() if name not in given}
-        return cls(conninfo=make_conninfo(postgres_url(database_url), **missing), through_pooler=through_pooler)
+        conninfo = make_conninfo(postgres_url(database_url), **missing, **ENCODING)
+        return cls(conninfo=conninfo, through_pooler=through_pooler)
 
     async def connect(self, settings: Mapping[str, str], *, autocommit: bool = True) -> Session:
         """A session. A pooler knows no settings of sessions: there the role's own ones hold."""

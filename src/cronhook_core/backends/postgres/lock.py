@@ -15,18 +15,25 @@ ANSWER_WITHIN = 1.75
 LOOK_EVERY = timedelta(seconds=0.1)
 """How often a release is looked for where none can be heard of."""
 
-_ACQUIRE = """
-INSERT INTO leases (name, token, expires_at) VALUES ($1::text, $2::text, clock_timestamp() + $3::interval)
-ON CONFLICT (name) DO UPDATE SET token = excluded.token, expires_at = excluded.expires_at
-WHERE leases.expires_at <= clock_timestamp() OR leases.token = excluded.token
+_ENDED = """(
+    leases.expires_at <= clock_timestamp()
+    OR coalesce(clock_timestamp() < leases.granted_at - (leases.expires_at - leases.granted_at), false)
+)"""
+"""Also where the clock was set back by more than the lease's life since it was granted: it would last for as long."""
+_ACQUIRE = f"""
+INSERT INTO leases (name, token, granted_at, expires_at)
+VALUES ($1::text, $2::text, clock_timestamp(), clock_timestamp() + $3::interval)
+ON CONFLICT (name) DO UPDATE
+SET token = excluded.token, granted_at = excluded.granted_at, expires_at = excluded.expires_at
+WHERE {_ENDED} OR leases.token = excluded.token
 RETURNING 1
 """
 """The token is drawn before: a repeat after a lost answer finds its own lease, and takes it again."""
-_REMAINING = """
-SELECT expires_at - clock_timestamp() FROM leases WHERE name = $1::text AND expires_at > clock_timestamp()
+_REMAINING = f"""
+SELECT expires_at - clock_timestamp() FROM leases WHERE name = $1::text AND NOT {_ENDED}
 """
 _RENEW = """
-UPDATE leases SET expires_at = clock_timestamp() + $3::interval
+UPDATE leases SET granted_at = clock_timestamp(), expires_at = clock_timestamp() + $3::interval
 WHERE name = $1::text AND token = $2::text AND expires_at > clock_timestamp()
 RETURNING 1
 """

@@ -95,7 +95,7 @@ def _postgres_engine(url: str, connect_within: int | None) -> Engine:
         psycopg.conninfo.conninfo_to_dict(url)
     except psycopg.ProgrammingError:  # whose words repeat the password
         raise ConfigurationError("CRONHOOK_DATABASE_URL", "libpq cannot read this URL") from None
-    options: Any = {} if connect_within is None else {"connect_timeout": connect_within}
+    options: Any = {"client_encoding": "utf8"} | ({} if connect_within is None else {"connect_timeout": connect_within})
     return create_engine(
         "postgresql+psycopg://",
         creator=lambda: psycopg.connect(url, **options),
