@@ -9,16 +9,21 @@ from cronhook_core.domain.idempotency import KEPT_FOR
 from cronhook_core.domain.ids import first_id_after
 
 SLICE = 2000
-"""Executions that one statement looks at, at most."""
+"""Executions that one statement looks at, and records that one deletes, at most."""
 SLICES = 10
 """Statements of one call, at most."""
 
-FORGET = """
-WITH records AS (
-    DELETE FROM idempotency_records WHERE created_at < $2::timestamptz
+FORGET = "DELETE FROM workers WHERE buried_at < $1::timestamptz"
+
+EXPIRE = """
+WITH expired AS (
+    DELETE FROM idempotency_records
+    WHERE ctid = ANY (ARRAY(SELECT ctid FROM idempotency_records WHERE created_at < $1::timestamptz LIMIT $2::int))
+    RETURNING 1
 )
-DELETE FROM workers WHERE buried_at < $1::timestamptz
+SELECT count(*) FROM expired
 """
+"""Records never change, so that a place is that of the same record until it goes."""
 
 PRUNE = """
 WITH looked_at AS MATERIALIZED (
@@ -65,13 +70,20 @@ class Pruning:
         self._place = _BEGINNING
 
     async def prune(self, before: datetime, limit: int, now: datetime) -> int:
-        await self._database.execute(FORGET, [before, now - KEPT_FOR])
         pruned = 0
         for _ in range(SLICES):
             pruned += await self._slice(before, limit - pruned)
             if pruned >= limit or self._place == _BEGINNING:
                 break
+        await self._database.execute(FORGET, [before])
+        await self._expire(now - KEPT_FOR)
         return pruned
+
+    async def _expire(self, before: datetime) -> None:
+        for _ in range(SLICES):
+            [(expired,)] = await self._database.execute(EXPIRE, [before, SLICE])
+            if expired < SLICE:
+                return
 
     async def _slice(self, before: datetime, limit: int) -> int:
         bound = first_id_after("exe", before)

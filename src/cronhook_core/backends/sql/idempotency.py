@@ -18,9 +18,8 @@ def refuse_repeat(connection: Connection, workspace_id: str, request: Idempotent
     """Raise `AlreadyAnswered` or `IdempotencyMismatch` for a request that was answered less than 24 h ago."""
     if request is None:
         return
-    connection.execute(
-        delete(records).where(records.c.workspace_id == workspace_id, records.c.created_at <= now - KEPT_FOR)
-    )
+    of_request = (records.c.workspace_id == workspace_id, records.c.path == request.path, records.c.key == request.key)
+    connection.execute(delete(records).where(*of_request, records.c.created_at <= now - KEPT_FOR))
     refuse_answered(connection, workspace_id, request, now)
 
 
