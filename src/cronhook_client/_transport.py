@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import os
 import time
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
+from threading import Lock
 from typing import TYPE_CHECKING, Any
 
 from cronhook_client.errors import ConnectionFailed, TimedOut
@@ -20,10 +22,14 @@ class HttpxTransport:
     def __init__(self) -> None:
         import httpx  # takes as long as the rest of the package: only who calls pays for it
 
+        self._make = httpx.Client
         self._client = httpx.Client()
+        self._of = _Process()
 
     def send(self, request: HttpRequest, /) -> HttpAnswer:
         deadline = time.monotonic() + request.timeout
+        if self._of.was_forked(self._client):
+            self._client = self._make()
         with _translated(), self._client.stream(**_arguments(request)) as response:
             return _answer(response, [piece for piece in response.iter_bytes() if _in_time(deadline, response)])
 
@@ -37,10 +43,14 @@ class AsyncHttpxTransport:
     def __init__(self) -> None:
         import httpx
 
+        self._make = httpx.AsyncClient
         self._client = httpx.AsyncClient()
+        self._of = _Process()
 
     async def send(self, request: HttpRequest, /) -> HttpAnswer:
         deadline = time.monotonic() + request.timeout
+        if self._of.was_forked(self._client):
+            self._client = self._make()
         with _translated():
             async with self._client.stream(**_arguments(request)) as response:
                 pieces = [piece async for piece in response.aiter_bytes() if _in_time(deadline, response)]
@@ -48,6 +58,30 @@ class AsyncHttpxTransport:
 
     async def close(self) -> None:
         await self._client.aclose()
+
+
+class _Process:
+    """The process that a pool of connections belongs to.
+
+    A fork leaves two processes with the same connections, and each would read the other's answers. So the child makes a
+    pool of its own, and keeps its parent's as it is: closing that might tell the server that the parent is done.
+    """
+
+    def __init__(self) -> None:
+        self._lock = Lock()
+        self._id = os.getpid()
+        self._inherited: list[object] = []
+
+    def was_forked(self, client: object) -> bool:
+        """True once in each process: to the first who asks."""
+        if self._id == os.getpid():
+            return False
+        with self._lock:
+            if self._id == os.getpid():
+                return False
+            self._inherited.append(client)
+            self._id = os.getpid()
+            return True
 
 
 def _arguments(request: HttpRequest) -> dict[str, Any]:

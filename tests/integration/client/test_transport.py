@@ -2,6 +2,8 @@
 
 import gzip
 import json
+import subprocess
+import sys
 import time
 from pathlib import Path
 from typing import Any
@@ -55,6 +57,49 @@ class Both:
 
 
 BOTH = Both()
+
+AFTER_A_FORK = """
+import os, sys
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from threading import Thread
+from cronhook_client._transport import HttpxTransport
+from cronhook_client.exchange import HttpRequest
+
+class Echo(BaseHTTPRequestHandler):
+    protocol_version = "HTTP/1.1"
+    def do_GET(self):
+        self.send_response(200)
+        self.send_header("content-length", str(len(self.path)))
+        self.end_headers()
+        self.wfile.write(self.path.encode())
+    def log_message(self, *_): pass
+
+server = ThreadingHTTPServer(("127.0.0.1", 0), Echo)
+Thread(target=server.serve_forever, daemon=True).start()
+transport = HttpxTransport()
+
+def echoed(path):
+    url = f"http://127.0.0.1:{server.server_port}{path}"
+    return transport.send(HttpRequest(method="GET", url=url, headers={}, timeout=10)).body.decode()
+
+assert echoed("/parent") == "/parent"
+children = []
+for child in range(3):
+    pid = os.fork()
+    if pid == 0:
+        paths = [f"/{child}/{call}" for call in range(30)]
+        os._exit(0 if [echoed(path) for path in paths] == paths else 1)
+    children.append(pid)
+ended = [os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) for child in children]
+assert echoed("/parent") == "/parent"
+sys.exit(max(ended))
+"""
+
+
+def test_a_fork_does_not_share_connections() -> None:
+    """As servers fork that load an application first: each process would read the others' answers."""
+    ended = subprocess.run([sys.executable, "-W", "ignore", "-c", AFTER_A_FORK], capture_output=True, timeout=60)
+    assert (ended.returncode, ended.stderr) == (0, b"")
 
 
 async def test_what_is_sent_and_answered(receiver: Receiver) -> None:
