@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import AsyncIterator, Sequence
-from contextlib import AsyncExitStack, asynccontextmanager
+from contextlib import AsyncExitStack, asynccontextmanager, suppress
 from pathlib import Path
 from random import Random, SystemRandom
 
@@ -105,10 +106,22 @@ async def embedded(
             ),
         )
         engine.worker.start()
-        stack.push_async_callback(engine.worker.stop)
+        stack.push_async_callback(_stop, engine.worker)
         engine.scheduler.start()
-        stack.push_async_callback(engine.scheduler.stop)
+        stack.push_async_callback(_stop, engine.scheduler)
         yield engine
+
+
+async def _stop(part: Scheduler | Worker) -> None:
+    """In order; where the caller is cancelled meanwhile, at once. Nothing may be closed under what still runs."""
+    try:
+        await part.stop()
+    except asyncio.CancelledError:
+        ending = asyncio.ensure_future(part.stop(at_once=True))
+        while not ending.done():
+            with suppress(asyncio.CancelledError):
+                await asyncio.wait([ending])
+        raise
 
 
 async def _default_workspace(accounts: AccountStore, clock: Clock, random: Random) -> str:

@@ -1,14 +1,18 @@
 """The core in a program of one's own, on a SQLite file and over real HTTP."""
 
 import asyncio
+import sqlite3
 import sys
+from contextlib import closing
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 from cronhook_core import ExecutionStatus, JobDefinition, JobStatus, OneTimeSchedule
 from cronhook_core.domain.addresses import AllowedTargets
 from cronhook_core.domain.target_policy import TargetPolicy
+from cronhook_core.domain.webhook import Outcome, WebhookRequest, WebhookResult
 from cronhook_core.embedded import embedded
+from cronhook_core.testing.recording_hooks import RecordingHooks
 from tests.receiver import Receiver
 
 HERE = TargetPolicy(allowed=AllowedTargets.parse("127.0.0.1/32"))
@@ -63,3 +67,56 @@ async def test_two_processes_on_one_file_call_once(tmp_path: Path, receiver: Rec
     assert await other.wait() == 0
     assert counts == [1] * 20
     assert len(receiver.arrivals) == len(arrivals) == 20
+
+
+def engine_tasks() -> list[str]:
+    return sorted(task.get_name() for task in asyncio.all_tasks() if task.get_name().startswith("cronhook-"))
+
+
+async def test_a_cancellation_while_it_ends_leaves_nothing_running(tmp_path: Path) -> None:
+    """As Ctrl-C does that is pressed while sends end: these are cut off, and the store knows it."""
+    hooks, sending, database = RecordingHooks(), asyncio.Event(), tmp_path / "jobs.db"
+
+    async def slow(request: WebhookRequest) -> WebhookResult:
+        sending.set()
+        await asyncio.sleep(10)
+        return WebhookResult(outcome=Outcome.SUCCEEDED)
+
+    async def use() -> None:
+        async with embedded(slow, database=database, hooks=hooks) as engine:
+            job = JobDefinition(name="x", schedule=OneTimeSchedule(datetime.now(UTC)), callback_url="http://x.test/")
+            await engine.jobs.create(engine.workspace_id, job)
+            await sending.wait()
+
+    using = asyncio.create_task(use())
+    await sending.wait()
+    await asyncio.sleep(0.5)
+    assert not using.done(), "it waits for the send under way"
+    using.cancel()
+    await asyncio.wait([using], timeout=10)
+    assert using.cancelled()
+    assert engine_tasks() == []
+    assert hooks.named("pass_failed") == []
+    with closing(sqlite3.connect(database)) as connection:
+        assert connection.execute("SELECT status, losses FROM executions").fetchall() == [("queued", 1)]
+        assert connection.execute("SELECT count(*) FROM claims").fetchone() == (0,)
+
+
+async def test_a_cancellation_while_a_pass_waits_for_the_file_leaves_nothing_running(tmp_path: Path) -> None:
+    database = tmp_path / "jobs.db"
+
+    async def unused(request: WebhookRequest) -> WebhookResult:
+        return WebhookResult(outcome=Outcome.SUCCEEDED)
+
+    with closing(sqlite3.connect(database, isolation_level=None)) as other:
+        try:
+            async with asyncio.timeout(2), embedded(unused, database=database) as engine:
+                run_at = OneTimeSchedule(datetime.now(UTC) + timedelta(seconds=0.5))
+                job = JobDefinition(name="x", schedule=run_at, callback_url="http://x.test/")
+                await engine.jobs.create(engine.workspace_id, job)
+                other.execute("BEGIN IMMEDIATE")
+                await asyncio.sleep(1)
+        except TimeoutError:
+            pass
+        other.execute("ROLLBACK")
+        assert engine_tasks() == []
