@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from datetime import UTC, datetime, timedelta
 from functools import lru_cache
 from random import Random
@@ -45,17 +45,23 @@ class Delivery:
         """What signs this claim's request. Raises ``StoreUnavailable`` where it was never known."""
         return await self._keys.secrets(claim.workspace_id) if self._keys else ()
 
-    async def attempt(self, claim: Claim, secrets: Sequence[bytes]) -> AttemptReport:
-        """Send, once, and report. Raises nothing but the caller's own cancellation."""
+    async def attempt(
+        self, claim: Claim, secrets: Sequence[bytes], *, cut_off: Callable[[], bool] = lambda: True
+    ) -> AttemptReport:
+        """Send, once, and report. Raises nothing but the cancellation of a caller that says it has ``cut_off``.
+
+        Any other cancellation is the sender's doing: of something that it waited for, or of the task that it runs in.
+        """
         began = self._clock.monotonic()
         try:
             result = await self._send(claim, secrets)
         except UnreadableSecret as error:  # not for good: the operator can give the right key back
             result = WebhookResult(outcome=Outcome.INTERNAL_ERROR, error=str(error))
         except asyncio.CancelledError as error:
-            if _is_asked_to_end():
+            if _is_cancelled() and cut_off():
                 raise
-            result = _failed_by_sender(type(error).__name__)  # something that it waited for was cancelled, not it
+            _go_on()
+            result = _failed_by_sender(type(error).__name__)
         except Exception as error:  # noqa: BLE001 - a sender must not raise; one that does fails its own attempt only
             result = _failed_by_sender(type(error).__name__)
         finished_at = self._clock.now()
@@ -92,9 +98,15 @@ def _failed_by_sender(how: str) -> WebhookResult:
     return WebhookResult(outcome=Outcome.INTERNAL_ERROR, error=f"The sender failed: {how}.")
 
 
-def _is_asked_to_end() -> bool:
+def _is_cancelled() -> bool:
     task = asyncio.current_task()
     return task is None or task.cancelling() > 0
+
+
+def _go_on() -> None:
+    task = asyncio.current_task()
+    while task is not None and task.cancelling():
+        task.uncancel()
 
 
 def webhook_request(claim: Claim, secrets: Sequence[bytes], now: datetime, user_agent: str) -> WebhookRequest:

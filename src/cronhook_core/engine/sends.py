@@ -50,6 +50,7 @@ class Sends:
         self._held: dict[ClaimRef, Claim] = {}
         self._unsent: set[ClaimRef] = set()
         self._tasks: dict[ClaimRef, asyncio.Task[None]] = {}
+        self._cutting_off = False
 
     @property
     def in_flight(self) -> int:
@@ -87,6 +88,7 @@ class Sends:
         return await self._cut_off()
 
     async def _cut_off(self) -> CutOff:
+        self._cutting_off = True
         unsent = [ref for ref in self._tasks if ref in self._unsent]
         sent = [ref for ref in self._tasks if ref not in self._unsent]
         tasks = list(self._tasks.values())
@@ -102,7 +104,7 @@ class Sends:
             return
         self._unsent.discard(ref)
         self._hooks.attempt_started(claim, self._clock.now())
-        self._reported(claim, await self._delivery.attempt(claim, secrets))
+        self._reported(claim, await self._delivery.attempt(claim, secrets, cut_off=lambda: self._cutting_off))
 
     async def _secrets(self, claim: Claim) -> Sequence[bytes] | None:
         try:

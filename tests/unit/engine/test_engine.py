@@ -154,8 +154,21 @@ async def is_cancelled_within(request: WebhookRequest) -> None:
     await waiting
 
 
+async def cancels_its_task(request: WebhookRequest) -> None:
+    """A deadline that is made at home."""
+    task = asyncio.current_task()
+    assert task is not None
+    task.cancel()
+    await asyncio.sleep(60)
+
+
 @pytest.mark.parametrize(
-    ("sender", "error"), [(returns_nothing, "it returned NoneType"), (is_cancelled_within, "CancelledError")]
+    ("sender", "error"),
+    [
+        (returns_nothing, "it returned NoneType"),
+        (is_cancelled_within, "CancelledError"),
+        (cancels_its_task, "CancelledError"),
+    ],
 )
 async def test_a_sender_that_breaks_its_contract_fails_its_own_attempt_only(
     clock: ManualClock, hooks: RecordingHooks, sender: Any, error: str
