@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Callable, Coroutine
 from contextlib import AsyncExitStack, closing
 from random import SystemRandom
+from typing import Any
 
 import structlog
 from attrs import field, frozen
@@ -72,9 +73,16 @@ async def run_all_in_one(settings: Settings, on_started: Callable[[Started], Non
             await signals.stop.wait()
             _log.info("stopping", sends_in_flight=worker.sends_in_flight)
             await signals.finish(
-                asyncio.gather(server.stop(), worker.stop(), scheduler.stop()),
-                lambda: asyncio.gather(server.stop(at_once=True), worker.stop(at_once=True)),
+                _all_of(server.stop(), worker.stop(), scheduler.stop()),
+                lambda: _all_of(*(part.stop(at_once=True) for part in (server, worker, scheduler))),
             )
+
+
+async def _all_of(*endings: Coroutine[Any, Any, None]) -> None:
+    """Waits for all of them also where one fails: nothing may be closed under what still runs."""
+    for failed in await asyncio.gather(*endings, return_exceptions=True):
+        if isinstance(failed, BaseException):
+            raise failed
 
 
 async def _first_key(keys: KeyService) -> str | None:

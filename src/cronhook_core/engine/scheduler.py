@@ -56,8 +56,8 @@ class SchedulerOptions:
 class Scheduler:
     """Plans what is due while it leads, tells workers of it, and looks after dead workers and old records.
 
-    `start` returns at once; `stop` lets the pass under way end and gives the lead back, so that another node takes over
-    at once; `stop(at_once=True)` waits for nothing. Both may be repeated. Any number may run on one store.
+    `start` returns at once; `stop` lets the batch under way end and gives the lead back, so that another node takes
+    over at once; `stop(at_once=True)` waits for nothing. Both may be repeated. Any number may run on one store.
     """
 
     def __init__(
@@ -90,6 +90,7 @@ class Scheduler:
         self._next_pass = 0.0
         self._busy_since: float | None = None
         self._answered_since: float | None = None
+        self._stopping = False
         self._planning = BackgroundLoop("planning", self.run_once, clock=clock, hooks=hooks)
         self._leading = BackgroundLoop("leadership", self.lead, clock=clock, hooks=hooks, wait=self._leadership.wait)
         self._pushing = BackgroundLoop("pushing", self.push, clock=clock, hooks=hooks)
@@ -119,6 +120,7 @@ class Scheduler:
             loop.start()
 
     async def stop(self, *, at_once: bool = False) -> None:
+        self._stopping = True
         others = (self._listening, *self._upkeep)
         if at_once:
             others = (self._planning, self._leading, self._pushing, *others)
@@ -196,7 +198,7 @@ class Scheduler:
     async def _plan_due(self, now: datetime) -> None:
         await self._push_retries(now)
         limit = min(FIRST_BATCH, self._options.batch)
-        while self._plans and len(await self._plan_batch(now, now, limit)) == limit:
+        while self._plans and not self._stopping and len(await self._plan_batch(now, now, limit)) == limit:
             self._busy_since = self._clock.monotonic()
             limit = min(2 * limit, self._options.batch)
 

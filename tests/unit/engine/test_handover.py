@@ -224,3 +224,23 @@ async def test_a_node_whose_planning_hangs_gives_the_lead_back(clock: ManualCloc
             await clock.advance(5)
             assert not leader.leads
     assert len(planned_late(hooks)) + len(planned_late(others_hooks)) == 10
+
+
+async def test_a_scheduler_that_stops_plans_no_more_than_the_batch_under_way(clock: ManualClock) -> None:
+    """Another one goes on with the rest: nobody waits for a whole backlog."""
+    hooks, database = RecordingHooks(), MemoryDatabase()
+    store, queue, lock = MemoryJobStore(database), MemoryQueue(clock), MemoryLock(clock)
+    await Scene(store, MemoryAccountStore(database)).jobs(500, schedule=OneTimeSchedule(NOW), next_run=NOW)
+
+    async def slow(method: str, call: Callable[[], Awaitable[Any]]) -> Any:
+        if method == "plan":
+            await clock.sleep(0.1)
+        return await call()
+
+    async with scheduling(clock, hooks, store=interposed(store, JobStore, slow), queue=queue, lock=lock) as scheduler:
+        await clock.advance(0.15)
+        began = len(hooks.named("execution_planned"))
+        stopping = asyncio.create_task(scheduler.stop())
+        await clock.advance(10)
+        await stopping
+    assert 0 < began < len(hooks.named("execution_planned")) < 500
