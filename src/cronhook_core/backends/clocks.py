@@ -156,8 +156,11 @@ class RemoteClock:
 
     async def _follow(self) -> None:
         while True:
-            with suppress(Unavailable):
-                await self.sync()
+            try:
+                with suppress(Unavailable):
+                    await self.sync()
+            except Exception:  # noqa: BLE001 - the next look may be answered, and nobody else would hear of it
+                _log.exception("the server's clock cannot be read")
             await self._base.sleep(self._sync_every)
 
     def _tell(self, before: OffsetGuard, after: OffsetGuard) -> None:

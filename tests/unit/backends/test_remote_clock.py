@@ -5,7 +5,7 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from cronhook_core.backends.clocks import RemoteClock
-from cronhook_core.errors import StoreUnavailable
+from cronhook_core.errors import CronhookError, StoreUnavailable
 from cronhook_core.testing.builders import NOW
 from cronhook_core.testing.manual_clock import ManualClock
 
@@ -19,6 +19,7 @@ class Server:
         self.ahead = AHEAD
         self.seconds = 0.0
         self.away = False
+        self.error: Exception | None = None
         self.asked = 0
         self._node = node
 
@@ -26,6 +27,8 @@ class Server:
         self.asked += 1
         if self.away:
             raise StoreUnavailable("away")
+        if self.error is not None:
+            raise self.error
         await self._node.sleep(self.seconds / 2)
         answer = NOW + timedelta(seconds=self._node.monotonic()) + self.ahead
         await self._node.sleep(self.seconds / 2)
@@ -99,6 +102,19 @@ async def test_it_follows_the_server_and_outlives_its_absence(
     await clock.stop()
     await node.advance(60)
     assert server.asked == 5
+
+
+async def test_it_outlives_an_error_that_nobody_foresaw(
+    clock: RemoteClock, node: ManualClock, server: Server, caplog: pytest.LogCaptureFixture
+) -> None:
+    server.error = CronhookError("Postgres refused a statement")
+    clock.start()
+    await node.advance(12)
+    server.error = None
+    await node.advance(5)
+    assert clock.now() == NOW + AHEAD + timedelta(seconds=17)
+    assert caplog.text.count("the server's clock cannot be read") == 3
+    await clock.stop()
 
 
 async def test_a_jump_is_alarmed_once_and_taken_over_after_a_minute(
