@@ -92,7 +92,7 @@ KINDS = (
         costs=3,
         weight=2,
     ),
-    Kind(name="kill -9", targets=(REDIS,), shortest=0.3, longest=20, costs=1.5, weight=4),  # so long that workers die
+    Kind(name="kill -9", targets=(REDIS,), shortest=0.3, longest=6, costs=1.5, weight=4),
     Kind(name="SIGSTOP", targets=(REDIS,), shortest=0.5, longest=5, costs=1.5, weight=3),
     Kind(name="FLUSHALL", targets=(REDIS,), sizes=(1, 4), costs=1.5, weight=3),
     Kind(name="cut", targets=links(DAEMONS, REDIS), costs=1.5, weight=2),
