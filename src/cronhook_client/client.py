@@ -28,7 +28,9 @@ T = TypeVar("T")
 
 
 class Cronhook:
-    """A client of cronhook's HTTP API, for programs without coroutines. Threads may share it.
+    """A client of cronhook's HTTP API, for programs without coroutines.
+
+    Threads may share it; a process that is forked has connections of its own.
 
     ::
 
