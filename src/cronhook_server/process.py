@@ -67,7 +67,10 @@ def use_open_files() -> int:
 
 
 def open_files_warnings(concurrency: int) -> Iterator[str]:
-    """What is wrong with the number of files that this process may open, where it makes so many requests at once."""
+    """Let this process open as many files as it may (`use_open_files`); what is wrong where that is too few.
+
+    ``concurrency``: so many requests it makes at once, each over a connection of its own.
+    """
     limit = use_open_files()
     if limit != resource.RLIM_INFINITY and limit < concurrency + _OTHER_OPEN_FILES:
         yield (
