@@ -26,6 +26,12 @@ TABLES = {
     "workers": "id, beat, registered_at, last_beat_at, buried_at",
 }
 """The tables that matter, and their columns that do."""
+_RUNNING = """
+SELECT c.execution_id, c.attempt_no, e.job_id, e.workspace_id, c.worker_id, e.scheduled_for, c.started_at,
+    NULL AS finished_at, NULL AS next_attempt_at, NULL AS outcome, false AS late, NULL AS response_status
+FROM claims c JOIN executions e ON e.id = c.execution_id
+"""
+"""Attempts that have no row in ``job_logs`` yet."""
 _INSTANTS = frozenset(
     {
         *("next_run", "planned_through", "run_at", "created_at", "updated_at", "deleted_at", "scheduled_for"),
@@ -98,7 +104,7 @@ def _database(select: Select, audited: bool) -> Database:
     return Database(
         jobs=[_with_retries(row) for row in rows["jobs"]],
         executions=rows["executions"],
-        attempts=[{**row, "late": bool(row["late"])} for row in rows["job_logs"]],
+        attempts=[{**row, "late": bool(row["late"])} for row in [*rows["job_logs"], *_rows(select(_RUNNING))]],
         workers=rows["workers"],
         transitions=_rows(select(f"SELECT * FROM {TRANSITIONS} ORDER BY n")) if audited else (),
     )

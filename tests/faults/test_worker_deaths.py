@@ -92,7 +92,7 @@ def test_a_worker_stands_still_beyond_its_life(
     standing = installation.start("worker", failpoints=f"{point}=stop@1")
     act = installation.stored(run_at=ahead(seconds=0.5), callback_url=scripted_receiver.url("/slow/0.2"))
     standing.wait_for_line('"failpoint"')
-    ((claimed_at,),) = installation.rows("SELECT max(started_at) FROM job_logs")
+    ((claimed_at,),) = installation.rows("SELECT max(started_at) FROM claims")
     installation.start("worker")
     installation.wait_until_done()
     installation.wait_for_rows(BURIED)

@@ -20,8 +20,8 @@ class ClaimStore(Protocol):
     ) -> Sequence[Claim]:
         """Claim those that are queued, available at ``now`` and allowed, for a living registered worker.
 
-        The attempt's number and its log row (``started_at`` = ``now``) are written in the same step, before anything is
-        sent. Not allowed: executions of a deleted job, and scheduled ones of a paused job. Of executions lost
+        The attempt (its number, its worker, ``started_at`` = ``now``) is written in the same step, before anything is
+        sent, and shown by reads from then on. Not allowed: executions of a deleted job, and scheduled ones of a paused job. Of executions lost
         twice only the first named is claimed in a call, and none without ``with_suspect``. Each execution is in at most
         one answer of all racing calls. An unknown or buried worker gets nothing. The claims come in the order of
         ``execution_ids``; target, headers and payload are the job's as it stands.
@@ -32,7 +32,7 @@ class ClaimStore(Protocol):
 
         Accepted: while running with this ``attempt_no``; a success also while queued with it (the worker was taken for
         dead and nobody claimed since). A retry becomes CANCELLED when the job was deleted, went ``gone``, or, for a
-        scheduled execution, was paused. A refused result completes its attempt row as late where that had none or was
+        scheduled execution, was paused. A refused result completes its attempt as late where that had none or was
         lost. ``GiveUp.gone`` makes the job inactive and cancels its other queued executions; it is gone for every
         retry of the same batch. A one-time job whose scheduled execution succeeded or failed, and that was not given a
         new instant, becomes inactive. A job that becomes inactive gets a new revision.

@@ -115,8 +115,8 @@ async def fill(url: str) -> None:
         )
         await observer.execute(
             """
-            INSERT INTO claims (execution_id, attempt_no, worker_id)
-            SELECT id, attempt_no, worker_id FROM executions WHERE worker_id = 'wrk_busy'
+            INSERT INTO claims (execution_id, attempt_no, job_id, worker_id, started_at)
+            SELECT id, attempt_no, job_id, worker_id, available_at FROM executions WHERE worker_id = 'wrk_busy'
             """
         )
         await observer.execute(

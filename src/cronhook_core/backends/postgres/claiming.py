@@ -42,10 +42,8 @@ WITH worker AS MATERIALIZED (
         e.id, e.attempt_no, e.job_id, e.workspace_id, p.host, e.trigger, e.scheduled_for, e.retries_used, e.losses,
         p.callback_url, p.headers, p.payload, p.timeout_us, p.retry_delays_seconds
 ), held AS (
-    INSERT INTO claims (execution_id, attempt_no, worker_id) SELECT id, attempt_no, $2::text FROM taken
-), started AS (
-    INSERT INTO job_logs (execution_id, attempt_no, job_id, workspace_id, scheduled_for, worker_id, started_at)
-    SELECT id, attempt_no, job_id, workspace_id, scheduled_for, $2::text, $3::timestamptz FROM taken
+    INSERT INTO claims (execution_id, attempt_no, job_id, worker_id, started_at)
+    SELECT id, attempt_no, job_id, $2::text, $3::timestamptz FROM taken
 )
 SELECT * FROM taken
 """

@@ -7,6 +7,7 @@ from datetime import datetime
 from typing import Any
 
 from cronhook_core.backends.postgres.arrays import Column, flags, instants, numbers, texts
+from cronhook_core.backends.postgres.attempt_log import ANSWER, CORRECT, ENDED
 from cronhook_core.backends.postgres.locking import STOPPED, ended_jobs, locked_jobs
 from cronhook_core.backends.postgres.succeeding import SUCCEED, headers_text, succeed_parameters
 from cronhook_core.backends.sql.types import to_microseconds
@@ -22,10 +23,7 @@ WITH report AS MATERIALIZED (
     SELECT * FROM unnest(
         $1::text[], $2::int[], $3::text[], $4::text[], $5::text[], $6::timestamptz[], $7::timestamptz[], $8::text[],
         $9::text[], $10::smallint[], $11::text[], $12::text[], $13::bool[], $14::bigint[]
-    ) AS r (
-        id, attempt_no, job_id, decision, reason, retry_at, finished_at, outcome,
-        error, response_status, response_headers, response_body, response_truncated, duration_us
-    )
+    ) AS r (id, attempt_no, job_id, decision, reason, retry_at, finished_at, outcome, {ANSWER})
 ), {locked_jobs("SELECT DISTINCT job_id FROM report")}, gone AS MATERIALIZED (
     SELECT e.job_id
     FROM report r JOIN executions e ON e.id = ANY (ARRAY[r.id]) JOIN job j ON j.id = e.job_id || ''
@@ -63,14 +61,15 @@ WITH report AS MATERIALIZED (
     WHERE e.id = ANY (ARRAY[r.id]) AND e.attempt_no = r.attempt_no
       AND e.status = 'running'
     RETURNING
-        e.id, e.attempt_no, e.job_id, e.status, e.reason, e.available_at,
+        e.id, e.attempt_no, e.job_id, e.workspace_id, e.scheduled_for, e.status, e.reason, e.available_at,
         CASE
             WHEN r.job_is_gone THEN 'gone'
             WHEN {_THE_ONE_RUN} AND r.decision = 'give_up' THEN 'failed'
         END AS job_end
-), held_no_more AS (
+), let_go AS (
     DELETE FROM claims c USING finished f
     WHERE c.execution_id = ANY (ARRAY[f.id]) AND c.attempt_no = ANY (ARRAY[f.attempt_no])
+    RETURNING c.worker_id, c.started_at, f.id, f.attempt_no, f.workspace_id, f.scheduled_for
 ), closed AS (
     DELETE FROM open_executions o USING finished f
     WHERE f.status <> 'queued' AND o.job_id = ANY (ARRAY[f.job_id]) AND o.execution_id = ANY (ARRAY[f.id])
@@ -83,20 +82,19 @@ WITH report AS MATERIALIZED (
         CASE f.status WHEN 'queued' THEN f.available_at END AS next_attempt_at
     FROM report r LEFT JOIN finished f ON f.id = r.id AND f.attempt_no = r.attempt_no
 ), logged AS (
-    UPDATE job_logs a SET
-        outcome = d.outcome,
-        late = NOT d.accepted,
-        error = d.error,
-        response_status = d.response_status,
-        response_headers = d.response_headers,
-        response_body = d.response_body,
-        response_truncated = d.response_truncated,
-        duration_us = d.duration_us,
-        finished_at = d.finished_at,
-        next_attempt_at = CASE WHEN d.accepted THEN d.next_attempt_at ELSE a.next_attempt_at END
-    FROM decided d
-    WHERE a.execution_id = ANY (ARRAY[d.id]) AND a.attempt_no = ANY (ARRAY[d.attempt_no])
-      AND (d.accepted OR a.outcome IS NULL OR a.outcome = 'lost')
+    INSERT INTO job_logs ({ENDED}, outcome, next_attempt_at)
+    SELECT
+        d.id, d.attempt_no, d.job_id, l.workspace_id, l.scheduled_for, l.worker_id, l.started_at, d.finished_at,
+        {ANSWER}, d.outcome, d.next_attempt_at
+    FROM decided d JOIN let_go l ON l.id = d.id AND l.attempt_no = d.attempt_no
+), corrected AS (
+    INSERT INTO job_logs AS a ({ENDED}, outcome, late)
+    SELECT
+        d.id, d.attempt_no, e.job_id, e.workspace_id, e.scheduled_for, '', d.finished_at, d.finished_at,
+        {ANSWER}, d.outcome, true
+    FROM decided d JOIN executions e ON e.id = ANY (ARRAY[d.id])
+    WHERE NOT d.accepted AND d.attempt_no BETWEEN 1 AND e.attempt_no
+    {CORRECT}
 ), {ended_jobs("$15::timestamptz")}, cancelled AS (
     UPDATE executions e SET status = 'cancelled', reason = 'gone', finished_at = $15::timestamptz
     FROM open_executions o

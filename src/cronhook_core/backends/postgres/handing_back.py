@@ -35,7 +35,7 @@ WITH {refs},
     SELECT c.*, CASE WHEN c.accepted AND c.status = 'failed' AND c.is_the_one_run THEN 'failed' END AS job_end
     FROM (
         SELECT
-            r.id, r.attempt_no, h.job_id, h.is_the_one_run, h.status AS was,
+            r.id, r.attempt_no, h.job_id, h.workspace_id, h.scheduled_for, h.is_the_one_run, h.status AS was,
             h.status = 'running' AND h.attempt_no = r.attempt_no AS accepted,
             {status} AS status, {reason} AS reason
         FROM ref r JOIN held h ON h.id = r.id
@@ -49,9 +49,10 @@ WITH {refs},
         finished_at = CASE d.status WHEN 'queued' THEN e.finished_at ELSE $1::timestamptz END,
         worker_id = NULL
     FROM decided d WHERE d.accepted AND e.id = ANY (ARRAY[d.id])
-), held_no_more AS (
+), let_go AS (
     DELETE FROM claims c USING ref r
     WHERE c.execution_id = ANY (ARRAY[r.id]) AND c.attempt_no = ANY (ARRAY[r.attempt_no])
+    RETURNING c.execution_id AS id, c.attempt_no, c.worker_id, c.started_at
 ), closed AS (
     DELETE FROM open_executions o USING decided d
     WHERE d.accepted AND d.status <> 'queued' AND o.job_id = ANY (ARRAY[d.job_id])
@@ -61,12 +62,15 @@ WITH {refs},
     WHERE d.accepted AND d.status = 'queued' AND o.job_id = ANY (ARRAY[d.job_id])
       AND o.execution_id = ANY (ARRAY[d.id])
 ), logged AS (
-    UPDATE job_logs a SET
-        outcome = '{outcome}',
-        finished_at = $1::timestamptz,
-        next_attempt_at = CASE WHEN d.status = 'queued' AND '{outcome}' = 'lost' THEN $1::timestamptz END
-    FROM decided d
-    WHERE d.accepted AND a.execution_id = ANY (ARRAY[d.id]) AND a.attempt_no = ANY (ARRAY[d.attempt_no])
+    INSERT INTO job_logs (
+        execution_id, attempt_no, job_id, workspace_id, scheduled_for, worker_id, started_at, finished_at, outcome,
+        next_attempt_at
+    )
+    SELECT
+        d.id, d.attempt_no, d.job_id, d.workspace_id, d.scheduled_for, l.worker_id, l.started_at, $1::timestamptz,
+        '{outcome}', CASE WHEN d.status = 'queued' AND '{outcome}' = 'lost' THEN $1::timestamptz END
+    FROM decided d JOIN let_go l ON l.id = d.id AND l.attempt_no = d.attempt_no
+    WHERE d.accepted
 ), {ended_jobs("$1::timestamptz")}
 SELECT
     id, attempt_no, accepted, CASE WHEN accepted THEN status ELSE was END, CASE WHEN accepted THEN reason END,

@@ -44,7 +44,7 @@ def held_executions(execution_ids: str) -> str:
     return f"""
 held AS MATERIALIZED (
     SELECT
-        e.id, e.job_id, e.status, e.attempt_no, e.losses,
+        e.id, e.job_id, e.workspace_id, e.scheduled_for, e.status, e.attempt_no, e.losses,
         {STOPPED} AS stopped,
         j.status <> 'inactive' AND e.trigger = 'schedule' AND j.run_at = e.scheduled_for AND j.next_run IS NULL
             AS is_the_one_run

@@ -8,13 +8,19 @@ from datetime import datetime
 from typing import Any
 
 from cronhook_core.backends.postgres.arrays import flags, instants, numbers, texts
+from cronhook_core.backends.postgres.attempt_log import ANSWER, CORRECT, ENDED
 from cronhook_core.backends.sql.types import to_microseconds
 from cronhook_core.domain.claim import AttemptReport
 from cronhook_core.domain.webhook import WebhookResult
 
-SUCCEED = """
+_RESULTS = f"""unnest(
+        $1::text[], $2::int[], $3::timestamptz[],
+        $5::text[], $6::smallint[], $7::text[], $8::text[], $9::bool[], $10::bigint[]
+    ) AS r (id, attempt_no, finished_at, {ANSWER})"""
+
+SUCCEED = f"""
 WITH one_time AS MATERIALIZED (
-    SELECT j.id, j.run_at, j.workspace_id, j.status <> 'inactive' AND j.next_run IS NULL AS may_end
+    SELECT j.id, j.run_at, j.status <> 'inactive' AND j.next_run IS NULL AS may_end
     FROM unnest($4::text[]) AS r (job_id) JOIN jobs j ON j.id = ANY (ARRAY[r.job_id])
     WHERE j.run_at IS NOT NULL
     FOR NO KEY UPDATE OF j
@@ -23,44 +29,38 @@ WITH one_time AS MATERIALIZED (
     FROM unnest($1::text[], $2::int[], $3::timestamptz[]) AS r (id, attempt_no, finished_at)
     WHERE (SELECT count(*) >= 0 FROM one_time) AND e.id = ANY (ARRAY[r.id])
       AND CASE WHEN e.attempt_no = r.attempt_no THEN e.status IN ('running', 'queued') ELSE false END
-    RETURNING e.id, e.attempt_no, e.job_id, CASE e.trigger WHEN 'schedule' THEN e.scheduled_for END AS planned_for
-), held_no_more AS (
-    DELETE FROM claims c USING finished f
+    RETURNING e.id, e.attempt_no, e.job_id, e.workspace_id, e.scheduled_for, e.trigger
+), let_go AS (
+    DELETE FROM claims c USING (SELECT id, attempt_no, workspace_id, scheduled_for FROM finished OFFSET 0) AS f
     WHERE c.execution_id = ANY (ARRAY[f.id]) AND c.attempt_no = ANY (ARRAY[f.attempt_no])
-), closed AS (
-    DELETE FROM open_executions o USING finished f
-    WHERE o.job_id = ANY (ARRAY[f.job_id]) AND o.execution_id = ANY (ARRAY[f.id])
+    RETURNING f.id, f.attempt_no, c.job_id, f.workspace_id, f.scheduled_for, c.worker_id, c.started_at
 ), logged AS (
-    UPDATE job_logs a SET
-        outcome = 'succeeded',
-        late = NOT r.accepted,
-        error = r.error,
-        response_status = r.response_status,
-        response_headers = r.response_headers,
-        response_body = r.response_body,
-        response_truncated = r.response_truncated,
-        duration_us = r.duration_us,
-        finished_at = r.finished_at,
-        next_attempt_at = CASE WHEN r.accepted THEN NULL ELSE a.next_attempt_at END
-    FROM (
-        SELECT result.*, f.id IS NOT NULL AS accepted
-        FROM unnest(
-            $1::text[], $2::int[], $3::timestamptz[],
-            $5::text[], $6::smallint[], $7::text[], $8::text[], $9::bool[], $10::bigint[]
-        ) AS result (
-            id, attempt_no, finished_at,
-            error, response_status, response_headers, response_body, response_truncated, duration_us
-        ) LEFT JOIN finished f ON f.id = result.id AND f.attempt_no = result.attempt_no
-        OFFSET 0
-    ) AS r
-    WHERE a.execution_id = ANY (ARRAY[r.id]) AND a.attempt_no = ANY (ARRAY[r.attempt_no])
-      AND (r.accepted OR a.outcome IS NULL OR a.outcome = 'lost')
+    INSERT INTO job_logs ({ENDED}, outcome)
+    SELECT l.*, r.finished_at, {ANSWER}, 'succeeded'
+    FROM let_go l JOIN {_RESULTS} ON r.id = l.id AND r.attempt_no = l.attempt_no
+), closed AS (
+    DELETE FROM open_executions o USING (SELECT id, job_id FROM finished OFFSET 0) AS f
+    WHERE o.job_id = ANY (ARRAY[f.job_id]) AND o.execution_id = ANY (ARRAY[f.id])
+), corrected AS (
+    INSERT INTO job_logs AS a ({ENDED}, outcome, late)
+    SELECT
+        r.id, r.attempt_no, e.job_id, e.workspace_id, e.scheduled_for, '', r.finished_at, r.finished_at, {ANSWER},
+        'succeeded', NOT EXISTS (SELECT FROM finished f WHERE f.id = r.id AND f.attempt_no = r.attempt_no)
+    FROM {_RESULTS} JOIN executions e ON e.id = ANY (ARRAY[r.id])
+    WHERE (SELECT count(*) FROM let_go) < cardinality($1::text[])
+      AND r.attempt_no BETWEEN 1 AND e.attempt_no
+      AND NOT EXISTS (SELECT FROM let_go l WHERE l.id = r.id AND l.attempt_no = r.attempt_no)
+    {CORRECT}
 ), ended AS (
     UPDATE jobs j SET
         status = 'inactive', inactive_reason = 'completed', revision = j.revision + 1, updated_at = $11::timestamptz
-    FROM one_time o JOIN finished f ON f.job_id = o.id AND f.planned_for = o.run_at
-    WHERE o.may_end AND j.id = ANY (ARRAY[o.id])
-    RETURNING o.workspace_id, o.id
+    FROM (
+        SELECT o.id FROM one_time o JOIN finished f ON f.job_id = o.id AND f.scheduled_for = o.run_at
+        WHERE o.may_end AND f.trigger = 'schedule'
+        OFFSET 0
+    ) AS o
+    WHERE j.id = ANY (ARRAY[o.id])
+    RETURNING j.workspace_id, j.id
 ), open_no_more AS (
     DELETE FROM open_jobs o USING ended e
     WHERE o.workspace_id = ANY (ARRAY[e.workspace_id]) AND o.job_id = ANY (ARRAY[e.id])
@@ -83,7 +83,10 @@ its newest version what ``finished`` asks. A row that does not pass in our snaps
 pass later: the claim was committed before anything was reported of it, and with the same ``attempt_no`` an execution
 only moves on. What is refused is shown as it stood when the statement began.
 
-``CASE`` and ``OFFSET 0`` are for the planner: with its own guesses it compares each result with each execution.
+What is refused, or was given up before, has no claim to be let go: see `cronhook_core.backends.postgres.attempt_log`.
+Usually there is none, and one comparison of numbers tells.
+
+``CASE`` is for the planner: with its own guesses it compares each result with each execution.
 """
 
 

@@ -2,13 +2,26 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
+from datetime import datetime
 from typing import Any
 
-from sqlalchemy import ColumnElement, Connection, Integer, Select, and_, bindparam, func, select
+from sqlalchemy import (
+    ColumnElement,
+    Connection,
+    Integer,
+    Select,
+    and_,
+    bindparam,
+    false,
+    func,
+    null,
+    select,
+    union_all,
+)
 
 from cronhook_core.backends.sql import rows
-from cronhook_core.backends.sql.tables import KEPT, attempts, executions, jobs, open_jobs
+from cronhook_core.backends.sql.tables import KEPT, attempts, claims, executions, jobs, open_jobs
 from cronhook_core.backends.sql.types import line_of
 from cronhook_core.domain.execution import Attempt, Execution, ExecutionStatus
 from cronhook_core.domain.job import Job, JobStatus
@@ -16,7 +29,7 @@ from cronhook_core.domain.webhook import Outcome
 from cronhook_core.ports.job_catalog import JobFilter
 
 _newest = executions.alias("newest")
-_SHOWN = attempts.c.outcome.is_distinct_from(Outcome.RELEASED)
+_SHOWN = attempts.c.outcome != Outcome.RELEASED
 _OPEN = (JobStatus.ACTIVE, JobStatus.PAUSED)
 _TOLD = (Outcome.SUCCEEDED, Outcome.LOST)
 """Outcomes that are a status by themselves; every other one is the status ``failed``."""
@@ -86,21 +99,57 @@ def list_attempts(
     offset: int,
     limit: int,
 ) -> tuple[list[Attempt], int]:
+    """What runs is merged in here: a union of both would be sorted as a whole, and a history is long."""
+    running: list[Attempt] = []
+    if status in (None, "running"):
+        query = _RUNNING.where(claims.c.job_id == job_id, executions.c.workspace_id == workspace_id)
+        running = _in_order(map(rows.attempt_from, connection.execute(query)), oldest_first)
+    if status == "running":
+        return running[offset : offset + limit], len(running)
     shown = [attempts.c.job_id == job_id, attempts.c.workspace_id == workspace_id, _SHOWN]
     if status is not None:
         shown.append(_has_status(status))
+    first = max(0, offset - len(running))
     order = [attempts.c.started_at, attempts.c.execution_id, attempts.c.attempt_no]
-    query = select(attempts).where(*shown).offset(offset).limit(limit)
+    query = select(attempts).where(*shown).offset(first).limit(offset - first + limit)
     query = query.order_by(*(order if oldest_first else [column.desc() for column in order]))
+    ended = {attempt.id: attempt for attempt in map(rows.attempt_from, connection.execute(query))}
+    still = [attempt for attempt in running if attempt.id not in ended]
     total = connection.execute(select(func.count()).select_from(attempts).where(*shown)).scalar_one()
-    return [rows.attempt_from(row) for row in connection.execute(query)], total
+    merged = _in_order([*ended.values(), *still], oldest_first)
+    return merged[offset - first : offset - first + limit], total + len(still)
+
+
+def _in_order(found: Iterable[Attempt], oldest_first: bool) -> list[Attempt]:
+    def place(attempt: Attempt) -> tuple[datetime, str, int]:
+        return attempt.started_at, attempt.execution_id, attempt.attempt_no
+
+    return sorted(found, key=place, reverse=not oldest_first)
 
 
 def attempts_of(connection: Connection, workspace_id: str, execution_id: str) -> list[Attempt]:
-    query = select(attempts).where(
+    ended = select(attempts).where(
         attempts.c.execution_id == execution_id, attempts.c.workspace_id == workspace_id, _SHOWN
     )
-    return [rows.attempt_from(row) for row in connection.execute(query.order_by(attempts.c.attempt_no))]
+    running = _RUNNING.where(claims.c.execution_id == execution_id, executions.c.workspace_id == workspace_id)
+    shown = union_all(ended, running).subquery()
+    return [rows.attempt_from(row) for row in connection.execute(select(shown).order_by(shown.c.attempt_no))]
+
+
+def _running_attempts() -> Select[Any]:
+    """The claims, as rows of ``job_logs`` that have no result yet."""
+    known: dict[str, ColumnElement[Any]] = {
+        **dict(claims.c.items()),
+        "workspace_id": executions.c.workspace_id,
+        "scheduled_for": executions.c.scheduled_for,
+        "late": false(),
+        "response_truncated": false(),
+    }
+    columns = [known.get(column.name, null()).label(column.name) for column in attempts.c]
+    return select(*columns).join_from(claims, executions, executions.c.id == claims.c.execution_id)
+
+
+_RUNNING = _running_attempts()
 
 
 def _kept_jobs() -> Select[Any]:
@@ -138,9 +187,7 @@ def _ascii_lower(text: str) -> str:
 
 
 def _has_status(status: str) -> ColumnElement[bool]:
-    """Whether an attempt's row has this `Attempt.status`; no row has a word that is none."""
+    """Whether the row of an attempt that ended has this `Attempt.status`; no row has a word that is none."""
     outcome, word = attempts.c.outcome, status.removeprefix("late_")
-    if status == "running":
-        return outcome.is_(None)
     has_word = outcome.not_in(_TOLD) if word == "failed" else and_(outcome == word, outcome.in_(_TOLD))
     return and_(attempts.c.late.is_(word != status), has_word)

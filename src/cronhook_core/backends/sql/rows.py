@@ -50,7 +50,7 @@ ATTEMPT_RESULT_COLUMNS = (
     "finished_at",
     "next_attempt_at",
 )
-"""What `attempt_result_values` gives."""
+"""What an attempt's end fills, of those that `attempt_values` gives."""
 TARGET_COLUMNS = (
     jobs.c.host,
     jobs.c.callback_url,
@@ -209,9 +209,15 @@ def open_execution_values(execution: Execution) -> Values:
     }
 
 
-def claim_values(execution: Execution) -> Values:
-    """Of an execution that was just claimed."""
-    return {"execution_id": execution.id, "attempt_no": execution.attempt_no, "worker_id": execution.worker_id}
+def claim_values(attempt: Attempt) -> Values:
+    """Of an attempt that begins."""
+    return {
+        "execution_id": attempt.execution_id,
+        "attempt_no": attempt.attempt_no,
+        "job_id": attempt.job_id,
+        "worker_id": attempt.worker_id,
+        "started_at": attempt.started_at,
+    }
 
 
 def message_from(row: AnyRow) -> QueueMessage:
@@ -256,13 +262,6 @@ def attempt_values(attempt: Attempt) -> Values:
         "scheduled_for": attempt.scheduled_for,
         "worker_id": attempt.worker_id,
         "started_at": attempt.started_at,
-        **attempt_result_values(attempt),
-    }
-
-
-def attempt_result_values(attempt: Attempt) -> Values:
-    """The columns that are filled when the attempt ends."""
-    return {
         "outcome": attempt.outcome,
         "late": attempt.late,
         "error": attempt.error,

@@ -194,14 +194,16 @@ much.
 claims = Table(
     "claims",
     metadata,
+    Column("started_at", Instant, nullable=False),
     Column("attempt_no", Integer, nullable=False),
     Column("execution_id", Key, nullable=False),
+    Column("job_id", Key, nullable=False),
     Column("worker_id", Key, nullable=False),
     PrimaryKeyConstraint("execution_id", "attempt_no"),
     postgresql_with={"autovacuum_vacuum_scale_factor": "0.05"},
 )
-"""What runs, and who holds it: a row for each claim, until its attempt ends. There are as many as workers have slots,
-so that those of one worker are found by looking at them all.
+"""What runs, and who holds it: a row for each claim, which is all that is written of an attempt until it ends. There
+are as many as workers have slots, so that those of one worker, or one job, are found by looking at them all.
 """
 
 attempts = Table(
@@ -209,7 +211,7 @@ attempts = Table(
     metadata,
     Column("scheduled_for", Instant, nullable=False),
     Column("started_at", Instant, nullable=False),
-    Column("finished_at", Instant),
+    Column("finished_at", Instant, nullable=False),
     Column("next_attempt_at", Instant),
     Column("duration_us", BigInteger),
     Column("attempt_no", Integer, nullable=False),
@@ -220,15 +222,15 @@ attempts = Table(
     Column("job_id", Key, nullable=False),
     Column("workspace_id", Key, nullable=False),
     Column("worker_id", Key, nullable=False),
-    Column("outcome", Key),
+    Column("outcome", Key, nullable=False),
     Column("error", Text),
     Column("response_headers", JsonText),
     Column("response_body", Text),
     PrimaryKeyConstraint("execution_id", "attempt_no"),
     Index("ix_job_logs_job_id_started_at", "job_id", "started_at"),
-    # No column that the result fills is part of an index: with room left in its page the update is heap-only.
-    postgresql_with={"autovacuum_vacuum_scale_factor": "0.05", "fillfactor": "40"},
+    postgresql_with={"autovacuum_vacuum_scale_factor": "0.05"},
 )
+"""The attempts that ended, each with its result, written once: only a result that comes late changes a row."""
 
 workers = Table(
     "workers",

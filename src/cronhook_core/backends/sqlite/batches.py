@@ -6,14 +6,15 @@ So no batch is too long for SQLite's limit of parameters, and no statement is co
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Column, ColumnElement, Connection, bindparam, func, select
+from attrs import evolve
+from sqlalchemy import Column, ColumnElement, Connection, Table, bindparam, func, select
 
 from cronhook_core.backends.sql import rows
-from cronhook_core.backends.sql.tables import attempts, executions, jobs, open_jobs, timetable
+from cronhook_core.backends.sql.tables import attempts, claims, executions, jobs, open_jobs, timetable
 from cronhook_core.backends.sql.writes import ended_values
 from cronhook_core.backends.sqlite.row_writer import RowWriter
 from cronhook_core.domain.claim import ClaimRef
@@ -31,6 +32,14 @@ def keys(identifiers: Iterable[str]) -> dict[str, str]:
     return {"keys": json.dumps(list(identifiers))}
 
 
+def _named(table: Table) -> tuple[ColumnElement[bool], ...]:
+    """Whether a row's execution and attempt are among the parameter ``keys``, see `_ref_keys`."""
+    return (
+        table.c.execution_id == func.json_extract(_refs.c.value, "$[0]"),
+        table.c.attempt_no == func.json_extract(_refs.c.value, "$[1]"),
+    )
+
+
 _END_JOBS = RowWriter.updating(
     jobs, key=["id"], columns=["status", "inactive_reason", "next_run", "revision", "updated_at"]
 )
@@ -39,22 +48,19 @@ _CLOSE_JOBS = RowWriter.deleting(open_jobs, key=["workspace_id", "job_id"])
 _EXECUTIONS = select(executions).where(listed(executions.c.id))
 _JOB_STATES = select(*rows.JOB_STATE_COLUMNS).where(listed(jobs.c.id))
 _refs = func.json_each(bindparam("keys")).table_valued("value", name="refs")
-_ATTEMPTS = select(
-    # Without what a receiver answered: a transition either writes all of that or nothing.
-    attempts.c.execution_id,
-    attempts.c.job_id,
-    attempts.c.workspace_id,
-    attempts.c.attempt_no,
-    attempts.c.scheduled_for,
-    attempts.c.worker_id,
-    attempts.c.started_at,
-    attempts.c.outcome,
-    attempts.c.late,
-    attempts.c.next_attempt_at,
-).where(
-    attempts.c.execution_id == func.json_extract(_refs.c.value, "$[0]"),
-    attempts.c.attempt_no == func.json_extract(_refs.c.value, "$[1]"),
+_HELD = (
+    select(
+        *(claims.c[name] for name in ("execution_id", "attempt_no", "job_id", "worker_id", "started_at")),
+        *(executions.c[name] for name in ("workspace_id", "scheduled_for")),
+    )
+    .join_from(claims, executions, executions.c.id == claims.c.execution_id)
+    .where(*_named(claims))
 )
+_ENDED = select(
+    # Without what a receiver answered: a transition either writes all of that or nothing.
+    *(attempts.c[name] for name in ("execution_id", "attempt_no", "job_id", "worker_id", "started_at")),
+    *(attempts.c[name] for name in ("workspace_id", "scheduled_for", "outcome", "late", "next_attempt_at")),
+).where(*_named(attempts))
 
 
 def unlist(connection: Connection, unlisted: Iterable[JobState]) -> None:
@@ -77,11 +83,21 @@ def read_job_states(connection: Connection, identifiers: Iterable[str]) -> dict[
     return {row.job_id: rows.job_state_from(row) for row in connection.execute(_JOB_STATES, keys(identifiers)).all()}
 
 
-def read_attempts(connection: Connection, refs: Iterable[ClaimRef]) -> dict[ClaimRef, Attempt]:
+def read_attempts(connection: Connection, refs: Collection[ClaimRef]) -> dict[ClaimRef, Attempt]:
     """The attempts of these claims as they began, and how they ended, but not with which answer."""
-    listed_refs = json.dumps([(ref.execution_id, ref.attempt_no) for ref in refs])
-    found = [_begun(row) for row in connection.execute(_ATTEMPTS, {"keys": listed_refs}).all()]
-    return {ClaimRef(execution_id=a.execution_id, attempt_no=a.attempt_no): a for a in found}
+    found = {_ref_of(row): _begun(row) for row in connection.execute(_HELD, _ref_keys(refs)).all()}
+    let_go = [ref for ref in refs if ref not in found]
+    if let_go:
+        found |= {_ref_of(row): _ended(row) for row in connection.execute(_ENDED, _ref_keys(let_go)).all()}
+    return found
+
+
+def _ref_keys(refs: Iterable[ClaimRef]) -> dict[str, str]:
+    return {"keys": json.dumps([(ref.execution_id, ref.attempt_no) for ref in refs])}
+
+
+def _ref_of(row: rows.AnyRow) -> ClaimRef:
+    return ClaimRef(execution_id=row.execution_id, attempt_no=row.attempt_no)
 
 
 def _begun(row: rows.AnyRow) -> Attempt:
@@ -93,7 +109,8 @@ def _begun(row: rows.AnyRow) -> Attempt:
         scheduled_for=row.scheduled_for,
         worker_id=row.worker_id,
         started_at=row.started_at,
-        outcome=None if row.outcome is None else Outcome(row.outcome),
-        late=row.late,
-        next_attempt_at=row.next_attempt_at,
     )
+
+
+def _ended(row: rows.AnyRow) -> Attempt:
+    return evolve(_begun(row), outcome=Outcome(row.outcome), late=row.late, next_attempt_at=row.next_attempt_at)

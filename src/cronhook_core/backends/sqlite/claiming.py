@@ -8,7 +8,7 @@ from datetime import datetime
 from sqlalchemy import Connection, bindparam, insert, select
 
 from cronhook_core.backends.sql import rows
-from cronhook_core.backends.sql.tables import attempts, claims, executions, jobs, workers
+from cronhook_core.backends.sql.tables import claims, executions, jobs, workers
 from cronhook_core.backends.sqlite.batches import keys, listed, read_executions
 from cronhook_core.backends.sqlite.row_writer import RowWriter
 from cronhook_core.domain.claim import Claim
@@ -19,7 +19,6 @@ _LIVING = select(workers.c.id).where(workers.c.id == bindparam("worker_id"), wor
 _JOBS = select(*rows.JOB_STATE_COLUMNS, *rows.TARGET_COLUMNS).where(listed(jobs.c.id))
 _RUN = RowWriter.updating(executions, key=["id"], columns=["status", "attempt_no", "worker_id", "started_at"])
 _HOLD = RowWriter.inserting(insert(claims))
-_BEGIN = RowWriter.inserting(insert(attempts))
 
 
 def claim(
@@ -36,8 +35,7 @@ def claim(
     taken = without_surplus_suspects(claimable, with_suspect=with_suspect)
     begun = [claimed(execution, worker_id, now) for execution in taken]
     _RUN.write(connection, [_running_values(execution) for execution, _ in begun])
-    _HOLD.write(connection, [rows.claim_values(execution) for execution, _ in begun])
-    _BEGIN.write(connection, [rows.attempt_values(attempt) for _, attempt in begun])
+    _HOLD.write(connection, [rows.claim_values(attempt) for _, attempt in begun])
     return [rows.claim_of(execution, job_rows[execution.job_id]) for execution, _ in begun]
 
 

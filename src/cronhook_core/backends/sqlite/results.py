@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from datetime import datetime
 
 from sqlalchemy import Connection
+from sqlalchemy.dialects.sqlite import Insert, insert
 
 from cronhook_core.backends.sql import rows
 from cronhook_core.backends.sql.tables import attempts, claims, executions, open_executions
@@ -19,10 +20,18 @@ from cronhook_core.backends.sqlite.batches import (
 )
 from cronhook_core.backends.sqlite.row_writer import RowWriter
 from cronhook_core.domain.claim import AttemptReport, ClaimRef, Verdict
-from cronhook_core.domain.execution import Attempt, Execution
+from cronhook_core.domain.execution import Execution
 from cronhook_core.domain.job import InactiveReason
 from cronhook_core.domain.transition_batch import Changes, Rows, finish_all, lose_all, release_all
 from cronhook_core.ports.job_catalog import CancelQueued
+
+
+def _ended_or_corrected() -> Insert:
+    """An attempt's row, which is written when it ends, or the row with another result, which came late."""
+    ended = insert(attempts)
+    results = {name: ended.excluded[name] for name in rows.ATTEMPT_RESULT_COLUMNS}
+    return ended.on_conflict_do_update(index_elements=["execution_id", "attempt_no"], set_=results)
+
 
 _GONE = CancelQueued(reason=InactiveReason.GONE, manual_too=True)
 _MOVED = ("status", "reason", "available_at", "retries_used", "losses", "releases", "worker_id", "finished_at")
@@ -30,7 +39,7 @@ _MOVE = RowWriter.updating(executions, key=["id"], columns=_MOVED)
 _LET_GO = RowWriter.deleting(claims, key=["execution_id", "attempt_no"])
 _QUEUE = RowWriter.updating(open_executions, key=["job_id", "execution_id"], columns=["available_at"])
 _CLOSE = RowWriter.deleting(open_executions, key=["job_id", "execution_id"])
-_END = RowWriter.updating(attempts, key=["execution_id", "attempt_no"], columns=rows.ATTEMPT_RESULT_COLUMNS)
+_END = RowWriter.inserting(_ended_or_corrected())
 
 
 def finish(connection: Connection, reports: Sequence[AttemptReport], now: datetime) -> Sequence[Verdict]:
@@ -67,7 +76,7 @@ def _write(
     closed = [execution for execution in changes.executions.values() if execution.status.is_final]
     _QUEUE.write(connection, [_queued_values(execution) for execution in open_ones])
     _CLOSE.write(connection, [_key(execution) for execution in closed])
-    _END.write(connection, [_ended_values(attempt) for attempt in changes.attempts.values()])
+    _END.write(connection, [rows.attempt_values(attempt) for attempt in changes.attempts.values()])
     unlist(connection, [before.jobs[job_id] for job_id in changes.job_ends])
     end_jobs(connection, [before.jobs[job_id].ended(reason) for job_id, reason in changes.job_ends.items()], now)
     for job_id, reason in changes.job_ends.items():
@@ -100,11 +109,3 @@ def _key(execution: Execution) -> rows.Values:
 
 def _queued_values(execution: Execution) -> rows.Values:
     return _key(execution) | {"available_at": execution.available_at}
-
-
-def _ended_values(attempt: Attempt) -> rows.Values:
-    return {
-        "of_execution_id": attempt.execution_id,
-        "of_attempt_no": attempt.attempt_no,
-        **rows.attempt_result_values(attempt),
-    }

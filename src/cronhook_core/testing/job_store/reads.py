@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from datetime import timedelta
 
 import pytest
 
-from cronhook_core.domain.execution import ExecutionStatus, Trigger
+from cronhook_core.domain.execution import Attempt, ExecutionStatus, Trigger
 from cronhook_core.domain.job import InactiveReason, Job, JobStatus
 from cronhook_core.domain.webhook import Outcome
 from cronhook_core.ports.job_catalog import JobFilter
@@ -70,6 +71,26 @@ class ReadingJobs(JobStoreSuite):
         ):
             seen.extend(page)
         assert seen == sorted(made, key=lambda job: job.id, reverse=True)
+
+    @pytest.mark.parametrize("oldest_first", [False, True])
+    async def test_what_runs_has_its_place_among_them(self, scene: Scene, oldest_first: bool) -> None:
+        job, store = await scene.job(), scene.store
+        executions = [await scene.queued(job) for _ in range(9)]
+        claims = [
+            await scene.claim(execution, now=LATER + n * MINUTE) for n, execution in enumerate(executions, start=1)
+        ]
+        await store.finish([succeeded(claim) for n, claim in enumerate(claims) if n not in (0, 3, 4, 8)], LATER)
+        expected = [claim.execution_id for claim in (claims if oldest_first else claims[::-1])]
+        for limit in (1, 2, 4, 20):
+            seen: list[Attempt] = []
+            for offset in range(0, 12, limit):
+                page, total = await store.list_attempts(
+                    job.workspace_id, job.id, oldest_first=oldest_first, offset=offset, limit=limit
+                )
+                seen += page
+                assert total == 9
+            assert [attempt.execution_id for attempt in seen] == expected
+        assert Counter(attempt.status for attempt in seen) == {"running": 4, "succeeded": 5}
 
     async def test_they_are_filtered_by_status(self, scene: Scene) -> None:
         active = await scene.job()

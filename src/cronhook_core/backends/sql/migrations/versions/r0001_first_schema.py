@@ -122,8 +122,10 @@ def _create_what_is_open() -> None:
     op.create_index("ix_open_executions_available_at", "open_executions", ["available_at"])
     op.create_table(
         "claims",
+        sa.Column("started_at", INSTANT, nullable=False),
         sa.Column("attempt_no", sa.Integer, nullable=False),
         sa.Column("execution_id", KEY, nullable=False),
+        sa.Column("job_id", KEY, nullable=False),
         sa.Column("worker_id", KEY, nullable=False),
         sa.PrimaryKeyConstraint("execution_id", "attempt_no", name="pk_claims"),
         postgresql_with={"autovacuum_vacuum_scale_factor": "0.05"},
@@ -170,7 +172,7 @@ def _create_job_logs() -> None:
         "job_logs",
         sa.Column("scheduled_for", INSTANT, nullable=False),
         sa.Column("started_at", INSTANT, nullable=False),
-        sa.Column("finished_at", INSTANT),
+        sa.Column("finished_at", INSTANT, nullable=False),
         sa.Column("next_attempt_at", INSTANT),
         sa.Column("duration_us", sa.BigInteger),
         sa.Column("attempt_no", sa.Integer, nullable=False),
@@ -181,12 +183,12 @@ def _create_job_logs() -> None:
         sa.Column("job_id", KEY, nullable=False),
         sa.Column("workspace_id", KEY, nullable=False),
         sa.Column("worker_id", KEY, nullable=False),
-        sa.Column("outcome", KEY),
+        sa.Column("outcome", KEY, nullable=False),
         sa.Column("error", sa.Text),
         sa.Column("response_headers", sa.Text),
         sa.Column("response_body", sa.Text),
         sa.PrimaryKeyConstraint("execution_id", "attempt_no", name="pk_job_logs"),
-        postgresql_with={"autovacuum_vacuum_scale_factor": "0.05", "fillfactor": "40"},
+        postgresql_with={"autovacuum_vacuum_scale_factor": "0.05"},
     )
     op.create_index("ix_job_logs_job_id_started_at", "job_logs", ["job_id", "started_at"])
 
