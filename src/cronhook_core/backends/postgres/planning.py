@@ -21,17 +21,7 @@ LIMIT $2::int
 """
 
 PLAN = """
-WITH plan AS MATERIALIZED (
-    SELECT * FROM unnest(
-        $1::text[], $2::int[], $3::timestamptz[], $4::timestamptz[], $5::timestamptz[], $6::text[],
-        $7::text[], $8::text[], $9::text[], $10::timestamptz[], $11::timestamptz[], $12::timestamptz[],
-        $13::smallint[], $14::timestamptz[]
-    ) AS p (
-        job_id, revision, expected_next_run, next_run, planned_through, inactive_reason,
-        execution_id, workspace_id, host, scheduled_for, available_at, created_at,
-        missed_count, missed_from
-    )
-), moved AS (
+WITH moved AS (
     UPDATE jobs j SET
         next_run = CASE WHEN p.inactive_reason IS NULL THEN p.next_run END,
         planned_through = greatest(j.planned_through, p.planned_through),
@@ -39,31 +29,39 @@ WITH plan AS MATERIALIZED (
         inactive_reason = coalesce(p.inactive_reason, j.inactive_reason),
         revision = j.revision + CASE WHEN p.inactive_reason IS NULL THEN 0 ELSE 1 END,
         updated_at = CASE WHEN p.inactive_reason IS NULL THEN j.updated_at ELSE $15::timestamptz END
-    FROM plan p
+    FROM unnest(
+        $1::text[], $2::int[], $3::timestamptz[], $4::timestamptz[], $5::timestamptz[], $6::text[]
+    ) AS p (job_id, revision, expected_next_run, next_run, planned_through, inactive_reason)
     WHERE j.id = ANY (ARRAY[p.job_id])
       AND j.status = 'active' AND j.revision = p.revision AND j.next_run = p.expected_next_run
-    RETURNING p.*, j.workspace_id AS workspace
+    RETURNING j.id AS job_id, j.workspace_id, p.expected_next_run, j.next_run, p.inactive_reason
 ), unlisted AS (
     DELETE FROM timetable t USING (SELECT expected_next_run, job_id FROM moved OFFSET 0) AS m
     WHERE t.next_run = ANY (ARRAY[m.expected_next_run]) AND t.job_id = ANY (ARRAY[m.job_id])
 ), listed AS (
     INSERT INTO timetable (next_run, job_id)
-    SELECT next_run, job_id FROM moved WHERE next_run IS NOT NULL AND inactive_reason IS NULL
+    SELECT next_run, job_id FROM moved WHERE next_run IS NOT NULL
 ), ended AS (
     DELETE FROM open_jobs o USING moved m
     WHERE m.inactive_reason IS NOT NULL
-      AND o.workspace_id = ANY (ARRAY[m.workspace]) AND o.job_id = ANY (ARRAY[m.job_id])
+      AND o.workspace_id = ANY (ARRAY[m.workspace_id]) AND o.job_id = ANY (ARRAY[m.job_id])
 ), queued AS (
     INSERT INTO executions (
         id, job_id, workspace_id, host, trigger, scheduled_for, status, available_at, created_at,
         attempt_no, retries_used, losses, releases, missed_count, missed_from
     )
     SELECT
-        execution_id, job_id, workspace_id, host, 'schedule', scheduled_for, 'queued', available_at, created_at,
-        0, 0, 0, 0, missed_count, missed_from
-    FROM moved m WHERE execution_id IS NOT NULL AND (
+        p.id, m.job_id, p.workspace_id, p.host, 'schedule', p.scheduled_for, 'queued', p.available_at, p.created_at,
+        0, 0, 0, 0, p.missed_count, p.missed_from
+    FROM moved m JOIN unnest(
+        $1::text[], $7::text[], $8::text[], $9::text[], $10::timestamptz[], $11::timestamptz[], $12::timestamptz[],
+        $13::smallint[], $14::timestamptz[]
+    ) AS p (
+        job_id, id, workspace_id, host, scheduled_for, available_at, created_at, missed_count, missed_from
+    ) ON p.job_id = m.job_id
+    WHERE p.id IS NOT NULL AND (
         SELECT true FROM executions e
-        WHERE e.job_id = m.job_id AND e.scheduled_for = m.scheduled_for AND e.trigger = 'schedule'
+        WHERE e.job_id = m.job_id AND e.scheduled_for = p.scheduled_for AND e.trigger = 'schedule'
     ) IS NULL
     RETURNING id, job_id, available_at
 )
