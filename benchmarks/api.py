@@ -5,7 +5,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterator, Mapping, Sequence
-from itertools import cycle, islice
+from itertools import count, cycle, islice
 from urllib.request import Request, urlopen
 
 import psutil
@@ -72,6 +72,12 @@ class Server:
     def post(self, body: bytes, calls: int) -> "Rate":
         return self._rate(cycle([request_of("POST", self.path, self.headers, body)]), calls)
 
+    def post_under_keys(self, body: bytes, calls: int) -> "Rate":
+        """Each under an idempotency key of its own, as the client library does."""
+        of_this_run = time.time_ns()
+        keys = ({**self.headers, "idempotency-key": f"{of_this_run}-{number}"} for number in count())
+        return self._rate((request_of("POST", self.path, headers, body) for headers in keys), calls)
+
     def get(self, names: Sequence[str], calls: int) -> "Rate":
         return self._rate(cycle([request_of("GET", f"{self.path}/{name}", self.headers) for name in names]), calls)
 
@@ -96,17 +102,21 @@ def _measure(api: Server, echo: Server, calls: int) -> dict[str, float]:
     body = json.dumps(JOB).encode()
     echo_post = echo.post(body, calls)
     create = api.post(body, calls)
+    keyed = api.post_under_keys(body, calls)
     echo_get = echo.get(["name"], calls)
     get = api.get([json.loads(answer)["id"] for answer in create.answers], calls)
     return {
         "echo POST/s": echo_post.per_second,
         "create/s": create.per_second,
         "create ratio": create.per_second / echo_post.per_second,
+        "create with key/s": keyed.per_second,
+        "with key ratio": keyed.per_second / echo_post.per_second,
         "echo GET/s": echo_get.per_second,
         "get/s": get.per_second,
         "get ratio": get.per_second / echo_get.per_second,
         "echo POST µs": echo_post.cpu_us,
         "create µs": create.cpu_us,
+        "with key µs": keyed.cpu_us,
         "echo GET µs": echo_get.cpu_us,
         "get µs": get.cpu_us,
     }

@@ -21,10 +21,10 @@ class ClaimStore(Protocol):
         """Claim those that are queued, available at ``now`` and allowed, for a living registered worker.
 
         The attempt (its number, its worker, ``started_at`` = ``now``) is written in the same step, before anything is
-        sent, and shown by reads from then on. Not allowed: executions of a deleted job, and scheduled ones of a paused job. Of executions lost
-        twice only the first named is claimed in a call, and none without ``with_suspect``. Each execution is in at most
-        one answer of all racing calls. An unknown or buried worker gets nothing. The claims come in the order of
-        ``execution_ids``; target, headers and payload are the job's as it stands.
+        sent, and reads show it from then on. Not allowed: executions of a deleted job, and scheduled ones of a paused
+        job. Of executions lost twice only the first named is claimed in a call, and none without ``with_suspect``. Each
+        execution is in at most one answer of all racing calls. An unknown or buried worker gets nothing. The claims
+        come in the order of ``execution_ids``; target, headers and payload are the job's as it stands.
         """
 
     async def finish(self, reports: Sequence[AttemptReport], now: datetime) -> Sequence[Verdict]:

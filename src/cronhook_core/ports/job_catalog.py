@@ -53,7 +53,8 @@ class JobCatalog(Protocol):
 
         ``QuotaExceeded`` when the workspace already has ``max_jobs`` active and paused ones (its own ``max_jobs`` wins
         over the argument; None: no limit), exactly at the limit also when creations race. ``NotFound`` for an unknown
-        workspace. Repeating it with the same id is a no-op, also where the limit is reached by now.
+        workspace. Repeating it with the same id is a no-op, also where the limit is reached or ``idempotency`` has its
+        answer by now.
         """
 
     async def change_job(

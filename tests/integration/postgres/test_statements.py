@@ -8,6 +8,7 @@ from typing import Any
 import psycopg
 import pytest
 
+from cronhook_core.backends.postgres.answered import ANSWERED
 from cronhook_core.backends.postgres.claiming import CLAIM
 from cronhook_core.backends.postgres.connecting import TRANSITIONS
 from cronhook_core.backends.postgres.creating import CREATE
@@ -35,6 +36,7 @@ FIRST_COLUMN = {
     "ix_executions_job_id_id": "job_id",
     "uq_executions_job_id_scheduled_for": "job_id",
     "pk_claims": "execution_id",
+    "pk_idempotency_records": "workspace_id",
     "pk_job_logs": "execution_id",
     "pk_open_executions": "job_id",
     "pk_open_jobs": "workspace_id",
@@ -42,6 +44,7 @@ FIRST_COLUMN = {
 }
 """Of indexes over several columns: Postgres 18 may use them without a condition on that one, and read much of them."""
 STATEMENTS = {
+    "answered": ANSWERED,
     "create": CREATE,
     "show": SHOW,
     "due_jobs": DUE_JOBS,
@@ -62,8 +65,9 @@ OWN_INDEXES = {
     "ready": {"ix_open_executions_available_at"},
     "next_due": {"ix_open_executions_available_at", "pk_timetable"},
     "due_jobs": {"pk_timetable"},
+    "answered": {"pk_idempotency_records"},
 }
-"""Statements that do not name the jobs or executions they are about, and so read in the order of an index."""
+"""Of statements that do not name jobs or executions: most read in the order of an index."""
 OF_JOBS = {"plan", "reschedule", "show", "create", "lock_jobs"}
 OF_CLAIMS = {"succeed", "fail", "release", "lose"}
 """Statements that end claims, and find each by its key."""
@@ -71,7 +75,7 @@ READ_WHOLE = {"claim": {"workers"}, "lose_abandoned": {"workers", "claims"}}
 """Small tables: who is alive, and what runs."""
 BY_NAME = {
     *("pk_workspaces", "pk_executions", "pk_job_logs", "pk_jobs"),
-    *("pk_open_executions", "pk_open_jobs", "pk_timetable", "pk_claims"),
+    *("pk_open_executions", "pk_open_jobs", "pk_timetable", "pk_claims", "pk_idempotency_records"),
     *("ix_executions_job_id_id", "uq_executions_job_id_scheduled_for"),
 }
 """Indexes by which a few rows are found however many there are."""

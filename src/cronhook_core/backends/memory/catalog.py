@@ -28,11 +28,11 @@ class MemoryJobCatalog:
     async def create_job(
         self, job: Job, *, max_jobs: int | None, now: datetime, idempotency: IdempotentRequest | None = None
     ) -> None:
-        self._db.answers.refuse_repeated(job.workspace_id, idempotency, now)
         if job.workspace_id not in self._db.workspaces:
             raise NotFound("workspace", job.workspace_id)
         if self._db.jobs.get(job.id) is not None:
             return
+        self._db.answers.refuse_repeated(job.workspace_id, idempotency, now)
         self._check_quota(job, max_jobs)
         keep_answer = self._db.answers.prepare(job.workspace_id, idempotency, job, now)
         self._db.jobs.put(job)

@@ -101,8 +101,8 @@ def instants(values: Iterable[datetime | None]) -> InstantArray:
     return InstantArray(_array(_TIMESTAMPTZ, items))
 
 
-def binaries(values: Iterable[bytes]) -> BytesArray:
-    return BytesArray(_array(_BYTEA, [_item(value) for value in values]))
+def binaries(values: Iterable[bytes | None]) -> BytesArray:
+    return BytesArray(_array(_BYTEA, [_NULL if value is None else _item(value) for value in values]))
 
 
 def _item(value: bytes) -> bytes:

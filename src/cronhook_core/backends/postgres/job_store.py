@@ -4,8 +4,9 @@ from collections.abc import Sequence
 from datetime import UTC, datetime
 
 from cronhook_core.backends.postgres import workers
+from cronhook_core.backends.postgres.answered import Answers
 from cronhook_core.backends.postgres.claiming import CLAIM, claim_parameters, claims_from
-from cronhook_core.backends.postgres.creating import NewJobs
+from cronhook_core.backends.postgres.creating import Kept, NewJobs
 from cronhook_core.backends.postgres.database import PostgresDatabase
 from cronhook_core.backends.postgres.finishing import finish_transactions, says_gone
 from cronhook_core.backends.postgres.handing_back import LOSE, LOSE_ABANDONED, RELEASE, ref_parameters
@@ -41,14 +42,24 @@ class PostgresJobStore(SqlJobCatalog):
         self._pruning = Pruning(database)
         self._shown = ShownJobs(database)
         self._new = NewJobs(database)
+        self._answers = Answers(database)
+
+    async def refuse_repeat(self, workspace_id: str, request: IdempotentRequest, *, now: datetime) -> None:
+        await self._answers.refuse_repeat(workspace_id, request, now)
 
     async def create_job(
         self, job: Job, *, max_jobs: int | None, now: datetime, idempotency: IdempotentRequest | None = None
     ) -> None:
-        if idempotency is None:
-            await self._new.add(job, max_jobs)
-        else:
-            await super().create_job(job, max_jobs=max_jobs, now=now, idempotency=idempotency)
+        kept = None if idempotency is None else await self._kept(job, idempotency, now)
+        await self._new.add(job, max_jobs=max_jobs, now=now, kept=kept)
+
+    async def _kept(self, job: Job, request: IdempotentRequest, now: datetime) -> Kept:
+        """A repeat needs no answer of its own: it is refused also where none can be rendered."""
+        try:
+            return Kept(request=request, answer=request.answer(job))
+        except Exception:
+            await self.refuse_repeat(job.workspace_id, request, now=now)
+            raise
 
     async def get_job(self, workspace_id: str, job_id: str) -> Job | None:
         return await self._shown.get(workspace_id, job_id)

@@ -13,6 +13,8 @@ from cronhook_core.domain.idempotency import KEPT_FOR, IdempotentRequest
 from cronhook_core.domain.job import Job
 from cronhook_core.errors import AlreadyAnswered, IdempotencyMismatch
 
+USED_WITH_ANOTHER_BODY = "this idempotency key was used with another body; take a new key"
+
 
 def refuse_repeat(connection: Connection, workspace_id: str, request: IdempotentRequest | None, now: datetime) -> None:
     """Raise `AlreadyAnswered` or `IdempotencyMismatch` for a request that was answered less than 24 h ago."""
@@ -36,7 +38,7 @@ def refuse_answered(connection: Connection, workspace_id: str, request: Idempote
     if stored is None:
         return
     if stored.fingerprint != request.fingerprint:
-        raise IdempotencyMismatch("this idempotency key was used with another body; take a new key")
+        raise IdempotencyMismatch(USED_WITH_ANOTHER_BODY)
     raise AlreadyAnswered(rows.answer_from(stored))
 
 

@@ -254,7 +254,7 @@ idempotency_records = Table(
     Column("fingerprint", LargeBinary, nullable=False),
     Column("headers", JsonText, nullable=False),
     Column("body", LargeBinary, nullable=False),
-    Index(None, "workspace_id", "created_at"),
+    Index(None, "created_at"),
 )
 
 leases = Table(

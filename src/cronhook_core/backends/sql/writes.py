@@ -48,9 +48,9 @@ def create_job(
     workspace = _lock_workspace(connection, job.workspace_id)
     if workspace is None:
         raise NotFound("workspace", job.workspace_id)
-    refuse_repeat(connection, job.workspace_id, idempotency, now)
     if connection.execute(_SAME_JOB, {"same_id": job.id}).one_or_none() is not None:
         return
+    refuse_repeat(connection, job.workspace_id, idempotency, now)
     if job.counts_against_quota:
         _take_room(connection, workspace, max_jobs)
     connection.execute(_INSERT_JOB, rows.job_values(job))

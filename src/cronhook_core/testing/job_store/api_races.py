@@ -8,7 +8,15 @@ from cronhook_core.domain.idempotency import IdempotentRequest, StoredAnswer
 from cronhook_core.domain.job import InactiveReason, Job, JobStatus
 from cronhook_core.errors import AlreadyAnswered, IdempotencyMismatch, NotFound, QuotaExceeded
 from cronhook_core.ports.job_store import JobStore
-from cronhook_core.testing.builders import MINUTE, NOW, make_idempotent_request, make_job, make_workspace, succeeded
+from cronhook_core.testing.builders import (
+    MINUTE,
+    NOW,
+    answer_with_id,
+    make_idempotent_request,
+    make_job,
+    make_workspace,
+    succeeded,
+)
 from cronhook_core.testing.job_store.racing import several
 from cronhook_core.testing.job_store.scene import LATER, JobStoreSuite, OpenStore, Scene
 
@@ -58,6 +66,33 @@ class ApiRaces(JobStoreSuite):
         assert [await scene.store.get_job(job.workspace_id, job.id) for job in stored] == stored
         assert await scene.store.get_job(workspace_id, surplus.id) is None
 
+    async def test_creations_that_come_together_with_keys_are_answered_as_one_after_the_other(
+        self, scene: Scene
+    ) -> None:
+        workspace_id = (await scene.workspace()).id
+        requests = [
+            make_idempotent_request(key="one"),
+            make_idempotent_request(key="one"),
+            make_idempotent_request(key="one", fingerprint=b"another"),
+            make_idempotent_request(key="two"),
+            None,
+            make_idempotent_request(key="three"),
+            make_idempotent_request(key="three"),
+        ]
+        jobs = [make_job(workspace_id) for _ in requests]
+        answers = await asyncio.gather(
+            *(self._create(scene.store, job, request, max_jobs=3) for job, request in zip(jobs, requests, strict=True))
+        )
+        assert answers == [None, answer_with_id(jobs[0]), "mismatch", None, None, "quota", "quota"]
+        assert await self._create(scene.store, jobs[5], requests[5], max_jobs=4) is None
+        assert await self._create(scene.store, jobs[6], requests[6], max_jobs=4) == answer_with_id(jobs[5])
+
+    async def test_a_creation_that_is_tried_again_is_no_repeat(self, scene: Scene) -> None:
+        job, request = make_job((await scene.workspace()).id), make_idempotent_request()
+        for _ in range(2):
+            await scene.store.create_job(job, max_jobs=1, now=NOW, idempotency=request)
+        assert await scene.store.count_jobs(job.workspace_id) == 1
+
     async def test_reads_that_come_together_each_get_their_own(self, scene: Scene) -> None:
         jobs, gone = await scene.jobs(3), await scene.job()
         await scene.delete(gone)
@@ -89,7 +124,9 @@ class ApiRaces(JobStoreSuite):
         stores = await several(scene, open_store, 4)
         workspace_id = (await scene.workspace()).id
         request = make_idempotent_request()
-        answers = await asyncio.gather(*(self._create(stores[n % 4], workspace_id, request) for n in range(12)))
+        answers = await asyncio.gather(
+            *(self._create(stores[n % 4], make_job(workspace_id), request) for n in range(12))
+        )
         assert answers.count(None) == 1
         assert await scene.store.count_jobs(workspace_id) == 1
         [job] = [due.id for due in await scene.store.due_jobs(LATER, 10)]
@@ -100,7 +137,7 @@ class ApiRaces(JobStoreSuite):
         workspace_id = (await scene.workspace()).id
         requests = [make_idempotent_request(key="the same", fingerprint=bytes([n])) for n in range(12)]
         answers = await asyncio.gather(
-            *(self._create(stores[n % 4], workspace_id, request) for n, request in enumerate(requests))
+            *(self._create(stores[n % 4], make_job(workspace_id), request) for n, request in enumerate(requests))
         )
         assert sorted(map(str, answers)) == ["None", *["mismatch"] * 11]
         assert await scene.store.count_jobs(workspace_id) == 1
@@ -116,12 +153,14 @@ class ApiRaces(JobStoreSuite):
         assert len(await scene.store.list_executions(job.workspace_id, job.id, limit=100)) == 1
 
     async def _create(
-        self, store: JobStore, workspace_id: str, request: IdempotentRequest
+        self, store: JobStore, job: Job, request: IdempotentRequest | None, max_jobs: int | None = None
     ) -> StoredAnswer | str | None:
         try:
-            await store.create_job(make_job(workspace_id), max_jobs=None, now=NOW, idempotency=request)
+            await store.create_job(job, max_jobs=max_jobs, now=NOW, idempotency=request)
         except AlreadyAnswered as repeated:
             return repeated.answer
         except IdempotencyMismatch:
             return "mismatch"
+        except QuotaExceeded:
+            return "quota"
         return None

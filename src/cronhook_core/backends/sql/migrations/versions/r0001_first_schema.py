@@ -219,9 +219,7 @@ def _create_idempotency_records() -> None:
         sa.Column("body", sa.LargeBinary, nullable=False),
         sa.PrimaryKeyConstraint("workspace_id", "path", "key", name="pk_idempotency_records"),
     )
-    op.create_index(
-        "ix_idempotency_records_workspace_id_created_at", "idempotency_records", ["workspace_id", "created_at"]
-    )
+    op.create_index("ix_idempotency_records_created_at", "idempotency_records", ["created_at"])
 
 
 def _create_queue_messages() -> None:
