@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import sys
 import time
 from collections.abc import Awaitable, Callable
 from contextlib import suppress
 from datetime import UTC, datetime, timedelta
+from functools import partial
 
 from attrs import evolve, frozen
 
@@ -23,14 +25,29 @@ _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _log = logging.getLogger(__name__)
 
 
+def _clock_that_runs_on_while_suspended() -> Callable[[], float]:
+    """`time.monotonic` stands still meanwhile on Linux, where CLOCK_BOOTTIME does not (clock_gettime(2)), and on macOS,
+    where CLOCK_MONOTONIC does not.
+    """
+    name = "CLOCK_MONOTONIC" if sys.platform == "darwin" else "CLOCK_BOOTTIME"
+    clock_id = getattr(time, name, None)
+    return time.monotonic if clock_id is None else partial(time.clock_gettime, clock_id)
+
+
+_time_since_boot = _clock_that_runs_on_while_suspended()
+
+
 class SystemClock:
-    """This machine's clocks. All nodes agree as well as their machines do."""
+    """This machine's clocks. All nodes agree as well as their machines do.
+
+    The time that the machine was suspended has passed on both of them.
+    """
 
     def now(self) -> datetime:
         return datetime.now(UTC)
 
     def monotonic(self) -> float:
-        return time.monotonic()
+        return _time_since_boot()
 
     async def sleep(self, seconds: float) -> None:
         deadline = time.monotonic() + seconds
