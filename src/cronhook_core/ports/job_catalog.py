@@ -19,6 +19,11 @@ class JobFilter:
     tag: str | None = None
     text: str | None = None
 
+    @property
+    def searches(self) -> bool:
+        """Whether jobs have to be looked through, many of them where few match."""
+        return self.tag is not None or self.text is not None
+
 
 @frozen(kw_only=True)
 class CancelQueued:

@@ -1,6 +1,8 @@
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Sequence
+from contextlib import nullcontext
 from datetime import datetime
 
 from cronhook_core.backends.sql import reads, writes
@@ -11,12 +13,16 @@ from cronhook_core.domain.idempotency import IdempotentRequest
 from cronhook_core.domain.job import Job
 from cronhook_core.ports.job_catalog import CancelQueued, JobFilter
 
+SEARCHES_AT_ONCE = 2
+"""Lists by a text or a tag, which read all jobs of a workspace where few match. Connections stay for all else."""
+
 
 class SqlJobCatalog:
     """The `JobCatalog` of both SQL stores."""
 
     def __init__(self, database: SqlDatabase) -> None:
         self._database = database
+        self._searches = asyncio.Semaphore(SEARCHES_AT_ONCE)
 
     async def refuse_repeat(self, workspace_id: str, request: IdempotentRequest, *, now: datetime) -> None:
         await self._database.read(refuse_answered, workspace_id, request, now)
@@ -44,7 +50,8 @@ class SqlJobCatalog:
     async def list_jobs(
         self, workspace_id: str, matching: JobFilter, *, limit: int, before_id: str | None = None
     ) -> Sequence[Job]:
-        return await self._database.read(reads.list_jobs, workspace_id, matching, limit, before_id)
+        async with self._searches if matching.searches else nullcontext():
+            return await self._database.read(reads.list_jobs, workspace_id, matching, limit, before_id)
 
     async def count_jobs(self, workspace_id: str) -> int:
         return await self._database.read(reads.count_jobs, workspace_id)
