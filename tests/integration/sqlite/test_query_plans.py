@@ -100,6 +100,7 @@ SMALL = (
     "json_each",
     "refs",
     "anon_1",
+    *("CONSTANT ROW", "held", "page", "found", "totals"),
     "VIRTUAL TABLE",
     "LIST SUBQUERY",
     "meta",

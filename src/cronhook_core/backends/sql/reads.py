@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
-from datetime import datetime
+from collections.abc import Sequence
 from typing import Any
 
 from sqlalchemy import (
@@ -13,10 +12,13 @@ from sqlalchemy import (
     Select,
     and_,
     bindparam,
+    case,
+    cast,
     false,
     func,
     null,
     select,
+    true,
     union_all,
 )
 
@@ -99,32 +101,43 @@ def list_attempts(
     offset: int,
     limit: int,
 ) -> tuple[list[Attempt], int]:
-    """What runs is merged in here: a union of both would be sorted as a whole, and a history is long."""
-    running: list[Attempt] = []
-    if status in (None, "running"):
-        query = _RUNNING.where(claims.c.job_id == job_id, executions.c.workspace_id == workspace_id)
-        running = _in_order(map(rows.attempt_from, connection.execute(query)), oldest_first)
-    if status == "running":
-        return running[offset : offset + limit], len(running)
-    shown = [attempts.c.job_id == job_id, attempts.c.workspace_id == workspace_id, _SHOWN]
-    if status is not None:
-        shown.append(_has_status(status))
-    first = max(0, offset - len(running))
-    order = [attempts.c.started_at, attempts.c.execution_id, attempts.c.attempt_no]
-    query = select(attempts).where(*shown).offset(first).limit(offset - first + limit)
-    query = query.order_by(*(order if oldest_first else [column.desc() for column in order]))
-    ended = {attempt.id: attempt for attempt in map(rows.attempt_from, connection.execute(query))}
-    still = [attempt for attempt in running if attempt.id not in ended]
-    total = connection.execute(select(func.count()).select_from(attempts).where(*shown)).scalar_one()
-    merged = _in_order([*ended.values(), *still], oldest_first)
-    return merged[offset - first : offset - first + limit], total + len(still)
+    ended = select(attempts).where(attempts.c.job_id == job_id, attempts.c.workspace_id == workspace_id, _SHOWN)
+    running = _RUNNING.where(claims.c.job_id == job_id, executions.c.workspace_id == workspace_id)
+    if status is None:
+        return _merged(connection, ended, running, oldest_first, offset, limit)
+    shown = running if status == "running" else ended.where(_has_status(status))
+    query = shown.order_by(*_order(shown, oldest_first)).offset(offset).limit(limit)
+    total = connection.execute(select(func.count()).select_from(shown.subquery())).scalar_one()
+    return [rows.attempt_from(row) for row in connection.execute(query)], total
 
 
-def _in_order(found: Iterable[Attempt], oldest_first: bool) -> list[Attempt]:
-    def place(attempt: Attempt) -> tuple[datetime, str, int]:
-        return attempt.started_at, attempt.execution_id, attempt.attempt_no
+def _merged(
+    connection: Connection, ended: Select[Any], running: Select[Any], oldest_first: bool, offset: int, limit: int
+) -> tuple[list[Attempt], int]:
+    """A page of both together, and how many there are.
 
-    return sorted(found, key=place, reverse=not oldest_first)
+    A union of all would be sorted as a whole, and a history is long: of what ended only as much is read as may be on
+    the page. One statement sees one state, where an attempt that ends meanwhile is in one place.
+    """
+    held = running.cte("held")
+    count = select(func.count()).select_from(held).scalar_subquery()
+    first = case((count < offset, offset - count), else_=0)
+    page = ended.order_by(*_order(ended, oldest_first)).offset(first).limit(limit + count).subquery("page")
+    totals = select(
+        (select(func.count()).select_from(ended.subquery()).scalar_subquery() + count).label("total"),
+        first.label("first"),
+    ).subquery("totals")
+    found = union_all(select(page), select(held)).subquery("found")
+    read = connection.execute(select(totals, found).select_from(totals.outerjoin(found, true()))).all()
+    merged = [rows.attempt_from(row) for row in read if row.execution_id is not None]
+    merged.sort(key=lambda a: (a.started_at, a.execution_id, a.attempt_no), reverse=not oldest_first)
+    begin = offset - read[0].first
+    return merged[begin : begin + limit], read[0].total
+
+
+def _order(shown: Select[Any], oldest_first: bool) -> list[ColumnElement[Any]]:
+    columns = [shown.selected_columns[name] for name in ("started_at", "execution_id", "attempt_no")]
+    return columns if oldest_first else [column.desc() for column in columns]
 
 
 def attempts_of(connection: Connection, workspace_id: str, execution_id: str) -> list[Attempt]:
@@ -145,7 +158,7 @@ def _running_attempts() -> Select[Any]:
         "late": false(),
         "response_truncated": false(),
     }
-    columns = [known.get(column.name, null()).label(column.name) for column in attempts.c]
+    columns = [known.get(column.name, cast(null(), column.type)).label(column.name) for column in attempts.c]
     return select(*columns).join_from(claims, executions, executions.c.id == claims.c.execution_id)
 
 
