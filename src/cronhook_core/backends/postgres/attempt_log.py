@@ -3,7 +3,7 @@
 What ends an attempt deletes its claim, and writes its row from that. A result that is refused, or that is accepted
 after the attempt was given up, finds the row there and corrects it: whatever ended the attempt wrote it in one step
 with its execution, whose row we waited for. Our snapshot may be older than that, and not show the row; the conflict
-does. ``worker_id`` and ``started_at`` of what is proposed are therefore never stored.
+does. ``worker_id`` and ``started_at`` of what is proposed are there for the form, and not stored.
 """
 
 from __future__ import annotations

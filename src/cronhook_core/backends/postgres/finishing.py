@@ -9,7 +9,7 @@ from typing import Any
 from cronhook_core.backends.postgres.arrays import Column, flags, instants, numbers, texts
 from cronhook_core.backends.postgres.attempt_log import ANSWER, CORRECT, ENDED
 from cronhook_core.backends.postgres.locking import STOPPED, ended_jobs, locked_jobs
-from cronhook_core.backends.postgres.succeeding import SUCCEED, headers_text, succeed_parameters
+from cronhook_core.backends.postgres.succeeding import SUCCEED, headers_text, in_order, succeed_parameters
 from cronhook_core.backends.sql.types import to_microseconds
 from cronhook_core.domain.claim import AttemptReport
 from cronhook_core.domain.retry_policy import Decision, GiveUp, RetryAt, Succeed
@@ -132,7 +132,7 @@ Statement = tuple[str, list[Any]]
 def finish_transactions(reports: Sequence[AttemptReport], now: datetime) -> list[list[Statement]]:
     """What to execute, one transaction after the other. ``reports`` are of different attempts."""
     successes = [report for report in reports if isinstance(report.decision, Succeed)]
-    failures = [report for report in reports if not isinstance(report.decision, Succeed)]
+    failures = sorted((report for report in reports if not isinstance(report.decision, Succeed)), key=in_order)
     transactions = []
     if successes:
         transactions.append([(SUCCEED, succeed_parameters(successes, now))])

@@ -86,13 +86,19 @@ only moves on. What is refused is shown as it stood when the statement began.
 What is refused, or was given up before, has no claim to be let go: see `cronhook_core.backends.postgres.attempt_log`.
 Usually there is none, and one comparison of numbers tells.
 
-``CASE`` is for the planner: with its own guesses it compares each result with each execution.
+``CASE`` is for the planner: with its own guesses it compares each result with each execution. ``OFFSET 0`` keeps the
+rows narrow that an update or a delete is joined with, for Postgres copies all of them.
 """
+
+
+def in_order(report: AttemptReport) -> tuple[str, int]:
+    """The order in which rows are locked, those of attempts too: a correction locks what it does not change."""
+    return report.execution_id, report.attempt_no
 
 
 def succeed_parameters(reports: Sequence[AttemptReport], now: datetime) -> list[Any]:
     """The parameters of `SUCCEED`; ``reports`` are of different attempts, all successes."""
-    reports = sorted(reports, key=lambda report: report.execution_id)
+    reports = sorted(reports, key=in_order)
     results = [report.result for report in reports]
     return [
         texts([report.execution_id for report in reports]),
