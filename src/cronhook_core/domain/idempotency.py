@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from cronhook_core.domain.job import Job
 
 KEPT_FOR = timedelta(hours=24)
+USED_WITH_ANOTHER_BODY = "this idempotency key was used with another body; take a new key"
 
 
 @frozen(kw_only=True)
@@ -29,8 +30,8 @@ class IdempotentRequest:
     """A request under an idempotency key.
 
     ``path`` is the concrete path, without the query. ``fingerprint`` is a hash of the body: the same key with another
-    fingerprint is a mistake of the caller. ``answer`` renders what the caller gets from the effect; it is called inside
-    the store's transaction, does no I/O, and may be called more than once.
+    fingerprint is a mistake of the caller. ``answer`` renders what the caller gets from the effect; it is called before
+    that is committed, does no I/O, and may be called more than once.
     """
 
     key: str

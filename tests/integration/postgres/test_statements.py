@@ -36,7 +36,7 @@ FIRST_COLUMN = {
     "ix_executions_job_id_id": "job_id",
     "uq_executions_job_id_scheduled_for": "job_id",
     "pk_claims": "execution_id",
-    "pk_idempotency_records": "workspace_id",
+    "pk_idempotency_records": "key",
     "pk_job_logs": "execution_id",
     "pk_open_executions": "job_id",
     "pk_open_jobs": "workspace_id",

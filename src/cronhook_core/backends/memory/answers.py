@@ -6,7 +6,7 @@ from datetime import datetime
 from attrs import frozen
 
 from cronhook_core.domain.execution import Execution
-from cronhook_core.domain.idempotency import KEPT_FOR, IdempotentRequest, StoredAnswer
+from cronhook_core.domain.idempotency import KEPT_FOR, USED_WITH_ANOTHER_BODY, IdempotentRequest, StoredAnswer
 from cronhook_core.domain.job import Job
 from cronhook_core.errors import AlreadyAnswered, IdempotencyMismatch
 
@@ -32,7 +32,7 @@ class Answers:
         if request is None or before is None or before.at + KEPT_FOR <= now:
             return
         if before.fingerprint != request.fingerprint:
-            raise IdempotencyMismatch("this idempotency key was used with another body: take a new key")
+            raise IdempotencyMismatch(USED_WITH_ANOTHER_BODY)
         raise AlreadyAnswered(before.answer)
 
     def prepare(

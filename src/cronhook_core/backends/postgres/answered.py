@@ -12,8 +12,7 @@ from attrs import frozen
 from cronhook_core.backends.postgres.arrays import instants, texts
 from cronhook_core.backends.postgres.database import PostgresDatabase
 from cronhook_core.backends.postgres.grouping import Grouped
-from cronhook_core.backends.sql.idempotency import USED_WITH_ANOTHER_BODY
-from cronhook_core.domain.idempotency import KEPT_FOR, IdempotentRequest, StoredAnswer
+from cronhook_core.domain.idempotency import KEPT_FOR, USED_WITH_ANOTHER_BODY, IdempotentRequest, StoredAnswer
 from cronhook_core.errors import AlreadyAnswered, CronhookError, IdempotencyMismatch
 
 AT_ONCE = 25

@@ -33,8 +33,9 @@ def _unnested() -> str:
     return ", ".join(f"${number}::{name}[]" for number, name in named)
 
 
-_COLUMNS = ", ".join(column.name for column in jobs.c)
-_IDS = f"${_FIRST_COLUMN + [column.name for column in jobs.c].index('id')}::text[]"
+_NAMES = [column.name for column in jobs.c]
+_COLUMNS = ", ".join(_NAMES)
+_IDS, _WORKSPACES = (f"${_FIRST_COLUMN + _NAMES.index(name)}::text[]" for name in ("id", "workspace_id"))
 _ANSWER = "fingerprint, created_at, status, headers, body"
 
 LOCK_WORKSPACE = "SELECT id FROM workspaces WHERE id = $1::text FOR UPDATE"
@@ -44,9 +45,10 @@ WITH workspace AS MATERIALIZED (
     SELECT coalesce(max_jobs, $2::int) AS most, open_jobs_bound AS bound FROM workspaces WHERE id = $1::text
 ), answered AS MATERIALIZED (
     SELECT k.id, r.fingerprint, r.status, r.headers, r.body
-    FROM unnest({_IDS}, $3::text[], $4::text[], $6::timestamptz[]) AS k (id, path, key, now)
+    FROM unnest({_IDS}, {_WORKSPACES}, $3::text[], $4::text[], $6::timestamptz[])
+        AS k (id, workspace_id, path, key, now)
     JOIN idempotency_records r
-        ON r.workspace_id = $1::text AND r.path = ANY (ARRAY[k.path]) AND r.key = ANY (ARRAY[k.key])
+        ON r.workspace_id = ANY (ARRAY[k.workspace_id]) AND r.path = ANY (ARRAY[k.path]) AND r.key = ANY (ARRAY[k.key])
     WHERE CASE WHEN r.key = k.key THEN r.created_at > k.now - interval '{KEPT_FOR.total_seconds():.0f} s' ELSE false END
       AND NOT EXISTS (SELECT FROM jobs j WHERE j.id = ANY (ARRAY[k.id]))
 ), new AS MATERIALIZED (
@@ -116,6 +118,10 @@ class Kept:
     request: IdempotentRequest
     answer: StoredAnswer
 
+    @property
+    def name(self) -> tuple[str, str]:
+        return self.request.path, self.request.key
+
 
 @frozen(kw_only=True)
 class _New:
@@ -124,11 +130,6 @@ class _New:
     job: Job
     now: datetime
     kept: Kept | None
-
-    @property
-    def names(self) -> set[object]:
-        """What no other one of the same statement may have."""
-        return {self.job.id} if self.kept is None else {self.job.id, (self.kept.request.path, self.kept.request.key)}
 
 
 class NewJobs:
@@ -154,38 +155,39 @@ class NewJobs:
 
     def _storing(self, workspace_id: str, max_jobs: int | None) -> Callable[[Sequence[_New]], Any]:
         async def store(asked: Sequence[_New]) -> Sequence[CronhookError | None]:
-            firsts = _firsts(asked)
-            different = [one for one, first in zip(asked, firsts, strict=True) if one is first]
-            create = (CREATE, [workspace_id, max_jobs, *_records(different), *_columns([one.job for one in different])])
+            different = list({one.job.id: one for one in reversed(asked)}.values())[::-1]
+            firsts = _firsts(different)
+            new = [one for one in different if firsts[one.job.id] is one]
+            create = (CREATE, [workspace_id, max_jobs, *_records(new), *_columns([one.job for one in new])])
             found = await self._database.execute_all([(LOCK_WORKSPACE, [workspace_id]), create])
             if not found:
                 return [NotFound("workspace", workspace_id) for _ in asked]
             most, without_room = found[0][:2]
             answered = {row[2]: answered_from(row[3:]) for row in found if row[2] is not None}
-            return [
-                QuotaExceeded(most)
-                if first.job.id in without_room
-                else _refusal(one, first, answered.get(first.job.id))
-                for one, first in zip(asked, firsts, strict=True)
-            ]
+            refusals: dict[str, CronhookError | None] = {}
+            for one in different:
+                first = firsts[one.job.id]
+                refused = first.job.id in without_room
+                refusal = QuotaExceeded(most) if refused else _refusal(one, first, answered.get(first.job.id))
+                refusals[one.job.id] = refusal
+            return [refusals[one.job.id] for one in asked]
 
         return store
 
 
-def _firsts(asked: Sequence[_New]) -> Sequence[_New]:
-    """For each the first one that has a name in common with it, which may be itself."""
-    named: dict[object, int] = {}
-    return [asked[min(named.setdefault(name, n) for name in one.names)] for n, one in enumerate(asked)]
+def _firsts(new: Sequence[_New]) -> dict[str, _New]:
+    """For each job's id the first one that was asked for under the same key, which may be itself."""
+    of_key: dict[tuple[str, str], _New] = {}
+    return {one.job.id: of_key.setdefault(one.kept.name, one) if one.kept else one for one in new}
 
 
 def _refusal(one: _New, first: _New, answered: Answered | None) -> CronhookError | None:
-    """Whether it is a repeat: of what was answered before, or of the first of those that came with it."""
-    same = one.job.id == first.job.id
-    if answered is None and first.kept is not None and not same:
-        answered = Answered(first.kept.request.fingerprint, first.kept.answer)
-    if one.kept is None or answered is None:
+    """Whether it is a repeat: of what was answered before, or of the first one under its key."""
+    if one.kept is None:
         return None
-    return answered.refusal_of(one.kept.request)
+    if answered is None and first.kept is not None and first is not one:
+        answered = Answered(first.kept.request.fingerprint, first.kept.answer)
+    return None if answered is None else answered.refusal_of(one.kept.request)
 
 
 def _records(new: Sequence[_New]) -> list[Column]:

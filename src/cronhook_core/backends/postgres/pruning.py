@@ -19,11 +19,12 @@ EXPIRE = """
 WITH expired AS (
     DELETE FROM idempotency_records
     WHERE ctid = ANY (ARRAY(SELECT ctid FROM idempotency_records WHERE created_at < $1::timestamptz LIMIT $2::int))
+      AND created_at < $1::timestamptz
     RETURNING 1
 )
 SELECT count(*) FROM expired
 """
-"""Records never change, so that a place is that of the same record until it goes."""
+"""A key that is used again after its time writes its record anew; what is waited for is therefore judged again."""
 
 PRUNE = """
 WITH looked_at AS MATERIALIZED (

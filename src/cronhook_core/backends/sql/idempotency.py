@@ -9,11 +9,9 @@ from sqlalchemy import Connection, delete, insert, select
 from cronhook_core.backends.sql import rows
 from cronhook_core.backends.sql.tables import idempotency_records as records
 from cronhook_core.domain.execution import Execution
-from cronhook_core.domain.idempotency import KEPT_FOR, IdempotentRequest
+from cronhook_core.domain.idempotency import KEPT_FOR, USED_WITH_ANOTHER_BODY, IdempotentRequest
 from cronhook_core.domain.job import Job
 from cronhook_core.errors import AlreadyAnswered, IdempotencyMismatch
-
-USED_WITH_ANOTHER_BODY = "this idempotency key was used with another body; take a new key"
 
 
 def refuse_repeat(connection: Connection, workspace_id: str, request: IdempotentRequest | None, now: datetime) -> None:
