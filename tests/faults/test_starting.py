@@ -87,7 +87,7 @@ def test_a_port_that_is_taken_is_named_by_its_setting(installation: Installation
     with CronhookProcess("scheduler", settings=settings) as first:
         first.wait_for_line('"listening"')
         with CronhookProcess("worker", settings=settings) as second:
-            assert second.wait() == 2
+            assert second.wait() == 1, "a supervisor tries again"
             assert "CRONHOOK_METRICS_PORT" in second.log().splitlines()[-1]
 
 
