@@ -57,7 +57,7 @@ class PostgresJobStore(SqlJobCatalog):
         """A repeat needs no answer of its own: it is refused also where none can be rendered."""
         try:
             return Kept(request=request, answer=request.answer(job))
-        except Exception:
+        except Exception:  # whatever it is, it is raised again where this is no repeat
             await self.refuse_repeat(job.workspace_id, request, now=now)
             raise
 
