@@ -242,9 +242,12 @@ async def test_a_server_that_only_reads_is_away(scene: Scene, url: str) -> None:
             await scene.store.plan([make_plan(job)], LATER)
         with pytest.raises(StoreUnavailable):
             await scene.job()
+        with takes_less_than(4.0), pytest.raises(StoreUnavailable):
+            await scene.store.ping()
         assert await scene.job_now(job)
         await observer.execute("SET default_transaction_read_only = off")
         await observer.execute(f'ALTER DATABASE "{name}" RESET default_transaction_read_only')
+        await works_again(scene.store.ping, within=3.0)
         await works_again(lambda: scene.store.plan([make_plan(job)], LATER), within=3.0)
         await works_again(scene.job, within=3.0)
 

@@ -1,7 +1,7 @@
 """Databases and environments in which texts are not UTF-8 by themselves, and servers that only read."""
 
-from collections.abc import Callable, Iterator
-from contextlib import AsyncExitStack, contextmanager
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+from contextlib import asynccontextmanager, contextmanager
 from datetime import timedelta
 
 import psycopg
@@ -14,11 +14,11 @@ from cronhook_core.backends.postgres.job_store import PostgresJobStore
 from cronhook_core.backends.postgres.lock import PostgresLock
 from cronhook_core.backends.postgres.queue import PostgresQueue
 from cronhook_core.backends.sql.migrations import upgrade
-from cronhook_core.errors import QueueUnavailable
+from cronhook_core.errors import QueueUnavailable, StoreUnavailable, Unavailable
 from cronhook_core.ports.lock import Held, Lease
 from cronhook_core.testing.builders import NOW, make_definition
 from cronhook_core.testing.job_store.scene import Scene
-from tests.integration.postgres.nodes import AT_ONCE, Open, message
+from tests.integration.postgres.nodes import AT_ONCE, message
 from tests.services import PostgresServer
 
 NAME = "Tägliche Prüfung"
@@ -80,19 +80,27 @@ async def test_a_lease_of_an_older_version_ends_as_it_says(database: PostgresDat
     assert isinstance(await lock.acquire("leader", TTL, NOW), Held)
 
 
-async def test_a_standby_is_a_queue_that_is_away(open_database: Open, url: str) -> None:
-    """Until names lead to the server that was promoted; its tables that are not logged cannot be read there."""
-    with PostgresServer() as standby:
-        upgrade(standby.url)
-        (standby.folder / "data" / "standby.signal").touch()
-        standby.restart("fast")
-        async with AsyncExitStack() as stack:
-            queue = PostgresQueue(await stack.enter_async_context(PostgresDatabase.open(standby.url)))
-            calls: list[Callable[[], object]] = [
-                lambda: queue.push([message()], NOW),
-                lambda: queue.pop(5, AT_ONCE, NOW),
-                queue.depth,
-            ]
-            for call in calls:
-                with pytest.raises(QueueUnavailable):
-                    await call()  # type: ignore[misc]
+@asynccontextmanager
+async def standby() -> AsyncIterator[PostgresDatabase]:
+    """Where names lead until they lead to the server that was promoted."""
+    with PostgresServer() as server:
+        upgrade(server.url)
+        (server.folder / "data" / "standby.signal").touch()
+        server.restart("fast")
+        async with PostgresDatabase.open(server.url) as database:
+            yield database
+
+
+async def test_a_standby_is_a_store_and_a_queue_that_are_away() -> None:
+    """Its tables that are not logged cannot be read there either."""
+    async with standby() as database:
+        queue = PostgresQueue(database)
+        calls: list[tuple[Callable[[], Awaitable[object]], type[Unavailable]]] = [
+            (PostgresJobStore(database).ping, StoreUnavailable),
+            (lambda: queue.push([message()], NOW), QueueUnavailable),
+            (lambda: queue.pop(5, AT_ONCE, NOW), QueueUnavailable),
+            (queue.depth, QueueUnavailable),
+        ]
+        for call, error in calls:
+            with pytest.raises(error):
+                await call()

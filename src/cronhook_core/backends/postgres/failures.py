@@ -20,11 +20,12 @@ _SLOW = frozenset({_LOCKED, "57014"})
 """A lock or a statement took too long; the session is as good as before."""
 _AWAY_CLASSES = frozenset({"08", "28", "3D", "53", "57", "58"})
 """Connection, authorization, catalogue, resources, operator intervention, system: nothing that a statement does."""
-_AWAY = frozenset({"0A000", "25006", "25P03", "25P04"})
+_AWAY = frozenset({"0A000", "25001", "25006", "25P03", "25P04"})
 """A server that only reads (a failover: another one writes by now), and sessions ended for their idleness.
 
-A server that only reads has no unlogged tables, which it calls unsupported (0A000); a session whose kept plan no longer
-fits says that as well. Nothing else that a server might not support is asked for.
+A server that only reads has no unlogged tables, and no transactions that write, which it calls unsupported (0A000) or,
+where it does so by its settings, asked for too late (25001); a session whose kept plan no longer fits says 0A000 as
+well. Nothing else that a server might not support is asked for.
 """
 _NOT_ADMITTED = re.compile(
     r"password authentication failed|no password supplied|no pg_hba\.conf entry"
