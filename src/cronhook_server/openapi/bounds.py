@@ -78,6 +78,7 @@ DOCUMENT = _closed(
     servers={"type": "array", "items": _closed(url={"type": "string"})},
     tags={"type": "array", "items": _closed(name={"type": "string"}, description={"type": "string"})},
     paths=_NAMED,
+    webhooks=_NAMED,
     components=_closed(schemas=_NAMED, headers=_NAMED, securitySchemes=_NAMED),
 )
 """As much of OpenAPI as the document itself uses."""

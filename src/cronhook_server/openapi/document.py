@@ -23,6 +23,7 @@ from cronhook_server.openapi.operations import (
 )
 from cronhook_server.openapi.responses import HEADERS, responses_of
 from cronhook_server.openapi.schemas import partial, reference_to, schemas_of
+from cronhook_server.openapi.webhook import TAG, webhooks
 
 _TAGS = {
     "jobs": "What is to be called, and when.",
@@ -30,6 +31,7 @@ _TAGS = {
     "schedules": "Cron lines, before anything is stored.",
     "keys": "Who may call this API.",
     "workspace": "Limits, usage, and the secret that signs webhooks.",
+    TAG: "What cronhook sends to callback URLs.",
     "probes": "For operators; they need no key.",
     "documents": "What the API says of itself; they need no key.",
 }
@@ -52,6 +54,7 @@ def document() -> dict[str, Any]:
         "servers": [{"url": "/"}],
         "tags": [{"name": name, "description": text} for name, text in _TAGS.items()],
         "paths": paths,
+        "webhooks": webhooks(),
         "components": {
             "schemas": _schemas(),
             "headers": HEADERS,

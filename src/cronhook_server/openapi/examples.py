@@ -143,6 +143,7 @@ _DOCUMENT = {
     "servers": [{"url": "/"}],
     "tags": [],
     "paths": {},
+    "webhooks": {},
     "components": {"schemas": {}, "headers": {}, "securitySchemes": {}},
 }
 

@@ -30,7 +30,7 @@ class Field:
 
 
 def fields_of(schema: Schema, schemas: Mapping[str, Schema]) -> list[Field]:
-    """The fields of the object that the schema refers to."""
+    """The fields of the object that the schema refers to; none where it may be anything."""
     found = schemas[_name(schema)]
     return [
         Field(
@@ -39,7 +39,7 @@ def fields_of(schema: Schema, schemas: Mapping[str, Schema]) -> list[Field]:
             rules=told(described),
             description=_description(described),
         )
-        for name, described in found["properties"].items()
+        for name, described in found.get("properties", {}).items()
     ]
 
 

@@ -13,18 +13,15 @@ from cronhook_server.openapi.document import document
 from cronhook_server.openapi.fields import Field, fields_of, told
 from cronhook_server.openapi.style import STYLE
 
+CALLBACK_URL = "your callback URL"
+
 
 @cache
 def docs_page() -> bytes:
     written = document()
     sections = []
     for tag in written["tags"]:
-        operations = [
-            (method, path, operation)
-            for path, methods in written["paths"].items()
-            for method, operation in methods.items()
-            if tag["name"] in operation["tags"]
-        ]
+        operations = [found for found in _operations(written) if tag["name"] in found[2]["tags"]]
         routes = "".join(_route(*found, written) for found in operations)
         described = f"<p>{escape(tag['description'])}</p>"
         links = "".join(
@@ -56,6 +53,16 @@ def errors_page() -> bytes:
     )
     table = f"<table><thead><tr><th>code<th>status<th>meaning</tr></thead>{rows}</table>"
     return _page("Errors", head + table)
+
+
+def _operations(written: dict[str, Any]) -> list[tuple[str, str, dict[str, Any]]]:
+    """Method, path and description of each."""
+    called = [(CALLBACK_URL, methods) for methods in written["webhooks"].values()]
+    return [
+        (method, path, operation)
+        for path, methods in (*written["paths"].items(), *called)
+        for method, operation in methods.items()
+    ]
 
 
 def _title(tag: dict[str, Any]) -> str:
@@ -91,11 +98,12 @@ def _body(operation: dict[str, Any], written: dict[str, Any]) -> str:
         return ""
     (media,) = body["content"].values()
     fields = fields_of(media["schema"], written["components"]["schemas"])
-    if not fields:
+    if not fields and "description" not in body:
         return "<p>No body, or an empty object.</p>"
+    table = _table("Body", fields) or f"<h4>Body</h4><p>{_marked(body['description'])}</p>"
     named = [(name, example["value"]) for name, example in media["examples"].items()]
     examples = "".join(f"<h4>Example: {escape(name)}</h4>{_json(value)}" for name, value in named)
-    return f"{_table('Body', fields)}<details><summary>Examples of bodies</summary>{examples}</details>"
+    return f"{table}<details><summary>Examples of bodies</summary>{examples}</details>"
 
 
 def _table(title: str, fields: list[Field]) -> str:

@@ -11,11 +11,14 @@ import pytest
 from jsonschema_rs import Draft202012Validator
 from litestar import Litestar
 
+from cronhook_core.engine.delivery import webhook_request
+from cronhook_core.testing.builders import NOW, make_id, make_job
 from cronhook_core.wire.problem import KINDS
 from cronhook_server.composition import Backends
 from cronhook_server.openapi.document import document
-from cronhook_server.openapi.page import docs_page, errors_page
+from cronhook_server.openapi.page import CALLBACK_URL, docs_page, errors_page
 from tests.integration.api.conftest import Api, job_body, memory_backends
+from tests.unit.server.engine_values import make_claim
 
 
 class _Links(HTMLParser):
@@ -102,6 +105,19 @@ def test_every_example_fits_its_schema_and_every_answer_has_one() -> None:
                 _check(media["schema"], _values(media["examples"]))
 
 
+def test_the_webhook_is_what_is_sent() -> None:
+    claim = make_claim(make_job("wsp_1"), execution_id=make_id("exe"), payload=b'{"report":["sales",1]}')
+    described = document()["webhooks"]["webhook"]["post"]
+    sent = webhook_request(claim, [b"one", b"another"], NOW, "cronhook")
+    headers = dict(sent.headers)
+    assert headers.keys() - {"content-type", "user-agent"} == {one["name"] for one in described["parameters"]}
+    for one in described["parameters"]:
+        text = headers[one["name"]]
+        _check(one["schema"], [one["example"], int(text) if one["schema"]["type"] == "integer" else text])
+    media = described["requestBody"]["content"]["application/json"]
+    _check(media["schema"], [*_values(media["examples"]), json.loads(sent.body)])
+
+
 def test_every_answer_is_closed_and_complete() -> None:
     schemas = document()["components"]["schemas"]
     read = {name: schema for name, schema in schemas.items() if schema.get("type") == "object"}
@@ -137,12 +153,13 @@ def test_the_page_shows_every_operation_with_its_parameters_and_fields() -> None
     page, told = docs_page().decode(), document()
     assert "`" not in page
     schemas = told["components"]["schemas"]
-    for path, methods in told["paths"].items():
+    called = [(CALLBACK_URL, methods) for methods in told["webhooks"].values()]
+    for path, methods in (*told["paths"].items(), *called):
         for operation in methods.values():
             _, _, behind = page.partition(f'<article id="{operation["operationId"]}">')
             article = behind.partition("</article>")[0]
             body = operation.get("requestBody", {}).get("content", {}).get("application/json", {}).get("schema", {})
-            fields = schemas[body["$ref"].rpartition("/")[2]]["properties"] if body else {}
+            fields = schemas[body["$ref"].rpartition("/")[2]].get("properties", {}) if body else {}
             names = [path, *fields, *(parameter["name"] for parameter in operation["parameters"])]
             assert [name for name in names if f"<code>{name}</code>" not in article] == []
             assert [status for status in operation["responses"] if f"<td>{status}<td>" not in article] == []
