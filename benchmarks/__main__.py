@@ -11,6 +11,7 @@ from pathlib import Path
 from attrs import evolve
 
 from benchmarks.api import run_api
+from benchmarks.database import run_database
 from benchmarks.herd import run_herd
 from benchmarks.hosts import run_hosts
 from benchmarks.idle import run_idle
@@ -31,6 +32,7 @@ BENCHMARKS: dict[str, Callable[[Sizes], list[Row]]] = {
     "steady": run_steady,
     "registered": run_registered,
     "planner": run_planner,
+    "database": run_database,
     "kill": run_kill,
     "api": run_api,
     "idle": run_idle,
