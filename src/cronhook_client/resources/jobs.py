@@ -176,7 +176,7 @@ class Jobs(Resource):
     def resume(self, job_id: str, *, idempotency_key: str | None = None) -> JobRead:
         """Go on from now: what would have run meanwhile is not made up for. An active job stays as it is.
 
-        Raises `Conflict` for an inactive job: give it a new schedule with `update`.
+        Raises `Conflict` for an inactive job: name its schedule, or another one, with `update`.
         """
         return self._send(_calls.resume_job(job_id, idempotency_key=idempotency_key))
 

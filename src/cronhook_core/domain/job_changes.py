@@ -25,11 +25,15 @@ def first_run(schedule: Schedule, now: datetime, planned_through: datetime | Non
     return schedule.require_instant_after(max(now, planned_through or now))
 
 
-def redefined(job: Job, definition: JobDefinition, host: str, now: datetime) -> Job:
-    """The job with another definition; another schedule plans it anew and makes an inactive job active."""
-    if definition == job.definition:
+def redefined(job: Job, definition: JobDefinition, host: str, now: datetime, *, anew: bool = False) -> Job:
+    """The job with another definition; another schedule plans it anew and makes an inactive job active.
+
+    ``anew``: so does the schedule that an inactive job has.
+    """
+    stays = definition.schedule == job.definition.schedule and not (anew and job.status is JobStatus.INACTIVE)
+    if stays and definition == job.definition:
         return job
-    if definition.schedule == job.definition.schedule:
+    if stays:
         return job.changed(now, definition=definition, host=host)
     status = JobStatus.PAUSED if job.status is JobStatus.PAUSED else JobStatus.ACTIVE
     next_run = first_run(definition.schedule, now, job.planned_through)
@@ -43,6 +47,15 @@ def redefined(job: Job, definition: JobDefinition, host: str, now: datetime) -> 
     )
 
 
+def moves_what_is_due(before: Job, after: Job, now: datetime) -> bool:
+    """Whether another schedule takes the place of a line of which an instant has come that is not planned yet.
+
+    The one instant of a one-time job is moved as long as it is not planned.
+    """
+    is_due = before.next_run is not None and before.next_run <= now
+    return is_due and not before.is_one_time and after.definition.schedule != before.definition.schedule
+
+
 def paused(job: Job, now: datetime) -> Job:
     if job.status is JobStatus.INACTIVE:
         raise Conflict("the job is inactive and cannot be paused")
@@ -54,7 +67,7 @@ def paused(job: Job, now: datetime) -> Job:
 def resumed(job: Job, now: datetime) -> Job:
     """Planned from now on; a one-time job whose instant has passed becomes inactive, reason ``missed``."""
     if job.status is JobStatus.INACTIVE:
-        raise Conflict("the job is inactive; give it a new schedule to make it active")
+        raise Conflict("the job is inactive; an update that names a schedule makes it active")
     if job.status is JobStatus.ACTIVE:
         return job
     next_run = job.definition.schedule.next_after(max(now, job.planned_through or now))

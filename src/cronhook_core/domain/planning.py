@@ -7,7 +7,7 @@ from datetime import datetime
 from attrs import frozen
 
 from cronhook_core.domain.execution import Execution
-from cronhook_core.domain.job import InactiveReason
+from cronhook_core.domain.job import InactiveReason, Job
 from cronhook_core.domain.schedule import Schedule
 
 
@@ -23,6 +23,22 @@ class DueJob:
     next_run: datetime
     planned_through: datetime | None
     updated_at: datetime
+
+    @classmethod
+    def of(cls, job: Job) -> DueJob:
+        """What planning reads of ``job``; `ValueError` where it has no ``next_run``."""
+        if job.next_run is None:
+            raise ValueError("the job has nothing to plan")
+        return cls(
+            id=job.id,
+            workspace_id=job.workspace_id,
+            host=job.host,
+            revision=job.revision,
+            schedule=job.definition.schedule,
+            next_run=job.next_run,
+            planned_through=job.planned_through,
+            updated_at=job.updated_at,
+        )
 
     @property
     def due_since(self) -> datetime:

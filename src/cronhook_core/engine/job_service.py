@@ -15,13 +15,16 @@ from cronhook_core.domain.execution import Attempt, Execution, ExecutionStatus, 
 from cronhook_core.domain.idempotency import IdempotentRequest
 from cronhook_core.domain.ids import new_id
 from cronhook_core.domain.job import Job, JobDefinition, JobStatus
-from cronhook_core.domain.job_changes import deleted, first_run, paused, redefined, resumed
+from cronhook_core.domain.job_changes import deleted, first_run, moves_what_is_due, paused, redefined, resumed
+from cronhook_core.domain.planning import DueJob
 from cronhook_core.domain.target_policy import TargetPolicy
+from cronhook_core.engine.planner import plan_job
 from cronhook_core.engine.secret_headers import sealed
 from cronhook_core.errors import Conflict, NotFound, QueueUnavailable
 from cronhook_core.ports.clock import Clock
 from cronhook_core.ports.header_vault import HeaderVault
-from cronhook_core.ports.job_catalog import CancelQueued, JobCatalog, JobFilter
+from cronhook_core.ports.job_catalog import CancelQueued, JobFilter
+from cronhook_core.ports.job_store import JobStore
 from cronhook_core.ports.queue import Queue
 
 ANNOUNCED_WITHIN = timedelta(seconds=2)
@@ -40,7 +43,7 @@ class JobService:
 
     def __init__(
         self,
-        store: JobCatalog,
+        store: JobStore,
         queue: Queue,
         *,
         clock: Clock,
@@ -105,14 +108,19 @@ class JobService:
         job_id: str,
         change: Callable[[JobDefinition], JobDefinition],
         *,
+        anew: bool = False,
         idempotency: IdempotentRequest | None = None,
     ) -> Job:
-        """Redefine a job. ``change`` may be called more than once; another schedule plans the job anew from now on."""
+        """Redefine a job. ``change`` may be called more than once.
+
+        Another schedule plans the job anew from now on; what of the former line was due by then runs all the same.
+        ``anew``: an inactive job becomes active also with the schedule that it has.
+        """
 
         def step(job: Job, now: datetime) -> Job:
             definition = change(job.definition)
             checked, host = self._checked(job.id, definition, stored_headers=job.definition.headers)
-            return redefined(job, checked, host, now)
+            return redefined(job, checked, host, now, anew=anew)
 
         return await self._change(workspace_id, job_id, step, idempotency=idempotency)
 
@@ -210,6 +218,9 @@ class JobService:
             after = step(before, now)
             if after is before and idempotency is None:
                 return before
+            if moves_what_is_due(before, after, now):
+                await self._plan(before, now)
+                continue
             changed = await self._store.change_job(
                 after,
                 expected=before,
@@ -222,6 +233,12 @@ class JobService:
                 await self._announce(after.next_run, now)
                 return after
         raise Conflict("the job was changed by others again and again; try once more")
+
+    async def _plan(self, job: Job, now: datetime) -> None:
+        """What is due of it, as a scheduler does; one that is at it as well does no harm."""
+        plan = plan_job(DueJob.of(job), now)
+        if await self._store.plan([plan], now) and plan.execution is not None:
+            await self._tell(plan.execution, now)
 
     async def _queue_now(self, job: Job, trigger: Trigger, idempotency: IdempotentRequest | None) -> Execution:
         now = self._clock.now()
@@ -236,9 +253,12 @@ class JobService:
             created_at=now,
         )
         await self._store.add_execution(execution, now=now, idempotency=idempotency)
+        await self._tell(execution, now)
+        return execution
+
+    async def _tell(self, execution: Execution, now: datetime) -> None:
         with suppress(QueueUnavailable):  # it is stored: workers find it without the message
             await self._queue.push([QueueMessage.of(execution)], now)
-        return execution
 
     async def _announce(self, due_at: datetime | None, now: datetime) -> None:
         if due_at is None or due_at > now + ANNOUNCED_WITHIN:

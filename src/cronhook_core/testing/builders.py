@@ -66,20 +66,7 @@ def make_job(workspace_id: str, *, created_at: datetime = NOW, **changes: Any) -
 
 def make_due_job(job: Job | DueJob) -> DueJob:
     """What planning reads of a job that has a ``next_run``."""
-    if isinstance(job, DueJob):
-        return job
-    if job.next_run is None:
-        raise ValueError("the job has nothing to plan")
-    return DueJob(
-        id=job.id,
-        workspace_id=job.workspace_id,
-        host=job.host,
-        revision=job.revision,
-        schedule=job.definition.schedule,
-        next_run=job.next_run,
-        planned_through=job.planned_through,
-        updated_at=job.updated_at,
-    )
+    return job if isinstance(job, DueJob) else DueJob.of(job)
 
 
 def make_execution(

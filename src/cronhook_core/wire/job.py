@@ -56,18 +56,20 @@ class JobWrite:
         *,
         default_timeout: timedelta = DEFAULT_TIMEOUT,
         stored_headers: Sequence[tuple[str, str]] = (),
+        stored_schedule: Schedule | None = None,
         check_target: Callable[[str], object] | None = None,
     ) -> JobDefinition:
         """The value that this body says; raises `InvalidRequest` or one of its kinds, with all problems of its parts.
 
-        ``stored_headers`` are those of the job that it changes. Whether the schedule has an instant ahead, and the
-        target may be called, is for `JobService` to say; where something else is wrong, ``check_target`` is asked here,
-        so that all is said at once.
+        ``stored_headers`` are those of the job that it changes. ``stored_schedule`` is the one that it keeps, which is
+        not read anew: what is stored keeps its meaning. Whether the schedule has an instant ahead, and the target may
+        be called, is for `JobService` to say; where something else is wrong, ``check_target`` is asked here, so that
+        all is said at once.
         """
         timeout = default_timeout
         with gathered() as attempt:
             attempt(check_name, self.name)
-            schedule = attempt(read_schedule, self.cron, self.run_at, self.timezone)
+            schedule = stored_schedule or attempt(read_schedule, self.cron, self.run_at, self.timezone)
             headers = attempt(self._headers, stored_headers)
             retry_policy = attempt(self._retry_policy)
             tags = attempt(check_tags, self.tags)

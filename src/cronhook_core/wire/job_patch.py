@@ -15,6 +15,8 @@ from cronhook_core.errors import Conflict, InvalidRequest
 from cronhook_core.wire.converter import read_request, to_json
 from cronhook_core.wire.job import JobWrite
 
+_SCHEDULE = frozenset({"cron", "run_at", "timezone"})
+
 
 def patched(
     definition: JobDefinition,
@@ -36,9 +38,17 @@ def patched(
     fields["headers"] = _unmasked(fields["headers"], dict(definition.headers))
     written = read_request(fields, JobWrite)
     changed = written.to_definition(
-        default_timeout=default_timeout, stored_headers=definition.headers, check_target=check_target
+        default_timeout=default_timeout,
+        stored_headers=definition.headers,
+        stored_schedule=None if changes.keys() & _SCHEDULE else definition.schedule,
+        check_target=check_target,
     )
     return changed if "payload" in changes else evolve(changed, payload=definition.payload)
+
+
+def names_schedule(changes: object) -> bool:
+    """Whether ``changes`` say when the job is to run."""
+    return isinstance(changes, dict) and any(changes.get(name) is not None for name in _SCHEDULE)
 
 
 def _check_schedule(definition: JobDefinition, changes: Mapping[str, Any]) -> None:

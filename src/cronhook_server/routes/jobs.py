@@ -11,7 +11,7 @@ from cronhook_core.domain.idempotency import StoredAnswer
 from cronhook_core.domain.job import Job, JobStatus
 from cronhook_core.ports.job_catalog import JobFilter
 from cronhook_core.wire.converter import read_request
-from cronhook_core.wire.job_patch import patched
+from cronhook_core.wire.job_patch import names_schedule, patched
 from cronhook_core.wire.v1 import JobPage, JobRead, JobWrite
 from cronhook_server.admission import requires
 from cronhook_server.answering import Answer, answer, respond_with
@@ -68,6 +68,7 @@ class JobRoutes(Controller):
             lambda stored: patched(
                 stored, changes, default_timeout=default_timeout, check_target=services.jobs.check_target
             ),
+            anew=names_schedule(changes),
         )
         return Answer(_shown(job))
 

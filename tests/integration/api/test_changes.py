@@ -7,6 +7,9 @@ from typing import Any
 import httpx
 import pytest
 
+from cronhook_core.domain.job import InactiveReason, JobStatus
+from cronhook_core.errors import InvalidCron
+from cronhook_core.ports.job_catalog import JobFilter
 from tests.integration.api.conftest import Api, instant, job_body
 
 
@@ -87,6 +90,30 @@ async def test_an_inactive_job_is_neither_paused_nor_resumed_but_rescheduled(api
         assert (await done(await api.http.post(f"{path}/{act}"), 409))["code"] == "conflict"
     revived = await done(await api.http.patch(path, json={"run_at": instant(hours=1)}))
     assert (revived["status"], revived["inactive_reason"]) == ("active", None)
+
+
+async def test_a_job_that_a_receiver_ended_is_switched_on_with_the_line_that_it_has(api: Api) -> None:
+    path = await made(api, cron="0 0 * * *")
+    [job] = await api.backends.store.list_jobs(api.workspace_id, JobFilter(), limit=1)
+    gone = job.changed(
+        api.backends.clock.now(), status=JobStatus.INACTIVE, inactive_reason=InactiveReason.GONE, next_run=None
+    )
+    assert await api.backends.store.change_job(gone, expected=job, cancel=None, max_jobs=None, now=gone.updated_at)
+    assert (await done(await api.http.patch(path, json={"name": "still gone"})))["status"] == "inactive"
+    revived = await done(await api.http.patch(path, json={"cron": "0 0 * * *"}))
+    assert (revived["status"], revived["inactive_reason"]) == ("active", None)
+    assert revived["next_run"] is not None
+
+
+async def test_a_patch_does_not_read_the_stored_schedule_anew(api: Api, monkeypatch: pytest.MonkeyPatch) -> None:
+    path = await made(api, cron="0 0 * * *")
+
+    def reads_nothing(*_: object) -> None:
+        raise InvalidCron("read differently by now")
+
+    monkeypatch.setattr("cronhook_core.wire.job.read_schedule", reads_nothing)
+    assert (await done(await api.http.patch(path, json={"name": "another"})))["name"] == "another"
+    assert (await done(await api.http.patch(path, json={"cron": "0 1 * * *"}), 400))["code"] == "invalid_cron"
 
 
 async def test_every_way_back_from_inactive_is_held_against_the_quota(

@@ -21,7 +21,7 @@ class MemoryPlanningStore:
 
     async def due_jobs(self, now: datetime, limit: int) -> Sequence[DueJob]:
         due = takewhile(lambda entry: entry[0] <= now, self._db.jobs.due())
-        return [_due_job(job, next_run) for next_run, job in islice(due, limit)]
+        return [DueJob.of(job) for _, job in islice(due, limit)]
 
     async def plan(self, plans: Sequence[JobPlan], now: datetime) -> Sequence[str]:
         return [queued for plan in plans if (queued := self._plan(plan, now)) is not None]
@@ -59,7 +59,7 @@ class MemoryPlanningStore:
 
     async def upcoming_cron_jobs(self, now: datetime, limit: int, *, after_id: str | None = None) -> Sequence[DueJob]:
         found = [
-            _due_job(job, next_run)
+            DueJob.of(job)
             for next_run, job in self._db.jobs.due()
             if next_run > now
             and isinstance(job.definition.schedule, CronSchedule)
@@ -103,17 +103,4 @@ def _planned(job: Job, plan: JobPlan, now: datetime) -> Job:
         next_run=after.next_run,
         planned_through=after.planned_through,
         updated_at=job.updated_at if plan.inactive_reason is None else now,
-    )
-
-
-def _due_job(job: Job, next_run: datetime) -> DueJob:
-    return DueJob(
-        id=job.id,
-        workspace_id=job.workspace_id,
-        host=job.host,
-        revision=job.revision,
-        schedule=job.definition.schedule,
-        next_run=next_run,
-        planned_through=job.planned_through,
-        updated_at=job.updated_at,
     )

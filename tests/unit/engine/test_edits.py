@@ -1,0 +1,111 @@
+"""Another schedule for a job of which something is due that no scheduler has planned yet."""
+
+from collections.abc import Sequence
+from datetime import timedelta
+from random import Random
+from typing import Any
+
+import pytest
+from attrs import evolve
+
+from cronhook_core.backends.memory.account_store import MemoryAccountStore
+from cronhook_core.backends.memory.database import MemoryDatabase
+from cronhook_core.backends.memory.job_store import MemoryJobStore
+from cronhook_core.backends.memory.queue import MemoryQueue
+from cronhook_core.domain.execution import Execution
+from cronhook_core.domain.job import InactiveReason, Job, JobStatus
+from cronhook_core.domain.schedule import CronSchedule, OneTimeSchedule, Schedule
+from cronhook_core.engine.job_service import JobService
+from cronhook_core.errors import InvalidRunAt
+from cronhook_core.testing.builders import NOW
+from cronhook_core.testing.job_store.scene import Scene
+from cronhook_core.testing.manual_clock import ManualClock
+
+HOUR = timedelta(hours=1)
+HOURLY, HALF_HOURLY = CronSchedule("0 * * * *"), CronSchedule("0,30 * * * *")
+
+
+class Stage:
+    """Jobs made at NOW; no scheduler runs."""
+
+    def __init__(self) -> None:
+        database = MemoryDatabase()
+        self.clock = ManualClock(NOW)
+        self.store = MemoryJobStore(database)
+        self.queue = MemoryQueue(self.clock)
+        self.scene = Scene(self.store, MemoryAccountStore(database))
+        self.service = JobService(self.store, self.queue, clock=self.clock, random=Random(1), targets=None)
+
+    async def job(self, schedule: Schedule, **changes: Any) -> Job:
+        return await self.scene.job(schedule=schedule, **changes)
+
+    async def edit(self, job: Job, schedule: Schedule, *, anew: bool = False, **changes: Any) -> Job:
+        return await self.service.update(
+            job.workspace_id, job.id, lambda stored: evolve(stored, schedule=schedule, **changes), anew=anew
+        )
+
+    async def executions(self, job: Job) -> Sequence[Execution]:
+        return await self.service.executions(job.workspace_id, job.id, limit=10)
+
+
+@pytest.fixture
+def stage() -> Stage:
+    return Stage()
+
+
+async def test_what_was_due_before_an_edit_runs(stage: Stage) -> None:
+    job = await stage.job(HOURLY)
+    await stage.clock.advance(HOUR.total_seconds() + 0.3)
+    edited = await stage.edit(job, HALF_HOURLY)
+    assert edited.next_run == NOW + HOUR + HOUR / 2
+    assert [execution.scheduled_for for execution in await stage.executions(job)] == [NOW + HOUR]
+    [message] = await stage.queue.pop(5, timedelta(0), stage.clock.now())
+    assert message.job_id == job.id
+
+
+async def test_what_was_missed_is_counted_by_the_line_that_missed_it(stage: Stage) -> None:
+    job = await stage.job(HOURLY)
+    await stage.clock.advance(5.5 * HOUR.total_seconds())
+    edited = await stage.edit(job, CronSchedule("*/5 * * * *"))
+    assert edited.next_run == NOW + 5.5 * HOUR + timedelta(minutes=5)
+    [execution] = await stage.executions(job)
+    assert (execution.scheduled_for, execution.missed_count) == (NOW + 5 * HOUR, 4)
+    assert execution.missed_from == NOW + HOUR
+
+
+async def test_a_line_with_something_due_becomes_one_instant(stage: Stage) -> None:
+    job = await stage.job(HOURLY)
+    await stage.clock.advance(HOUR.total_seconds())
+    edited = await stage.edit(job, OneTimeSchedule(NOW + 3 * HOUR))
+    assert edited.next_run == NOW + 3 * HOUR
+    assert [execution.scheduled_for for execution in await stage.executions(job)] == [NOW + HOUR]
+
+
+async def test_the_instant_of_a_one_time_job_is_moved_until_it_is_planned(stage: Stage) -> None:
+    job = await stage.job(OneTimeSchedule(NOW + HOUR))
+    await stage.clock.advance(HOUR.total_seconds() + 0.3)
+    assert (await stage.edit(job, OneTimeSchedule(NOW + 2 * HOUR))).next_run == NOW + 2 * HOUR
+    assert await stage.executions(job) == []
+
+
+async def test_an_edit_that_is_refused_plans_nothing(stage: Stage) -> None:
+    job = await stage.job(HOURLY)
+    await stage.clock.advance(2 * HOUR.total_seconds())
+    with pytest.raises(InvalidRunAt):
+        await stage.edit(job, OneTimeSchedule(NOW))
+    assert await stage.executions(job) == []
+
+
+async def test_an_edit_of_other_fields_leaves_what_is_due_to_the_planner(stage: Stage) -> None:
+    job = await stage.job(HOURLY)
+    await stage.clock.advance(HOUR.total_seconds())
+    assert (await stage.edit(job, HOURLY, name="another name")).next_run == NOW + HOUR
+    assert await stage.executions(job) == []
+
+
+async def test_a_job_that_ended_begins_anew_with_its_own_line(stage: Stage) -> None:
+    job = await stage.job(HOURLY, status=JobStatus.INACTIVE, inactive_reason=InactiveReason.GONE)
+    assert (await stage.edit(job, HOURLY)).status is JobStatus.INACTIVE
+    revived = await stage.edit(job, HOURLY, anew=True)
+    assert (revived.status, revived.inactive_reason, revived.next_run) == (JobStatus.ACTIVE, None, NOW + HOUR)
+    assert await stage.edit(job, HOURLY, anew=True) == revived
