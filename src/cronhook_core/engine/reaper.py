@@ -28,8 +28,9 @@ class Reaper:
 
     ``leads`` is true on every node while nobody can lead: burying and taking away are compare-and-set.
 
-    Silence is counted over this node's own successful reads: a database that was away is silence of the observer. The
-    time between two reads counts only up to a bound, and nothing counts across a read that failed.
+    Silence is counted over this node's own successful looks, at moments at which it could have written as well: a
+    database that was away is silence of the observer. The time between two looks counts only up to a bound. After a
+    failure all begin anew: what could not be written here, a beat could not either.
     """
 
     def __init__(
@@ -50,6 +51,7 @@ class Reaper:
                 await self._take_from_dead()
         except StoreUnavailable:
             self._last_read = None
+            self._seen = {}
         return INTERVAL
 
     async def _observe(self) -> None:

@@ -32,6 +32,8 @@ WITHOUT_WRITING = {
     "/v1/schedules/preview": 200,
     "/v1/jobs/{job_id}/resume": 200,
     "/v1/executions/{execution_id}/replay": 409,
+    "/health": 500,
+    "/readyz": 503,
 }
 """Of what is no GET, these find that there is nothing to change, or that it must not be, before they write."""
 WITHOUT_DATABASE = {"/livez": 200, "/metrics": 200, "/health": 500, "/readyz": 503, **DOCUMENTS}

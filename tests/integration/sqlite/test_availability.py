@@ -11,16 +11,17 @@ from contextlib import closing, contextmanager
 from pathlib import Path
 
 import pytest
-from sqlalchemy import Connection, select
+from sqlalchemy import Connection, func, select
 
 from cronhook_core.backends.sql import engines
-from cronhook_core.backends.sql.tables import meta
+from cronhook_core.backends.sql.tables import idempotency_records, meta
 from cronhook_core.backends.sqlite import SqliteDatabase, SqliteJobStore, SqliteLock
 from cronhook_core.backends.sqlite.database import READERS
 from cronhook_core.backends.sqlite.job_store import PING_SECONDS
+from cronhook_core.domain.idempotency import KEPT_FOR
 from cronhook_core.domain.workspace import Workspace
 from cronhook_core.errors import ConfigurationError, LockUnavailable, SchemaMismatch, StoreBusy, StoreUnavailable
-from cronhook_core.testing.builders import MINUTE, NOW, make_job, make_plan
+from cronhook_core.testing.builders import MINUTE, NOW, make_idempotent_request, make_job, make_plan
 
 UNLIMITED = 1_073_741_823
 
@@ -119,6 +120,14 @@ class TestBusy:
         assert waited < len(jobs) * engines.BUSY_TIMEOUT_SECONDS / 2
         await store.create_job(jobs[0], max_jobs=None, now=NOW)
 
+    async def test_no_silence_of_workers_is_seen_while_no_beat_can_be_written(
+        self, path: Path, store: SqliteJobStore
+    ) -> None:
+        await store.register_worker("wrk_1", NOW)
+        with held_by_another_writer(path), pytest.raises(StoreUnavailable):
+            await store.worker_beats()
+        assert [beat.worker_id for beat in await store.worker_beats()] == ["wrk_1"]
+
     async def test_a_lock_speaks_of_itself(self, path: Path, database: SqliteDatabase) -> None:
         with held_by_another_writer(path), pytest.raises(LockUnavailable):
             await SqliteLock(database).acquire("leader", MINUTE, NOW)
@@ -144,6 +153,55 @@ class TestPing:
             release.set()
             await asyncio.gather(*hanging)
         await store.ping()
+
+    async def test_a_file_that_can_only_be_read_is_away(self, path: Path, workspace: Workspace) -> None:
+        async with SqliteDatabase.open(path) as database:
+            await database.write(lambda connection: connection.exec_driver_sql("PRAGMA query_only = ON").close())
+            assert await SqliteJobStore(database).get_job(workspace.id, "job_unknown") is None
+            with pytest.raises(StoreUnavailable):
+                await SqliteJobStore(database).ping()
+
+
+class TestTurns:
+    async def test_the_engine_waits_for_one_user_at_most(self, database: SqliteDatabase) -> None:
+        begun, release, order = threading.Event(), threading.Event(), list[str]()
+
+        def hold(_: Connection) -> None:
+            begun.set()
+            release.wait()
+
+        def write(connection: Connection, name: str) -> None:
+            connection.execute(meta.insert().values(key=name, value=""))
+            order.append(name)
+
+        writes = [asyncio.create_task(database.write(hold))]
+        await asyncio.to_thread(begun.wait)
+        writes += [asyncio.create_task(database.write(write, f"user {number}")) for number in range(5)]
+        await asyncio.sleep(0)
+        writes.append(asyncio.create_task(database.write_first(write, "engine")))
+        await asyncio.sleep(0)
+        release.set()
+        await asyncio.gather(*writes)
+        assert order == ["engine", *(f"user {number}" for number in range(5))]
+
+
+class TestPruning:
+    async def test_expired_answers_go_a_bounded_number_at_a_time(
+        self, database: SqliteDatabase, store: SqliteJobStore, workspace: Workspace, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setattr("cronhook_core.backends.sqlite.upkeep.EXPIRED_AT_ONCE", 3)
+        for _ in range(5):
+            request = make_idempotent_request()
+            await store.create_job(make_job(workspace.id), max_jobs=None, now=NOW, idempotency=request)
+        left = []
+        for _ in range(3):
+            await store.prune(NOW, 10, now=NOW + KEPT_FOR + MINUTE)
+            left.append(await database.read(count_answers))
+        assert left == [2, 0, 0]
+
+
+def count_answers(connection: Connection) -> int:
+    return connection.execute(select(func.count()).select_from(idempotency_records)).scalar_one()
 
 
 class TestCancelledCallers:

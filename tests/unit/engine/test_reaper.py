@@ -18,6 +18,7 @@ class Registry:
     def __init__(self) -> None:
         self.beat_count = 1
         self.away = False
+        self.may_write = True
         self.buried: list[tuple[str, int]] = []
 
     async def worker_beats(self) -> Sequence[WorkerBeat]:
@@ -26,6 +27,8 @@ class Registry:
         return [] if self.buried else [WorkerBeat(worker_id="wrk_1", beat=self.beat_count)]
 
     async def bury_worker(self, worker_id: str, beat: int, now: datetime) -> bool:
+        if not self.may_write:
+            raise StoreUnavailable("the database only reads")
         self.buried.append((worker_id, beat))
         return True
 
@@ -82,6 +85,17 @@ async def test_a_database_outage_is_silence_of_the_observer(registry: Registry, 
     registry.away = False
     await look(subject, clock, 2)
     assert registry.buried == []
+
+
+async def test_a_database_that_takes_no_burial_took_no_beat_either(registry: Registry, clock: ManualClock) -> None:
+    subject = reaper(registry, clock)
+    registry.may_write = False
+    await look(subject, clock, 9)
+    registry.may_write = True
+    await look(subject, clock, 8)
+    assert registry.buried == []
+    await look(subject, clock, 1)
+    assert registry.buried == [("wrk_1", 1)]
 
 
 async def test_a_reaper_that_was_paused_counts_no_silence(registry: Registry, clock: ManualClock) -> None:

@@ -27,6 +27,8 @@ A server that only reads has no unlogged tables, and no transactions that write,
 where it does so by its settings, asked for too late (25001); a session whose kept plan no longer fits says 0A000 as
 well. Nothing else that a server might not support is asked for.
 """
+MAY_WRITE = "set_config('transaction_read_only', 'off', true) = 'off'"
+"""True, or one of those errors: a read that must not be answered by a server that only reads asks for it."""
 _NOT_ADMITTED = re.compile(
     r"password authentication failed|no password supplied|no pg_hba\.conf entry"
     r"|(role|database) \"[^\"]*\" does not exist"

@@ -8,6 +8,7 @@ from cronhook_core.backends.postgres.answered import Answers
 from cronhook_core.backends.postgres.claiming import CLAIM, claim_parameters, claims_from
 from cronhook_core.backends.postgres.creating import Kept, NewJobs
 from cronhook_core.backends.postgres.database import PostgresDatabase
+from cronhook_core.backends.postgres.failures import MAY_WRITE
 from cronhook_core.backends.postgres.finishing import finish_transactions, says_gone
 from cronhook_core.backends.postgres.handing_back import LOSE, LOSE_ABANDONED, RELEASE, ref_parameters
 from cronhook_core.backends.postgres.planning import DUE_JOBS, PLAN, due_job_from, plan_parameters
@@ -27,8 +28,7 @@ from cronhook_core.domain.planning import DueJob, JobPlan, Rescheduling
 from cronhook_core.domain.worker_life import WorkerBeat
 
 PING_WITHIN = 1.75
-PING = "SELECT set_config('transaction_read_only', 'off', true)"
-"""Fails where the server only reads; elsewhere it asks for what is."""
+PING = f"SELECT {MAY_WRITE}"
 
 
 class PostgresJobStore(SqlJobCatalog):

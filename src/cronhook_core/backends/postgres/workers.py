@@ -1,5 +1,7 @@
 """The statements about workers' lives."""
 
+from cronhook_core.backends.postgres.failures import MAY_WRITE
+
 REGISTER = """
 INSERT INTO workers (id, beat, registered_at, last_beat_at) VALUES ($1::text, 0, $2::timestamptz, $2::timestamptz)
 ON CONFLICT DO NOTHING
@@ -17,5 +19,5 @@ UPDATE workers w SET buried_at = $3::timestamptz FROM silent s WHERE w.id = s.id
 worker. A claim beside it: see `CLAIM`; ``FOR UPDATE`` is what its key share excludes, the update alone would not be.
 """
 RETIRE = "DELETE FROM workers WHERE id = $1::text"
-BEATS = "SELECT id, beat FROM workers WHERE buried_at IS NULL"
+BEATS = f"SELECT id, beat FROM workers WHERE buried_at IS NULL AND {MAY_WRITE}"
 RUNNING = "SELECT execution_id, attempt_no FROM claims WHERE worker_id = $1::text"

@@ -289,5 +289,7 @@ meta = Table(
     Column("value", Text, nullable=False),
 )
 """Single facts of the installation."""
+PROBE = "probe"
+"""The key of what is written to see whether anything can be."""
 ZONE_RULES = "zone_rules"
 """The key of the version of the time zone database that ``next_run`` was last computed by."""

@@ -47,6 +47,7 @@ class SqliteDatabase:
     Each call runs one function in a thread, as one transaction: writers one after the other, readers beside them on the
     state of the last commit. A caller that is cancelled does not interrupt the transaction under way.
 
+    `write` is for users, whose writes take turns, so that the engine's (`write_first`) wait for one of them at most.
     Where another process holds the file, a write waits some seconds for it (`engines.BUSY_TIMEOUT_SECONDS`), and those
     that queue behind it do not begin to wait anew: however many there are, each raises ``StoreBusy`` within twice that.
     """
@@ -57,6 +58,7 @@ class SqliteDatabase:
         event.listen(self._reader, "connect", _forbid_writing)
         self._writing = ThreadPoolExecutor(1, thread_name_prefix="cronhook-sqlite-writer")
         self._reading = ThreadPoolExecutor(READERS, thread_name_prefix="cronhook-sqlite-reader")
+        self._turn = asyncio.Lock()
         self._in_vain_since = -math.inf
         self.newer_schema: str | None = None
         """The schema's revision where a later version of cronhook made it; worth a warning."""
@@ -79,6 +81,12 @@ class SqliteDatabase:
         return await self._run(self._reading, lambda: _in_transaction(self._reader, lambda c: work(c, *args, **kwargs)))
 
     async def write(self, work: Callable[Concatenate[Connection, P], T], *args: P.args, **kwargs: P.kwargs) -> T:
+        asked_at = time.monotonic()
+        async with self._turn:
+            return await self._run(self._writing, lambda: self._write(asked_at, lambda c: work(c, *args, **kwargs)))
+
+    async def write_first(self, work: Callable[Concatenate[Connection, P], T], *args: P.args, **kwargs: P.kwargs) -> T:
+        """Write without a turn among the users: what is due, and beats and leases, cannot wait for all of them."""
         asked_at = time.monotonic()
         return await self._run(self._writing, lambda: self._write(asked_at, lambda c: work(c, *args, **kwargs)))
 

@@ -23,6 +23,8 @@ PING_SECONDS = 2.0
 class SqliteJobStore(SqlJobCatalog):
     """The `JobStore` in a SQLite file."""
 
+    _database: SqliteDatabase
+
     def __init__(self, database: SqliteDatabase) -> None:
         super().__init__(database)
 
@@ -30,7 +32,7 @@ class SqliteJobStore(SqlJobCatalog):
         return await self._database.read(engine_reads.due_jobs, now, limit)
 
     async def plan(self, plans: Sequence[JobPlan], now: datetime) -> Sequence[str]:
-        return await self._database.write(plan, plans, now) if plans else []
+        return await self._database.write_first(plan, plans, now) if plans else []
 
     async def ready(
         self,
@@ -53,58 +55,59 @@ class SqliteJobStore(SqlJobCatalog):
         return await self._database.read(engine_reads.zone_rules)
 
     async def remember_zone_rules(self, version: str) -> None:
-        await self._database.write(remember_zone_rules, version)
+        await self._database.write_first(remember_zone_rules, version)
 
     async def upcoming_cron_jobs(self, now: datetime, limit: int, *, after_id: str | None = None) -> Sequence[DueJob]:
         return await self._database.read(engine_reads.upcoming_cron_jobs, now, limit, after_id)
 
     async def reschedule(self, moves: Sequence[Rescheduling]) -> int:
-        return await self._database.write(reschedule, moves) if moves else 0
+        return await self._database.write_first(reschedule, moves) if moves else 0
 
     async def claim(
         self, execution_ids: Sequence[str], *, worker_id: str, now: datetime, with_suspect: bool = True
     ) -> Sequence[Claim]:
         if not execution_ids:
             return []
-        return await self._database.write(claim, execution_ids, worker_id, now, with_suspect)
+        return await self._database.write_first(claim, execution_ids, worker_id, now, with_suspect)
 
     async def finish(self, reports: Sequence[AttemptReport], now: datetime) -> Sequence[Verdict]:
-        return await self._database.write(finish, reports, now) if reports else []
+        return await self._database.write_first(finish, reports, now) if reports else []
 
     async def release(self, refs: Sequence[ClaimRef], now: datetime) -> Sequence[Verdict]:
-        return await self._database.write(release, refs, now) if refs else []
+        return await self._database.write_first(release, refs, now) if refs else []
 
     async def lose(self, refs: Sequence[ClaimRef], now: datetime) -> Sequence[Verdict]:
-        return await self._database.write(lose, refs, now) if refs else []
+        return await self._database.write_first(lose, refs, now) if refs else []
 
     async def running(self, worker_id: str) -> Sequence[ClaimRef]:
         return await self._database.read(engine_reads.running, worker_id)
 
     async def register_worker(self, worker_id: str, now: datetime) -> None:
-        await self._database.write(upkeep.register_worker, worker_id, now)
+        await self._database.write_first(upkeep.register_worker, worker_id, now)
 
     async def beat(self, worker_id: str, now: datetime) -> bool:
-        return await self._database.write(upkeep.beat, worker_id, now)
+        return await self._database.write_first(upkeep.beat, worker_id, now)
 
     async def worker_beats(self) -> Sequence[WorkerBeat]:
-        return await self._database.read(engine_reads.worker_beats)
+        return await self._database.write_first(engine_reads.worker_beats)  # whoever holds the file holds up beats, too
 
     async def bury_worker(self, worker_id: str, beat: int, now: datetime) -> bool:
-        return await self._database.write(upkeep.bury_worker, worker_id, beat, now)
+        return await self._database.write_first(upkeep.bury_worker, worker_id, beat, now)
 
     async def lose_abandoned(self, now: datetime, limit: int) -> Sequence[Verdict]:
         return await self.lose(await self._database.read(engine_reads.abandoned, limit), now)
 
     async def retire_worker(self, worker_id: str) -> None:
-        await self._database.write(upkeep.retire_worker, worker_id)
+        await self._database.write_first(upkeep.retire_worker, worker_id)
 
     async def ping(self) -> None:
         try:
             async with asyncio.timeout(PING_SECONDS):
                 await self._database.read(upkeep.ping)
+                await self._database.write_first(upkeep.ping_writing)
         except TimeoutError:
             raise StoreUnavailable(f"the SQLite file did not answer within {PING_SECONDS:g} s") from None
 
     async def prune(self, before: datetime, limit: int, *, now: datetime) -> int:
         old = await self._database.read(upkeep.prunable, before, limit)
-        return await self._database.write(upkeep.prune, old, before, now)
+        return await self._database.write_first(upkeep.prune, old, before, now)

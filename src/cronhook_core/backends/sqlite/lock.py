@@ -36,13 +36,15 @@ class SqliteLock:
         self._clock = clock or SystemClock()
 
     async def acquire(self, name: str, ttl: timedelta, now: datetime) -> Lease | Held:
-        return await _answer(self._database.write(_acquire, Lease(name=name, token=secrets.token_hex(16)), ttl, now))
+        return await _answer(
+            self._database.write_first(_acquire, Lease(name=name, token=secrets.token_hex(16)), ttl, now)
+        )
 
     async def renew(self, lease: Lease, ttl: timedelta, now: datetime) -> bool:
-        return await _answer(self._database.write(_renew, lease, ttl, now))
+        return await _answer(self._database.write_first(_renew, lease, ttl, now))
 
     async def release(self, lease: Lease, now: datetime) -> None:
-        await _answer(self._database.write(_release, lease))
+        await _answer(self._database.write_first(_release, lease))
 
     async def wait_released(self, name: str, timeout: timedelta) -> None:
         """Looks ten times a second; a lock that was never taken counts as released."""

@@ -5,14 +5,18 @@ from __future__ import annotations
 from collections.abc import Sequence
 from datetime import datetime
 
-from sqlalchemy import Connection, delete, select, update
+from sqlalchemy import Connection, Integer, delete, literal_column, select, update
 from sqlalchemy.dialects.sqlite import insert
 
-from cronhook_core.backends.sql.tables import attempts, executions, idempotency_records, meta, workers
+from cronhook_core.backends.sql.tables import PROBE, attempts, executions, idempotency_records, meta, workers
 from cronhook_core.backends.sqlite.batches import keys, listed
 from cronhook_core.domain.idempotency import KEPT_FOR
 from cronhook_core.domain.ids import first_id_after
 
+EXPIRED_AT_ONCE = 20_000
+"""Records of one pass: as many a minute as Postgres deletes in its slices."""
+
+_rowid = literal_column("rowid", Integer)
 _newer = executions.alias("newer")
 _REMOVE_ATTEMPTS = delete(attempts).where(listed(attempts.c.execution_id))
 _REMOVE_EXECUTIONS = delete(executions).where(listed(executions.c.id))
@@ -20,6 +24,12 @@ _REMOVE_EXECUTIONS = delete(executions).where(listed(executions.c.id))
 
 def ping(connection: Connection) -> None:
     connection.execute(select(meta.c.key).limit(1)).all()
+
+
+def ping_writing(connection: Connection) -> None:
+    """A file whose disk is full, or that may only be read, answers reads."""
+    written = insert(meta).values(key=PROBE, value="")
+    connection.execute(written.on_conflict_do_update(index_elements=[meta.c.key], set_={"value": ""}))
 
 
 def register_worker(connection: Connection, worker_id: str, now: datetime) -> None:
@@ -55,6 +65,7 @@ def prunable(connection: Connection, before: datetime, limit: int) -> list[str]:
 
 def prune(connection: Connection, execution_ids: Sequence[str], before: datetime, now: datetime) -> int:
     connection.execute(_REMOVE_ATTEMPTS, keys(execution_ids))
-    connection.execute(delete(idempotency_records).where(idempotency_records.c.created_at < now - KEPT_FOR))
+    expired = select(_rowid).select_from(idempotency_records).where(idempotency_records.c.created_at < now - KEPT_FOR)
+    connection.execute(delete(idempotency_records).where(_rowid.in_(expired.limit(EXPIRED_AT_ONCE))))
     connection.execute(delete(workers).where(workers.c.buried_at < before))
     return connection.execute(_REMOVE_EXECUTIONS, keys(execution_ids)).rowcount
