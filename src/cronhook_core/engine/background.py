@@ -89,8 +89,12 @@ class BackgroundLoop:
         woken = asyncio.ensure_future(self._woken.wait())
         try:
             await asyncio.wait((waiting, woken), return_when=asyncio.FIRST_COMPLETED)
+            failure = waiting.exception() if waiting.done() and not waiting.cancelled() else None
         finally:
             await _cancelled(waiting, woken)
+        if failure is not None:
+            self._hooks.pass_failed(self._name, failure)
+            await self._clock.sleep(ERROR_PAUSE)
 
 
 async def _cancelled(*futures: asyncio.Future[Any]) -> None:

@@ -201,6 +201,19 @@ async def test_a_failover_to_another_server_behind_the_same_name(valkey: ValkeyS
             assert list(await queue.pop(5, AT_ONCE, NOW)) == [message(3)]
 
 
+async def test_a_replica_is_away(valkey: ValkeyServer, connect: Connect) -> None:
+    """It answers a PING, and tells the length of the list."""
+    connection = connect(valkey.url)
+    await connection.ping()
+    with ValkeyServer() as primary, redis.Redis.from_url(valkey.url) as client:
+        client.replicaof("127.0.0.1", primary.port)
+        for call in (connection.ping, RedisQueue(connection).depth):
+            with pytest.raises(QueueUnavailable, match=r"(?i)read.?only"):
+                await call()
+        client.replicaof("no", "one")
+        await connection.ping()
+
+
 async def test_a_lost_answer_of_pop_loses_hints_and_nothing_else(valkey: ValkeyServer, connect: Connect) -> None:
     async with Proxy(valkey.port) as proxy:
         connection = connect(f"redis://127.0.0.1:{proxy.port}/0")

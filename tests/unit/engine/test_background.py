@@ -112,3 +112,18 @@ async def test_a_pass_that_raises_is_announced_and_the_loop_goes_on(passes: Pass
     assert passes.ended == 1
     assert [event[0] for event in hooks.events] == ["pass_failed"]
     await loop.stop()
+
+
+async def test_a_pause_that_fails_is_announced_and_costs_the_time_of_an_error(
+    passes: Passes, clock: ManualClock
+) -> None:
+    async def fail(_: float) -> None:
+        raise RuntimeError("unforeseen")
+
+    hooks = RecordingHooks()
+    loop = BackgroundLoop("test", passes.run_once, clock=clock, hooks=hooks, wait=fail)
+    loop.start()
+    await clock.advance(3.5 * ERROR_PAUSE)
+    assert passes.count == 4
+    assert [event[0] for event in hooks.events] == ["pass_failed"] * 4
+    await loop.abort()

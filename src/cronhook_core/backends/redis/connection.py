@@ -103,8 +103,11 @@ class RedisConnection:
         return subscription
 
     async def ping(self) -> None:
-        """Return when Redis answers; ``QueueUnavailable`` otherwise."""
-        await self.call(_ping, QueueUnavailable)
+        """Return when Redis answers, and writes; ``QueueUnavailable`` otherwise.
+
+        A replica, and a server that has too few of them, answer a PING.
+        """
+        await self.call(lambda redis: redis.pexpire(self.key("probe"), 1), QueueUnavailable)
 
     async def may_delete_keys(self) -> bool:
         """Whether Redis is set to delete keys, locks included, when its memory is full."""

@@ -68,6 +68,7 @@ class RedisQueue:
         return self._decoded(taken)
 
     async def depth(self) -> int:
+        await self._connection.ping()  # a replica has a length as well, and takes nothing
         return await self._connection.call(lambda redis: redis.llen(self._key), QueueUnavailable)
 
     async def announce(self, due_at: datetime) -> None:
