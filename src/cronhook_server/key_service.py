@@ -24,6 +24,7 @@ _NAME = re.compile(NAME_PATTERN)
 _LONE_SURROGATE = re.compile(r"[\ud800-\udfff]")
 _KEY_BITS = 256
 _ENDED = "the key has ended; make a new one"
+_REPLACED = "the key is being replaced already; rotate the one that takes its place, or make a new one"
 
 
 class KeyService:
@@ -70,17 +71,21 @@ class KeyService:
         return key, text
 
     async def rotate(self, workspace_id: str, key_id: str, *, grace: timedelta) -> tuple[ApiKey, str]:
-        """A new key like the old one, which stays valid for ``grace``; `Conflict` when that has ended before."""
+        """A new key like the old one, which is revoked after ``grace``.
+
+        The new one expires when the old one would have. `Conflict` when the old one has ended, or was replaced before.
+        """
         now = self._clock.now()
         old = next((key for key in await self._accounts.list_keys(workspace_id) if key.id == key_id), None)
         if old is None:
             raise NotFound("key", key_id)
         if not old.is_valid(now):
             raise Conflict(_ENDED)
+        if old.revoked_at is not None:
+            raise Conflict(_REPLACED)
         new, text = self._made(workspace_id, old.name, old.scopes, now, old.expires_at)
-        revoked_at, expires_at = (None, now + grace) if grace else (now, None)
         try:
-            replaced = await self._accounts.replace_key(key_id, new, revoked_at=revoked_at, expires_at=expires_at)
+            replaced = await self._accounts.replace_key(key_id, new, revoked_at=now + grace, expires_at=None)
         finally:
             self._known.forget()
         if not replaced:
@@ -109,7 +114,8 @@ class KeyService:
         return key, text
 
     async def list(self, workspace_id: str) -> Sequence[ApiKey]:
-        return await self._accounts.list_keys(workspace_id)
+        now = self._clock.now()
+        return [key.seen_at(now) for key in await self._accounts.list_keys(workspace_id)]
 
     async def revoke(self, workspace_id: str, key_id: str) -> ApiKey:
         """The key is refused from now on; revoking it again changes nothing. `NotFound` for an unknown one."""

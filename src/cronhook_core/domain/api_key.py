@@ -13,7 +13,7 @@ from collections.abc import Iterable
 from datetime import datetime
 from enum import StrEnum
 
-from attrs import field, frozen
+from attrs import evolve, field, frozen
 
 from cronhook_core.domain.instants import aware, aware_or_none
 
@@ -52,6 +52,12 @@ class ApiKey:
     def is_valid(self, now: datetime) -> bool:
         ended = (instant for instant in (self.expires_at, self.revoked_at) if instant is not None)
         return all(now < instant for instant in ended)
+
+    def seen_at(self, now: datetime) -> ApiKey:
+        """As its owner sees it: one that was replaced expires when its grace ends, and then it was revoked."""
+        if self.revoked_at is None or self.revoked_at <= now:
+            return self
+        return evolve(self, revoked_at=None, expires_at=min(self.revoked_at, self.expires_at or self.revoked_at))
 
     def may_be_replaced(self, now: datetime) -> bool:
         """Whether it is valid, and not just being revoked by somebody whose clock is ahead."""

@@ -63,7 +63,14 @@ async def test_keys_that_cannot_be_made(api: Api, body: dict[str, Any]) -> None:
 async def test_rotation_keeps_the_old_key_for_the_grace(api: Api) -> None:
     rotated = await api.http.post(f"/v1/keys/{api.key_id}/rotate", json={"grace_seconds": 60})
     assert rotated.status_code == 201
+    assert rotated.json()["expires_at"] is None
     assert (await api.http.get("/v1/jobs")).status_code == 200
+    again = await api.http.post(f"/v1/keys/{api.key_id}/rotate", json={"grace_seconds": 60})
+    assert again.status_code == 409
+    assert "replaced already" in again.json()["detail"]
+    [old] = [key for key in (await api.http.get("/v1/keys")).json()["data"] if key["id"] == api.key_id]
+    assert old["expires_at"] is not None
+    assert old["revoked_at"] is None
     async with api.sending({"x-api-key": rotated.json()["key"]}) as http:
         path = f"/v1/keys/{rotated.json()['id']}/rotate"
         assert (await http.post(path, json={"grace_seconds": -1})).status_code == 400
