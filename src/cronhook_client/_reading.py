@@ -50,8 +50,9 @@ def error_of(answer: HttpAnswer) -> ApiError | UnexpectedAnswer:
     """The error that an answer without success is."""
     if answer.status < 400:
         location = answer.headers.get("location")
-        elsewhere = f"sends the client to {location}: correct base_url" if location else "is not one of cronhook's"
-        return UnexpectedAnswer(f"the answer {elsewhere}", answer)
+        if location:
+            return UnexpectedAnswer(f"the answer sends the client to {location}: correct base_url", answer)
+        return UnexpectedAnswer("the answer is not one of cronhook's: does base_url lead to cronhook?", answer)
     problem = _problem(answer)
     return kind_of(answer.status, problem.code)(problem, answer)
 

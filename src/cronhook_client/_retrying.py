@@ -17,7 +17,7 @@ from attrs import frozen
 
 from cronhook_client._call import Call, Repeat
 from cronhook_client._options import Options
-from cronhook_client._reading import error_of, is_problem, value_of
+from cronhook_client._reading import error_of, is_problem, nothing, value_of
 from cronhook_client.errors import (
     ApiError,
     ConnectionFailed,
@@ -118,7 +118,13 @@ def _may_be_done(failure: Failure) -> bool:
 
 
 def _is_success(call: Call[T], answer: HttpAnswer, *, maybe_done: bool) -> bool:
-    """A deletion whose repeat finds nothing was done by an earlier try."""
-    if call.route.method == "DELETE" and answer.status == 404 and maybe_done:
-        return True
-    return 200 <= answer.status < 300 or (answer.status in call.route.told_by and not is_problem(answer))
+    """A deletion was done by an earlier try where the API itself says of its repeat that it finds nothing.
+
+    Where no body shows that cronhook answered, only the route's own status does.
+    """
+    route = call.route
+    if route.method == "DELETE" and answer.status == 404 and maybe_done:
+        return error_of(answer).code == "not_found"
+    if route.read is nothing:
+        return answer.status == route.status
+    return 200 <= answer.status < 300 or (answer.status in route.told_by and not is_problem(answer))

@@ -155,6 +155,29 @@ class TestDeletions:
         with pytest.raises(NotFound):
             run(DELETE, failure, problem(404, "not_found"))
 
+    @pytest.mark.parametrize(
+        "missing",
+        [
+            answer(404, "default backend - 404", [("content-type", "text/plain")]),
+            answer(404, {"code": "not_found"}, [("content-type", "application/json")]),
+            problem(404, "no_such_route"),
+        ],
+        ids=repr,
+    )
+    def test_only_the_api_can_say_that_it_was_done_before(self, missing: HttpAnswer) -> None:
+        with pytest.raises(NotFound):
+            run(DELETE, MAYBE_SENT, missing)
+
+    @pytest.mark.parametrize("call", [DELETE, _calls.revoke_key("key_1")])
+    @pytest.mark.parametrize("before", [(), (MAYBE_SENT,)], ids=["the first try", "a repeat"])
+    @pytest.mark.parametrize("status", [200, 202])
+    def test_the_page_of_a_proxy_deletes_nothing(
+        self, call: Call[Any], before: tuple[Outcome, ...], status: int
+    ) -> None:
+        page = answer(status, "<html>Please log in</html>", [("content-type", "text/html")])
+        with pytest.raises(UnexpectedAnswer, match="not one of cronhook's: does base_url lead to cronhook"):
+            run(call, *before, page)
+
     def test_what_is_read_is_missing_after_any_failure(self) -> None:
         with pytest.raises(NotFound):
             run(GET, MAYBE_SENT, problem(404, "not_found"))
