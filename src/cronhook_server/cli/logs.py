@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from functools import partial
 from itertools import islice
 from typing import TYPE_CHECKING, Any
 
@@ -11,27 +12,32 @@ import rich_click as click
 from cronhook_core.wire.converter import to_json
 from cronhook_server.cli.api_client import with_client
 from cronhook_server.cli.arguments import was_given
+from cronhook_server.cli.exit_codes import ExitCode
 from cronhook_server.cli.listing import how_many, page_size, print_list
-from cronhook_server.cli.output import OutputFormat, output_option, print_line, print_text
+from cronhook_server.cli.output import OutputFormat, note, output_option, print_line, print_text
 from cronhook_server.cli.showing import LOGS, log_row
 from cronhook_server.cli.table import shown
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
+    from collections.abc import Callable, Iterator
 
     from cronhook_client import Cronhook
-    from cronhook_client.models import LogRow
+    from cronhook_client.models import LogPage, LogRow
 
 _STATUSES = ["running", "succeeded", "failed", "lost", "late_succeeded", "late_failed"]
 _ASK_EVERY = 2.0
 _LOOKED_BACK = 200
+_MAX_OFFSET = 10_000
+"""The API passes over no more rows of a log than these."""
 
 
 @click.command("logs")
 @click.argument("job_id")
 @click.option("--status", type=click.Choice(_STATUSES), help="Only attempts that ended so.")
 @click.option("--oldest-first", is_flag=True, help="Else the newest comes first.")
-@click.option("--offset", type=click.IntRange(0, 10_000), default=0, show_default=True, help="Pass over so many rows.")
+@click.option(
+    "--offset", type=click.IntRange(0, _MAX_OFFSET), default=0, show_default=True, help="Pass over so many rows."
+)
 @click.option("--follow", "-f", is_flag=True, help="Print each attempt when it has ended, until Ctrl-C.")
 @how_many
 @output_option()
@@ -63,21 +69,56 @@ def command(
         _follow(client, job_id, status, output)
         return
     order: Any = "asc" if oldest_first else None
-    at_once = page_size(limit, everything)
-    if offset:
-        rows: Iterable[LogRow] = _rows_from(client, job_id, status, order, offset, at_once)
-    else:
-        rows = client.logs.list(job_id, status=status, order=order, limit=at_once)
+    ask = partial(client.logs.page, job_id, status=status, order=order, limit=page_size(limit, everything))
+    rows = _Rows(ask, offset)
     print_list(rows, LOGS, log_row, output, limit=limit, everything=everything)
+    if rows.cut_of is None:
+        return
+    reason = (
+        f"{rows.given} of {rows.cut_of} attempts are shown, as far as the API lets a log be read: for "
+        f"{'newer' if oldest_first else 'older'} ones, see `cronhook executions list {job_id}` "
+        "and `cronhook executions show EXECUTION_ID`"
+    )
+    if everything or rows.given < limit:
+        raise OutOfReach(reason)
+    note(reason)
 
 
-def _rows_from(client: Cronhook, job_id: str, status: Any, order: Any, offset: int, at_once: int) -> Iterator[LogRow]:
-    more = True
-    while more:
-        page = client.logs.page(job_id, status=status, order=order, offset=offset, limit=at_once)
-        yield from page.data
-        offset += len(page.data)
-        more = page.has_more and bool(page.data)
+class OutOfReach(click.ClickException):
+    exit_code = ExitCode.FAILED
+
+
+class _Rows:
+    """The rows of a log, each once, also where new ones move the pages on meanwhile.
+
+    ``given`` counts them. Where they end before the log does, ``cut_of`` is how many it has.
+    """
+
+    def __init__(self, ask: Callable[..., LogPage], offset: int) -> None:
+        self.given = 0
+        self.cut_of: int | None = None
+        self._ask = ask
+        self._offset = offset
+
+    def __iter__(self) -> Iterator[LogRow]:
+        seen: set[str] = set()
+        for page in self._pages():
+            for row in page.data:
+                if row.id not in seen:
+                    seen.add(row.id)
+                    self.given += 1
+                    yield row
+
+    def _pages(self) -> Iterator[LogPage]:
+        offset, following = -1, self._offset
+        while offset < following:
+            offset = following
+            page = self._ask(offset=offset)
+            yield page
+            if not page.has_more or not page.data:
+                return
+            following = min(offset + len(page.data), _MAX_OFFSET)
+        self.cut_of = page.total
 
 
 def _follow(client: Cronhook, job_id: str, status: Any, output: OutputFormat) -> None:

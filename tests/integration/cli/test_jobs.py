@@ -7,6 +7,9 @@ from typing import Any
 import pytest
 
 from cronhook_core.domain.api_key import Scope
+from cronhook_server.cli import listing as lists
+from cronhook_server.cli import logs
+from cronhook_server.routes import logs as log_routes
 from tests.integration.cli.conftest import Command
 from tests.integration.client.running_server import RunningServer
 from tests.services import free_port
@@ -176,6 +179,57 @@ class TestRun:
         ended = cronhook("jobs", "run", job["id"], "--wait-for", "1")
         assert ended.code == 5
         assert "it goes on by itself" in ended.err
+
+
+class TestLogsBeyondReach:
+    """The API passes over so many rows of a log, and no more."""
+
+    @pytest.fixture
+    def long(self, cronhook: Command, monkeypatch: pytest.MonkeyPatch) -> str:
+        """A job of six attempts, where three rows may be passed over and two are asked for at once."""
+        made = cronhook("jobs", "create", *JOB, "--cron", "@yearly", "--retry-delays", "none", "-o", "json").json
+        for _ in range(6):
+            cronhook("jobs", "run", made["id"], "--wait")
+        monkeypatch.setattr(log_routes, "MAX_OFFSET", 3)
+        monkeypatch.setattr(logs, "_MAX_OFFSET", 3)
+        monkeypatch.setattr(lists, "_MOST_AT_ONCE", 2)
+        job_id: str = made["id"]
+        return job_id
+
+    def test_the_bound_is_the_servers(self) -> None:
+        assert logs._MAX_OFFSET == log_routes.MAX_OFFSET
+
+    @pytest.mark.parametrize("asked", [("--all",), ("-n", "6")])
+    def test_what_can_be_read_is_printed_and_the_rest_told(
+        self, cronhook: Command, long: str, asked: tuple[str, ...]
+    ) -> None:
+        newest_first = [row["id"] for row in cronhook("logs", long, "-n", "3", "-o", "json").json]
+        ended = cronhook("logs", long, *asked, "-o", "json")
+        rows = [row["id"] for row in json.loads(ended.out)]
+        assert (ended.code, len(rows), rows[:3]) == (1, 5, newest_first)
+        assert len(set(rows)) == 5
+        assert ended.err.startswith("cronhook: 5 of 6 attempts are shown")
+        assert f"for older ones, see `cronhook executions list {long}` and `cronhook executions show" in ended.err
+        assert len(cronhook("logs", long, *asked, "-o", "jsonl").out.splitlines()) == 5
+        assert len(cronhook("logs", long, *asked).out.splitlines()) == 1 + 5
+        assert "for newer ones" in cronhook("logs", long, *asked, "--oldest-first").err
+
+    def test_who_asks_for_no_more_gets_it(self, cronhook: Command, long: str) -> None:
+        ended = cronhook("logs", long, "-n", "5", "-o", "json")
+        assert len(ended.json) == 5
+        assert ended.err.startswith("5 of 6 attempts are shown")
+
+    def test_an_offset_comes_as_far(self, cronhook: Command, long: str) -> None:
+        ended = cronhook("logs", long, "--offset", "2", "--all", "-o", "json")
+        assert (ended.code, len(json.loads(ended.out))) == (1, 3)
+
+    def test_a_log_that_ends_there_is_whole(
+        self, cronhook: Command, long: str, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setattr(log_routes, "MAX_OFFSET", 4)
+        monkeypatch.setattr(logs, "_MAX_OFFSET", 4)
+        ended = cronhook("logs", long, "--all", "-o", "json")
+        assert (len(ended.json), ended.err) == (6, "")
 
 
 class TestRefusals:
