@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 import sys
 from collections.abc import Callable
-from datetime import UTC, datetime, timedelta
+from datetime import MAXYEAR, UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -107,6 +107,15 @@ def read_at(text: str) -> datetime:
     return read_requested_instant(text)
 
 
+def read_in_a_while(text: str) -> datetime:
+    """The instant at the end of a duration that begins now."""
+    seconds = read_duration(text)
+    try:
+        return datetime.now(UTC).replace(microsecond=0) + timedelta(seconds=seconds)
+    except OverflowError:
+        raise ValueError(f"{text[:40]!r} from now is beyond the year {MAXYEAR}") from None
+
+
 def _bytes_of(text: str) -> bytes:
     if text == "-":
         if sys.stdin.isatty():
@@ -121,12 +130,9 @@ def _bytes_of(text: str) -> bytes:
         raise ValueError(f"cannot read {path}: {(error.strerror or str(error)).lower()}") from None
 
 
-def in_a_while(seconds: float) -> datetime:
-    return datetime.now(UTC).replace(microsecond=0) + timedelta(seconds=seconds)
-
-
 INSTANT = Written("instant", read_at)
 DURATION = Written("duration", read_duration)
+IN_A_WHILE = Written("duration", read_in_a_while)
 DELAYS = Written("durations", read_delays)
 HEADER = Written("name: value", read_header)
 PAIR = Written("name=text", read_pair)

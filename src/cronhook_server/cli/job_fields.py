@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from datetime import datetime
 from typing import Any, TypeVar
 
 import rich_click as click
 
-from cronhook_server.cli.arguments import DELAYS, DURATION, HEADER, INSTANT, PAIR, PAYLOAD, Payload, in_a_while
+from cronhook_server.cli.arguments import DELAYS, DURATION, HEADER, IN_A_WHILE, INSTANT, PAIR, PAYLOAD, Payload
 
 F = TypeVar("F", bound=Callable[..., Any])
 
@@ -27,7 +28,7 @@ _SCHEDULE = (
     click.option("--cron", metavar="LINE", help="Five fields, such as '30 2 * * 1-5', or @daily and the like."),
     click.option("--timezone", "-z", metavar="ZONE", help="Whose clock --cron means, such as Europe/Berlin; else UTC."),
     click.option("--run-at", type=INSTANT, help="Once, at this instant: 2030-01-31T08:00:00Z, or with an offset."),
-    click.option("--in", "run_in", type=DURATION, help="Once, in a while: 90s, 5m, 2h or 1d."),
+    click.option("--in", "run_in", type=IN_A_WHILE, help="Once, in a while: 90s, 5m, 2h or 1d."),
 )
 _REQUEST = (
     click.option(
@@ -65,7 +66,7 @@ def job_options(*, required: bool) -> Callable[[F], F]:
 
 def fields_of(
     *,
-    run_in: float | None,
+    run_in: datetime | None,
     timeout: float | None,
     retry_delays: tuple[float, ...] | None,
     payload: Payload | None,
@@ -75,7 +76,7 @@ def fields_of(
     if run_in is not None:
         if options["run_at"] is not None:
             raise click.UsageError("--in and --run-at both say when: give one of them")
-        options["run_at"] = in_a_while(run_in)
+        options["run_at"] = run_in
     for name in ("headers", "metadata"):
         options[name] = _unique(name, options[name])
     given = {name: value for name, value in options.items() if value not in (None, (), {})}

@@ -19,6 +19,7 @@ from cronhook_server.cli.table import Column
 F = TypeVar("F", bound=Callable[..., Any])
 T = TypeVar("T")
 
+_MOST = 10**9
 _MOST_AT_ONCE = 200
 _SILENT_SECONDS = 0.5
 
@@ -26,7 +27,7 @@ _SILENT_SECONDS = 0.5
 def how_many(function: F) -> F:
     """The options ``--limit`` and ``--all``."""
     limit = click.option(
-        "-n", "--limit", type=click.IntRange(1), default=50, show_default=True, help="At most so many."
+        "-n", "--limit", type=click.IntRange(1, _MOST), default=50, show_default=True, help="At most so many."
     )
     everything = click.option("--all", "everything", is_flag=True, help="All there are.")
     return limit(everything(function))

@@ -59,6 +59,9 @@ class TestCreate:
             (("--cron", "@daily", "--header", "x: 1", "--header", "X: 2"), "--header x is given twice"),
             (("--cron", "@daily", "--timeout", "soon"), "is not a duration"),
             (("--run-at", "2030-01-01T00:00:00"), "has no offset"),
+            (("--in", "9999999d"), "Invalid value for '--in': '9999999d' from now is beyond the year 9999"),
+            (("--in", "999999999d"), "Invalid value for '--in': "),
+            (("--in", "999999d"), "--run-at: "),
             (("--in", "1h", "--run-at", "2030-01-01T00:00:00Z"), "--in and --run-at"),
             (("--in", "1h", "--cron", "@daily"), "either --cron, or --run-at or --in"),
             ((), "either --cron, or --run-at or --in"),
@@ -138,6 +141,13 @@ class TestLists:
         ):
             assert len(complete.json) == 3
             assert complete.err == ""
+
+    def test_a_limit_beyond_all_bounds(self, cronhook: Command, job: dict[str, Any]) -> None:
+        for listed in (("jobs", "list"), ("executions", "list", job["id"]), ("logs", job["id"])):
+            refused = cronhook(*listed, "-n", "99999999999999999999")
+            assert (refused.code, refused.out) == (2, "")
+            assert "'--limit'" in refused.err
+            assert cronhook(*listed, "-n", "1000000000", "-o", "json").code == 0
 
     def test_an_empty_list_is_told_to_people_and_empty_to_programs(self, cronhook: Command) -> None:
         told = cronhook("jobs", "list")
