@@ -84,7 +84,7 @@ class AsyncJobs(AsyncResource):
         Args:
             status: Only those with this status.
             tag: Only those with this tag.
-            q: Only those whose name contains this text, in any case.
+            q: Only those whose name contains this text. Case is ignored in ASCII letters only: ``"É"`` is not ``"é"``.
             limit: How many to ask for at once, 1 to 200; None: 50. Iterating goes on to the last one in any case.
         """
         call = _calls.list_jobs(status=status, tag=tag, q=q, limit=limit, cursor=None)
