@@ -27,7 +27,8 @@ if TYPE_CHECKING:
 F = TypeVar("F", bound=Callable[..., Any])
 
 _DEFAULT_WORKSPACE = "default"
-_IN_DATABASE = ("id", "workspace", "name", "scopes", "key")
+_SHOWN = ("id", "workspace", "name", "scopes", "expires_at", "key")
+"""Of a new key, where there is such a thing."""
 
 
 def _place_options(function: F) -> F:
@@ -146,7 +147,7 @@ def rotate(
     api_key: str | None,
     output: OutputFormat,
 ) -> None:
-    """Make a key of the same name and scopes in the place of another one. It is shown this once.
+    """Make a key of the same name, scopes and end in the place of another one. It is shown this once.
 
     \b
     Example:
@@ -199,7 +200,7 @@ def _print_made(made: Mapping[str, Any], output: OutputFormat) -> None:
     if output is OutputFormat.JSON:
         print_json(made)
     else:
-        print_one(made, output, fields=[name for name in _IN_DATABASE if name in made])
+        print_one(made, output, fields=[name for name in _SHOWN if made.get(name) is not None])
 
 
 def _run(work: Coroutine[Any, Any, Any]) -> Any:

@@ -44,6 +44,16 @@ def test_a_key_is_rotated(cronhook: Command, place: tuple[str, ...]) -> None:
     assert by_id[old["id"]]["expires_at"] is not None
 
 
+def test_a_new_key_is_shown_with_its_end(cronhook: Command, place: tuple[str, ...]) -> None:
+    ends = "expires at  2050-01-01T00:00:00Z"
+    old = cronhook("keys", "create", "--expires-at", "2050-01-01T00:00:00Z", *place)
+    assert ends in old.out.splitlines()
+    key_id = old.out.split()[1]
+    assert ends in cronhook("keys", "rotate", key_id, *place).out.splitlines()
+    endless = cronhook("keys", "create", *place, "-o", "json").json["id"]
+    assert "expires" not in cronhook("keys", "rotate", endless, *place).out
+
+
 def test_what_is_shown_once_is_never_cut(cronhook: Command, place: tuple[str, ...]) -> None:
     (line,) = (line for line in cronhook("keys", "create", *place).out.splitlines() if line.startswith("key "))
     assert len(line.split()[1]) == len("chk_") + 49
