@@ -7,8 +7,14 @@ from hypothesis import given
 from hypothesis import strategies as st
 from multidict import CIMultiDict
 
-from cronhook_core.backends.http.answer import MAX_STORED_VALUE_LENGTH, STORED_HEADERS, result_of
-from cronhook_core.domain.webhook import RESPONSE_BODY_STORED_LIMIT, Outcome, WebhookRequest, WebhookResult
+from cronhook_core.backends.http.answer import STORED_HEADERS, result_of
+from cronhook_core.domain.webhook import (
+    RESPONSE_BODY_STORED_LIMIT,
+    RESPONSE_HEADER_STORED_LIMIT,
+    Outcome,
+    WebhookRequest,
+    WebhookResult,
+)
 
 
 def result(
@@ -47,7 +53,7 @@ def test_headers_are_kept_by_a_list() -> None:
 def test_header_values_are_made_harmless() -> None:
     kept = dict(result(headers={"server": "a\udcff\x85\u202eb é", "location": "l" * 1000}).response_headers)
     assert kept["server"] == "a\ufffdb é"
-    assert kept["location"] == "l" * MAX_STORED_VALUE_LENGTH
+    assert kept["location"] == "l" * RESPONSE_HEADER_STORED_LIMIT
 
 
 @pytest.mark.parametrize(

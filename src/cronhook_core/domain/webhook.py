@@ -13,6 +13,8 @@ RESPONSE_BODY_READ_LIMIT = 64 * 1024
 """Bytes of a response's body that are read before the connection is closed."""
 RESPONSE_BODY_STORED_LIMIT = 4 * 1024
 """Bytes of a response's body that are kept in the log."""
+RESPONSE_HEADER_STORED_LIMIT = 256
+"""Characters of the value of a response's header that are kept in the log."""
 
 
 class Outcome(StrEnum):

@@ -11,7 +11,7 @@ from attrs import evolve, field, frozen
 
 from cronhook_core.domain.callback_headers import MASK, is_secret_header
 from cronhook_core.domain.sealed_values import is_sealed
-from cronhook_core.domain.webhook import WebhookResult
+from cronhook_core.domain.webhook import RESPONSE_HEADER_STORED_LIMIT, WebhookResult
 from cronhook_core.errors import UnreadableSecret
 from cronhook_core.ports.header_vault import HeaderVault
 
@@ -55,7 +55,7 @@ def without_secrets(result: WebhookResult, secrets: Sequence[str]) -> WebhookRes
         return result
     return evolve(
         result,
-        response_headers=tuple((name, _masked(value, repeated)) for name, value in result.response_headers),
+        response_headers=tuple((name, _masked_value(value, repeated)) for name, value in result.response_headers),
         response_body=_masked_body(result, repeated),
     )
 
@@ -92,24 +92,29 @@ def _opened(name: str, value: str, vault: HeaderVault | None, job_id: str) -> st
     return vault.open(value, job_id=job_id, name=name)
 
 
+def _masked_value(value: str, secrets: Sequence[str]) -> str:
+    """A header's, which may have been cut where it has all the characters that are kept."""
+    return _masked(value, secrets, cut=len(value) >= RESPONSE_HEADER_STORED_LIMIT)
+
+
 def _masked_body(result: WebhookResult, secrets: Sequence[str]) -> str | None:
     if result.response_body is None:
         return None
-    body = _masked(result.response_body, secrets)
-    return _without_beginning(body, secrets) if result.response_truncated else body
+    return _masked(result.response_body, secrets, cut=result.response_truncated)
 
 
-def _without_beginning(body: str, secrets: Sequence[str]) -> str:
-    """Masks a secret of which only the beginning is there, at the end of a body that was cut."""
-    longest = max((_overlap(body, secret) for secret in secrets), default=0)
-    return body[:-longest] + MASK if longest >= SHORTEST_REDACTED else body
-
-
-def _overlap(body: str, secret: str) -> int:
-    return next((size for size in range(len(secret) - 1, 0, -1) if body.endswith(secret[:size])), 0)
-
-
-def _masked(text: str, secrets: Sequence[str]) -> str:
+def _masked(text: str, secrets: Sequence[str], *, cut: bool) -> str:
     for secret in secrets:
         text = text.replace(secret, MASK)
-    return text
+    return _without_beginning(text, secrets) if cut else text
+
+
+def _without_beginning(text: str, secrets: Sequence[str]) -> str:
+    """Masks a secret of which only the beginning is there, at the end of a text that was cut."""
+    longest = max((_overlap(text, secret) for secret in secrets), default=0)
+    return text[:-longest] + MASK if longest >= SHORTEST_REDACTED else text
+
+
+def _overlap(text: str, secret: str) -> int:
+    longest = min(len(secret) - 1, len(text))
+    return next((size for size in range(longest, 0, -1) if text.endswith(secret[:size])), 0)

@@ -15,7 +15,7 @@ from attrs import evolve
 from cronhook_core.domain.execution import Attempt, ExecutionStatus
 from cronhook_core.domain.job import JobDefinition
 from cronhook_core.domain.sealed_values import is_sealed
-from cronhook_core.domain.webhook import Outcome, WebhookRequest, WebhookResult
+from cronhook_core.domain.webhook import RESPONSE_HEADER_STORED_LIMIT, Outcome, WebhookRequest, WebhookResult
 from cronhook_core.embedded import Embedded, embedded
 from cronhook_core.engine.secret_headers import opened, without_secrets
 from cronhook_core.errors import InvalidHeaders
@@ -209,6 +209,33 @@ def test_the_beginning_of_a_secret_at_the_end_of_what_was_cut_is_masked(said: st
     assert without_secrets(result, ["canary-key"]).response_body == kept
     whole = evolve(result, response_body="It is canary-k", response_truncated=False)
     assert without_secrets(whole, ["canary-key"]).response_body == "It is canary-k"
+
+
+LONG = "canary/" + "".join(f"{number:03}" for number in range(200))
+
+
+@pytest.mark.parametrize("name", ["location", "x-request-id"])
+@pytest.mark.parametrize(
+    ("header", "said"),
+    [
+        (("authorization", f"Bearer {LONG}"), f"Bearer {LONG}"),
+        (("authorization", f"Bearer {LONG}"), LONG),
+        (("cookie", f"theme=dark; sid={LONG}"), LONG),
+        (("x-api-key", LONG), LONG.replace("/", "\\/")),
+    ],
+)
+def test_the_beginning_of_a_secret_in_a_header_that_was_cut_is_masked(
+    name: str, header: tuple[str, str], said: str
+) -> None:
+    repeated = f"/login?client=canary-key&access_token={said}"[:RESPONSE_HEADER_STORED_LIMIT]
+    result = WebhookResult(outcome=Outcome.HTTP_ERROR, response_headers=((name, repeated),))
+    secrets = opened([header, ("x-other-key", "canary-key")], None, "job_1").secrets
+    assert without_secrets(result, secrets).response_headers == ((name, "/login?client=***&access_token=***"),)
+
+
+def test_what_a_header_that_is_whole_ends_with_is_no_beginning() -> None:
+    result = WebhookResult(outcome=Outcome.HTTP_ERROR, response_headers=(("location", "/canary-k"),))
+    assert without_secrets(result, ["canary-key"]) == result
 
 
 def test_requests_do_not_show_what_they_send() -> None:

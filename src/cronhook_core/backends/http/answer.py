@@ -10,6 +10,7 @@ from cronhook_core.backends.http.retry_after import parse_http_date, parse_retry
 from cronhook_core.domain.webhook import (
     RESPONSE_BODY_READ_LIMIT,
     RESPONSE_BODY_STORED_LIMIT,
+    RESPONSE_HEADER_STORED_LIMIT,
     Outcome,
     WebhookRequest,
     WebhookResult,
@@ -28,7 +29,6 @@ STORED_HEADERS = (
     "x-request-id",
 )
 """What helps to understand an answer; cookies and everything else are not kept."""
-MAX_STORED_VALUE_LENGTH = 256
 
 _STATUSES_WITH_RETRY_AFTER = (429, 503)
 
@@ -80,7 +80,7 @@ def _harmless(value: str) -> str:
         # aiohttp keeps bytes that are not UTF-8 as lone surrogates, which no database takes.
         value = value.encode("utf-8", "surrogateescape").decode("utf-8", "replace")
         value = "".join(character for character in value if character.isprintable())
-    return value[:MAX_STORED_VALUE_LENGTH]
+    return value[:RESPONSE_HEADER_STORED_LIMIT]
 
 
 def _stored_text(body: bytearray) -> str:
