@@ -5,12 +5,12 @@ from __future__ import annotations
 import asyncio
 from typing import Any
 
-from cronhook_server.unreadable_request import UnreadableRequestProtocol
+from cronhook_server.read_timeout import ReadTimeoutProtocol
 
 HEAD_WITHIN_SECONDS = 10.0
 
 
-class HeadTimeoutProtocol(UnreadableRequestProtocol):
+class HeadTimeoutProtocol(ReadTimeoutProtocol):
     """Drops a connection whose next request is not there, up to the end of its headers, within the time.
 
     The time begins with the connection, and then with the first byte of each further request: between two requests

@@ -1,0 +1,88 @@
+"""The HTTP server of a daemon, and connections that do not end by themselves."""
+
+import asyncio
+import socket
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager, closing
+from datetime import timedelta
+from typing import Any
+
+import pytest
+
+from cronhook_server import process, read_timeout
+from cronhook_server.process import HttpServer, listen
+from cronhook_server.request_scope import AsgiApp
+
+GENEROUS = 20.0
+BUFFER = 4096
+ANSWER = b"x" * 60_000
+"""More than the kernel's buffers hold when they are that small, and less than makes uvicorn wait."""
+
+
+class Asked:
+    """An application that answers each request with `ANSWER` once it may."""
+
+    def __init__(self, *, may_answer: bool = True) -> None:
+        self.requests, self.answers, self.may_answer = asyncio.Event(), asyncio.Event(), asyncio.Event()
+        if may_answer:
+            self.may_answer.set()
+
+    async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
+        self.requests.set()
+        await self.may_answer.wait()
+        length = str(len(ANSWER)).encode()
+        await send({"type": "http.response.start", "status": 200, "headers": [(b"content-length", length)]})
+        await send({"type": "http.response.body", "body": ANSWER})
+        self.answers.set()
+
+
+@asynccontextmanager
+async def serving(app: AsgiApp, *, connection: str) -> AsyncIterator[HttpServer]:
+    """With a request under way whose client does not read; both have small buffers."""
+    with closing(listen("127.0.0.1", 0)) as listening, socket.socket() as client:
+        listening.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, BUFFER)
+        client.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, BUFFER)
+        client.setblocking(False)
+        server = HttpServer(app, listening, drain_timeout=timedelta(seconds=2 * GENEROUS))
+        server.start(lambda: None)
+        try:
+            loop = asyncio.get_running_loop()
+            await loop.sock_connect(client, listening.getsockname())
+            await loop.sock_sendall(client, f"GET / HTTP/1.1\r\nHost: x\r\nConnection: {connection}\r\n\r\n".encode())
+            yield server
+        finally:
+            await server.stop(at_once=True)
+
+
+@pytest.fixture
+def lost(monkeypatch: pytest.MonkeyPatch) -> asyncio.Event:
+    """Whether the server has lost a connection."""
+    event = asyncio.Event()
+
+    class Watched(process.HeadTimeoutProtocol):
+        def connection_lost(self, exc: Exception | None) -> None:
+            super().connection_lost(exc)
+            event.set()
+
+    monkeypatch.setattr(process, "HeadTimeoutProtocol", Watched)
+    return event
+
+
+class TestTheRestOfAnAnswerThatIsNotRead:
+    @pytest.fixture(autouse=True)
+    def short(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.setattr(read_timeout, "READ_WITHIN_SECONDS", 0.2)
+
+    @pytest.mark.parametrize(("connection", "keep_alive"), [("close", 2 * GENEROUS), ("keep-alive", 0)])
+    async def test_is_dropped_some_time_after_its_connection_was_closed(
+        self, monkeypatch: pytest.MonkeyPatch, lost: asyncio.Event, connection: str, keep_alive: float
+    ) -> None:
+        monkeypatch.setattr(process, "_KEEP_ALIVE_SECONDS", keep_alive)
+        async with serving(Asked(), connection=connection), asyncio.timeout(GENEROUS):
+            await lost.wait()
+
+    async def test_does_not_hold_up_the_end(self) -> None:
+        app = Asked()
+        async with serving(app, connection="keep-alive") as server, asyncio.timeout(GENEROUS):
+            await app.answers.wait()
+            await server.stop()
