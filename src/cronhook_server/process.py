@@ -179,6 +179,6 @@ class HttpServer:
 
     async def stop(self, *, at_once: bool = False) -> None:
         self._server.should_exit = True
-        self._server.force_exit = at_once
+        self._server.force_exit = self._server.force_exit or at_once
         if self._serving is not None:
             await asyncio.shield(self._serving)

@@ -86,3 +86,10 @@ class TestTheRestOfAnAnswerThatIsNotRead:
         async with serving(app, connection="keep-alive") as server, asyncio.timeout(GENEROUS):
             await app.answers.wait()
             await server.stop()
+
+
+async def test_what_is_to_stop_at_once_does_so_also_where_it_is_asked_to_stop_again() -> None:
+    app = Asked(may_answer=False)
+    async with serving(app, connection="keep-alive") as server, asyncio.timeout(GENEROUS):
+        await app.requests.wait()
+        await asyncio.gather(server.stop(at_once=True), server.stop())
