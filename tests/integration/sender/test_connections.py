@@ -1,12 +1,14 @@
 """Connections: kept for a moment, never trusted twice with one request, and gone when a call is cancelled."""
 
 import asyncio
+import errno
 import gc
 import subprocess
 import sys
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager, suppress
 from pathlib import Path
+from typing import NoReturn
 
 import pytest
 
@@ -218,6 +220,21 @@ async def test_errors_of_connecting_have_words_and_no_address(
     connects.route = fail
     result = await sender(post("http://127.0.0.1:8080/"))
     assert (result.outcome, result.error) == (Outcome.CONNECT_ERROR, error)
+
+
+@pytest.mark.parametrize("number", [errno.EMFILE, errno.ENFILE])
+@pytest.mark.parametrize("url", ["http://127.0.0.1:8080/", "https://good.test/"])
+async def test_that_no_file_can_be_opened_is_not_the_receivers_fault(
+    sender: AiohttpSender, names: StubResolver, monkeypatch: pytest.MonkeyPatch, number: int, url: str
+) -> None:
+    def fail(*_: int) -> NoReturn:
+        raise OSError(number, "too many open files")
+
+    names.answer("good.test", ["127.0.0.1", "::1"])
+    monkeypatch.setattr(guard, "OwnedSocket", fail)
+    result = await sender(post(url))
+    assert (result.outcome, result.permanent) == (Outcome.INTERNAL_ERROR, False)
+    assert result.error == "this worker has no free file descriptor"
 
 
 async def test_a_mistake_of_ours_is_a_result_and_a_log_line_without_its_text(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import ssl
 from collections.abc import Iterator
@@ -13,6 +14,7 @@ from cronhook_core.backends.http.exchange import Exchange, Stage
 from cronhook_core.backends.http.resolver import NameNotResolved
 from cronhook_core.domain.webhook import Outcome, WebhookRequest, WebhookResult
 
+_NO_DESCRIPTOR = (errno.EMFILE, errno.ENFILE)
 _BROKEN_HANDSHAKE = "the receiver closed the connection during the TLS handshake"
 
 
@@ -31,13 +33,15 @@ def timed_out(request: WebhookRequest, exchange: Exchange) -> WebhookResult:
 
 
 def result_of_error(error: Exception, exchange: Exchange, scheme: str) -> WebhookResult | None:
-    """The result of an error of the network or of the receiver; None for an error that neither can cause."""
+    """The result of an error of the network, the receiver or the system; None for one that none of them can cause."""
     if exchange.blocked is not None:
         return failed(Outcome.BLOCKED, str(exchange.blocked))
     if exchange.spoke_first:
         return failed(Outcome.PROTOCOL_ERROR, "the receiver spoke before it was asked; it is not an HTTP server")
     if exchange.meter is not None and exchange.meter.exceeded:
         return failed(Outcome.PROTOCOL_ERROR, "the headers of the answer are too large")
+    if isinstance(error, OSError) and error.errno in _NO_DESCRIPTOR:
+        return failed(Outcome.INTERNAL_ERROR, "this worker has no free file descriptor")
     if isinstance(error, NameNotResolved):
         return failed(Outcome.DNS_ERROR, str(error))
     if (tls := _tls_error(error)) is not None:
