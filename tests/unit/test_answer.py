@@ -81,6 +81,8 @@ def test_long_bodies_are_cut_between_characters() -> None:
     assert kept.response_truncated is True
     assert result(body=b"x" * RESPONSE_BODY_STORED_LIMIT).response_truncated is False
     assert result(body=b"x", complete=False).response_truncated is True
+    assert result(body=b"\xff" * (RESPONSE_BODY_STORED_LIMIT // 3)).response_truncated is False
+    assert result(body=b"\xff" * (RESPONSE_BODY_STORED_LIMIT // 3 + 1)).response_truncated is True
 
 
 @given(st.binary(max_size=2 * RESPONSE_BODY_STORED_LIMIT))

@@ -54,13 +54,14 @@ def result_of(
 ) -> WebhookResult:
     """The result of an answer whose headers came in; ``complete`` says whether its body did, too."""
     succeeded = 200 <= status <= 299
+    text, whole = _stored_text(body)
     return WebhookResult(
         outcome=Outcome.SUCCEEDED if succeeded else Outcome.HTTP_ERROR,
         error=None if succeeded else _explain(status),
         response_status=status,
         response_headers=_stored_headers(headers),
-        response_body=_stored_text(body),
-        response_truncated=not complete or len(body) > RESPONSE_BODY_STORED_LIMIT,
+        response_body=text,
+        response_truncated=not (complete and whole),
         retry_after=_retry_after(request, headers) if status in _STATUSES_WITH_RETRY_AFTER else None,
     )
 
@@ -83,15 +84,20 @@ def _harmless(value: str) -> str:
     return value[:RESPONSE_HEADER_STORED_LIMIT]
 
 
-def _stored_text(body: bytearray) -> str:
-    """The beginning as text without NUL, at most the limit in bytes as UTF-8, and no character cut in two."""
+def _stored_text(body: bytearray) -> tuple[str, bool]:
+    """The beginning as text without NUL, at most the limit in bytes as UTF-8, and whether that is all of it.
+
+    No character is cut in two. What is no UTF-8 takes more bytes as text than it did.
+    """
     head = body[:RESPONSE_BODY_STORED_LIMIT]
     if head.isascii():
-        return head.decode("ascii").replace("\0", "")
+        return head.decode("ascii").replace("\0", ""), len(head) == len(body)
     text = head.decode("utf-8", "replace").replace("\0", "")
     if len(body) > len(head):
         text = text.rstrip("\ufffd")
-    return text.encode()[:RESPONSE_BODY_STORED_LIMIT].decode("utf-8", "ignore")
+    encoded = text.encode()
+    kept = encoded[:RESPONSE_BODY_STORED_LIMIT]
+    return kept.decode("utf-8", "ignore"), len(head) == len(body) and len(kept) == len(encoded)
 
 
 def _retry_after(request: WebhookRequest, headers: Mapping[str, str]) -> timedelta | None:
