@@ -47,6 +47,7 @@ TRANSITIONS = {
     "enable_seqscan": "off",
     "enable_bitmapscan": "off",
     "random_page_cost": "1.1",
+    "max_parallel_workers_per_gather": "0",
 }
 """For sessions that run nothing but the fixed statements of the transitions, over arrays of ids.
 
@@ -54,7 +55,8 @@ Such a statement is planned once per session and then kept, perhaps on a databas
 be the one for a full database from the beginning. The statements do their part: a row is joined as
 ``x.id = ANY (ARRAY[y.id])`` and sorted by ``x.id || ''``. That leaves no way but to probe the index for each; with a
 plain ``=`` or ``ORDER BY x.id``, a planner that takes the table for small may walk through all of it, in order. A
-bitmap has no order: `READY` would read a whole backlog and sort it.
+bitmap has no order: `READY` would read a whole backlog and sort it. Helpers are processes, started anew for each
+statement, and a generic plan takes a third of all stored jobs for due.
 """
 
 
