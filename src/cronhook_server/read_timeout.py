@@ -7,7 +7,7 @@ import asyncio
 from cronhook_server.unreadable_request import UnreadableRequestProtocol
 
 READ_WITHIN_SECONDS = 30.0
-"""How long what the kernel does not take of an answer may wait for its client to read; uvicorn would wait for ever."""
+"""How long a client may read nothing of what waits for it beyond the kernel's buffers; uvicorn would wait for ever."""
 
 
 class ReadTimeoutProtocol(UnreadableRequestProtocol):
@@ -18,6 +18,7 @@ class ReadTimeoutProtocol(UnreadableRequestProtocol):
     """
 
     _unread: asyncio.TimerHandle | None = None
+    _unread_bytes = 0
 
     def pause_writing(self) -> None:
         super().pause_writing()
@@ -50,7 +51,16 @@ class ReadTimeoutProtocol(UnreadableRequestProtocol):
 
     def _watch_client(self) -> None:
         if self._unread is None:
-            self._unread = asyncio.get_running_loop().call_later(READ_WITHIN_SECONDS, self.transport.abort)
+            self._unread_bytes = self.transport.get_write_buffer_size()
+            self._unread = asyncio.get_running_loop().call_later(READ_WITHIN_SECONDS, self._look)
+
+    def _look(self) -> None:
+        """It goes on where the client has read something meanwhile: a large answer may take longer."""
+        self._unread = None
+        if self.transport.get_write_buffer_size() < self._unread_bytes:
+            self._watch_client()
+        else:
+            self.transport.abort()
 
     def _forget_client(self) -> None:
         if self._unread is not None:

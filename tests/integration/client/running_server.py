@@ -27,14 +27,14 @@ T = TypeVar("T")
 class RunningServer:
     """API, scheduler and worker on a SQLite file in `folder`; receivers on 127.0.0.1 may be called."""
 
-    def __init__(self, folder: Path, *, secret_key: str = SECRET_KEY) -> None:
+    def __init__(self, folder: Path, *, secret_key: str = SECRET_KEY, max_jobs: int = 10) -> None:
         self._secret_key = secret_key
         self._settings = Settings.read(
             {
                 "CRONHOOK_DATABASE_URL": f"sqlite:///{folder / 'cronhook.db'}",
                 "CRONHOOK_ALLOWED_TARGETS": "127.0.0.1/32",
                 "CRONHOOK_SECRET_KEY": secret_key,
-                "CRONHOOK_MAX_JOBS_PER_WORKSPACE": "10",
+                "CRONHOOK_MAX_JOBS_PER_WORKSPACE": str(max_jobs),
             }
         )
         self._thread = threading.Thread(target=lambda: asyncio.run(self._main()), name="server")

@@ -4,10 +4,12 @@ import socket
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
+from pathlib import Path
 from urllib.parse import urlsplit
 
 import pytest
 
+from cronhook_client import Cronhook
 from cronhook_server import read_timeout
 from tests.integration.client.running_server import RunningServer
 
@@ -18,6 +20,7 @@ LAST_REQUEST = b"GET /openapi.json HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\
 ANSWERS = 60
 """More bytes than the kernel's buffers hold."""
 PIECE = 64 * 1024
+JOBS, LARGE = 45, "x" * 250_000
 
 
 @pytest.fixture(autouse=True)
@@ -48,6 +51,21 @@ def read_all(connection: socket.socket, *, pause: float = 0) -> bytes:
         received += piece
         time.sleep(pause)
     return bytes(received)
+
+
+def test_who_goes_on_reading_gets_a_large_answer_whole(tmp_path: Path) -> None:
+    """It takes longer than nothing may be read, and more than the kernel's buffers."""
+    with RunningServer(tmp_path, max_jobs=JOBS) as server:
+        key = server.new_key("default")
+        with Cronhook(key, base_url=server.url) as client:
+            for _ in range(JOBS):
+                client.jobs.create(name="large", cron="@yearly", callback_url="http://127.0.0.1:9/", payload=LARGE)
+        with connect(server) as connection:
+            connection.sendall(f"GET /v1/jobs HTTP/1.0\r\nHost: x\r\nx-api-key: {key}\r\n\r\n".encode())
+            began = time.monotonic()
+            received = read_all(connection, pause=0.02)
+    assert time.monotonic() - began > 2 * WITHIN
+    assert received.count(LARGE.encode()) == JOBS
 
 
 def test_who_reads_slowly_gets_every_answer_whole(server: RunningServer) -> None:
