@@ -28,9 +28,10 @@ def first_run(schedule: Schedule, now: datetime, planned_through: datetime | Non
 def redefined(job: Job, definition: JobDefinition, host: str, now: datetime, *, anew: bool = False) -> Job:
     """The job with another definition; another schedule plans it anew and makes an inactive job active.
 
-    ``anew``: so does the schedule that an inactive job has.
+    ``anew``: so does the line that an inactive job has. The instant of a one-time job has had its turn.
     """
-    stays = definition.schedule == job.definition.schedule and not (anew and job.status is JobStatus.INACTIVE)
+    begins_anew = anew and job.status is JobStatus.INACTIVE and not job.is_one_time
+    stays = definition.schedule == job.definition.schedule and not begins_anew
     if stays and definition == job.definition:
         return job
     if stays:

@@ -114,7 +114,7 @@ class JobService:
         """Redefine a job. ``change`` may be called more than once.
 
         Another schedule plans the job anew from now on; what of the former line was due by then runs all the same.
-        ``anew``: an inactive job becomes active also with the schedule that it has.
+        ``anew``: an inactive job becomes active also with the line that it has.
         """
 
         def step(job: Job, now: datetime) -> Job:

@@ -109,3 +109,12 @@ async def test_a_job_that_ended_begins_anew_with_its_own_line(stage: Stage) -> N
     revived = await stage.edit(job, HOURLY, anew=True)
     assert (revived.status, revived.inactive_reason, revived.next_run) == (JobStatus.ACTIVE, None, NOW + HOUR)
     assert await stage.edit(job, HOURLY, anew=True) == revived
+
+
+async def test_a_one_time_job_that_ended_is_renamed_with_its_own_instant(stage: Stage) -> None:
+    once = OneTimeSchedule(NOW + HOUR)
+    job = await stage.job(
+        once, status=JobStatus.INACTIVE, inactive_reason=InactiveReason.COMPLETED, planned_through=NOW + HOUR
+    )
+    renamed = await stage.edit(job, once, anew=True, name="another name")
+    assert (renamed.status, renamed.definition.name) == (JobStatus.INACTIVE, "another name")
