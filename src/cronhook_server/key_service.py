@@ -89,7 +89,7 @@ class KeyService:
         finally:
             self._known.forget()
         if not replaced:
-            raise Conflict(_ENDED)  # by another rotation, meanwhile
+            raise Conflict(_REPLACED if grace else _ENDED)  # by another rotation, meanwhile
         return new, text
 
     def _made(

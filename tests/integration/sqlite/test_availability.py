@@ -14,7 +14,7 @@ import pytest
 from sqlalchemy import Connection, func, select
 
 from cronhook_core.backends.sql import engines
-from cronhook_core.backends.sql.tables import idempotency_records, meta
+from cronhook_core.backends.sql.tables import PROBE, idempotency_records, meta
 from cronhook_core.backends.sqlite import SqliteDatabase, SqliteJobStore, SqliteLock
 from cronhook_core.backends.sqlite.database import READERS
 from cronhook_core.backends.sqlite.job_store import PING_SECONDS
@@ -121,12 +121,14 @@ class TestBusy:
         await store.create_job(jobs[0], max_jobs=None, now=NOW)
 
     async def test_no_silence_of_workers_is_seen_while_no_beat_can_be_written(
-        self, path: Path, store: SqliteJobStore
+        self, path: Path, database: SqliteDatabase, store: SqliteJobStore
     ) -> None:
         await store.register_worker("wrk_1", NOW)
         with held_by_another_writer(path), pytest.raises(StoreUnavailable):
             await store.worker_beats()
+        assert await database.read(probes) == 0
         assert [beat.worker_id for beat in await store.worker_beats()] == ["wrk_1"]
+        assert await database.read(probes) == 1, "a full disk would not be noticed"
 
     async def test_a_lock_speaks_of_itself(self, path: Path, database: SqliteDatabase) -> None:
         with held_by_another_writer(path), pytest.raises(LockUnavailable):
@@ -184,6 +186,23 @@ class TestTurns:
         await asyncio.gather(*writes)
         assert order == ["engine", *(f"user {number}" for number in range(5))]
 
+    async def test_who_waits_for_a_turn_at_the_end_is_heard(self, path: Path) -> None:
+        begun, release = threading.Event(), threading.Event()
+
+        def hold(_: Connection) -> None:
+            begun.set()
+            release.wait()
+
+        opening = SqliteDatabase.open(path)
+        database = await opening.__aenter__()
+        writes = [asyncio.create_task(database.write(hold))]
+        await asyncio.to_thread(begun.wait)
+        writes += [asyncio.create_task(database.write(lambda _: None)) for _ in range(3)]
+        closing = asyncio.create_task(opening.__aexit__(None, None, None))
+        await asyncio.wait([closing], timeout=0.2)
+        release.set()
+        await asyncio.gather(*writes, closing)
+
 
 class TestPruning:
     async def test_expired_answers_go_a_bounded_number_at_a_time(
@@ -198,6 +217,10 @@ class TestPruning:
             await store.prune(NOW, 10, now=NOW + KEPT_FOR + MINUTE)
             left.append(await database.read(count_answers))
         assert left == [2, 0, 0]
+
+
+def probes(connection: Connection) -> int:
+    return connection.execute(select(func.count()).where(meta.c.key == PROBE)).scalar_one()
 
 
 def count_answers(connection: Connection) -> int:

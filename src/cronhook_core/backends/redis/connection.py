@@ -103,9 +103,10 @@ class RedisConnection:
         return subscription
 
     async def ping(self) -> None:
-        """Return when Redis answers, and writes; ``QueueUnavailable`` otherwise.
+        """Return when Redis answers, and does not only read; ``QueueUnavailable`` otherwise.
 
-        A replica, and a server that has too few of them, answer a PING.
+        A replica, and a server that has too few of them, answer a PING. One that is full takes this, for it still gives
+        what it has.
         """
         await self.call(lambda redis: redis.pexpire(self.key("probe"), 1), QueueUnavailable)
 

@@ -116,8 +116,9 @@ class SqliteDatabase:
             await self.write(upgrade_within)
 
     async def _close(self) -> None:
-        for pool in (self._reading, self._writing):
-            await asyncio.to_thread(pool.shutdown)
+        async with self._turn:  # after whoever waits for one
+            for pool in (self._reading, self._writing):
+                await asyncio.to_thread(pool.shutdown)
         for engine in (self._reader, self._writer):  # the last to close tidies the file up
             await asyncio.to_thread(engine.dispose)
 

@@ -89,7 +89,7 @@ class SqliteJobStore(SqlJobCatalog):
         return await self._database.write_first(upkeep.beat, worker_id, now)
 
     async def worker_beats(self) -> Sequence[WorkerBeat]:
-        return await self._database.write_first(engine_reads.worker_beats)  # whoever holds the file holds up beats, too
+        return await self._database.write_first(upkeep.worker_beats)
 
     async def bury_worker(self, worker_id: str, beat: int, now: datetime) -> bool:
         return await self._database.write_first(upkeep.bury_worker, worker_id, beat, now)

@@ -8,10 +8,12 @@ from datetime import datetime
 from sqlalchemy import Connection, Integer, delete, literal_column, select, update
 from sqlalchemy.dialects.sqlite import insert
 
+from cronhook_core.backends.sql import engine_reads
 from cronhook_core.backends.sql.tables import PROBE, attempts, executions, idempotency_records, meta, workers
 from cronhook_core.backends.sqlite.batches import keys, listed
 from cronhook_core.domain.idempotency import KEPT_FOR
 from cronhook_core.domain.ids import first_id_after
+from cronhook_core.domain.worker_life import WorkerBeat
 
 EXPIRED_AT_ONCE = 20_000
 """Records of one pass: as many a minute as Postgres deletes in its slices."""
@@ -30,6 +32,12 @@ def ping_writing(connection: Connection) -> None:
     """A file whose disk is full, or that may only be read, answers reads."""
     written = insert(meta).values(key=PROBE, value="")
     connection.execute(written.on_conflict_do_update(index_elements=[meta.c.key], set_={"value": ""}))
+
+
+def worker_beats(connection: Connection) -> list[WorkerBeat]:
+    """Where nothing can be written, no worker is silent: its beats cannot be written either."""
+    ping_writing(connection)
+    return engine_reads.worker_beats(connection)
 
 
 def register_worker(connection: Connection, worker_id: str, now: datetime) -> None:
