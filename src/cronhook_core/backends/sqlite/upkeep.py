@@ -19,6 +19,9 @@ EXPIRED_AT_ONCE = 20_000
 """Records of one pass: as many a minute as Postgres deletes in its slices."""
 
 _rowid = literal_column("rowid", Integer)
+_PROBED = (
+    insert(meta).values(key=PROBE, value="").on_conflict_do_update(index_elements=[meta.c.key], set_={"value": ""})
+)
 _newer = executions.alias("newer")
 _REMOVE_ATTEMPTS = delete(attempts).where(listed(attempts.c.execution_id))
 _REMOVE_EXECUTIONS = delete(executions).where(listed(executions.c.id))
@@ -30,8 +33,7 @@ def ping(connection: Connection) -> None:
 
 def ping_writing(connection: Connection) -> None:
     """A file whose disk is full, or that may only be read, answers reads."""
-    written = insert(meta).values(key=PROBE, value="")
-    connection.execute(written.on_conflict_do_update(index_elements=[meta.c.key], set_={"value": ""}))
+    connection.execute(_PROBED)
 
 
 def worker_beats(connection: Connection) -> list[WorkerBeat]:
