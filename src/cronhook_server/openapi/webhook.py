@@ -47,11 +47,11 @@ _HEADERS: tuple[tuple[str, str, Schema, Any], ...] = (
 )
 _EXAMPLE = {"report": "sales"}
 _ANSWERS = {
-    "2XX": "The execution has succeeded. Redirects are not followed, and the body changes nothing.",
+    "2XX": "The execution has succeeded, whatever the body is.",
     "410": "The execution has failed, and the job ends: it becomes inactive (`gone`).",
     "429": "A retry, not before the time that `retry-after` says, up to 24 hours.",
     "503": "A retry, not before the time that `retry-after` says, up to 24 hours.",
-    "default": "A retry after the next of the job's `retry_delays_seconds`; the same without an answer in time.",
+    "default": "A retry after the next of the job's `retry_delays_seconds`; also for redirects, and where none comes.",
 }
 
 
