@@ -40,7 +40,7 @@ class PrometheusHooks(NoHooks):
 
     def execution_planned(self, plan: JobPlan, now: datetime) -> None:
         self._planning.scheduled.inc()
-        if plan.execution is not None:
+        if plan.execution is not None and plan.execution.missed_count:
             self._planning.missed.inc(plan.execution.missed_count)
 
     def job_unplannable(self, plan: JobPlan, now: datetime) -> None:

@@ -9,12 +9,14 @@ from __future__ import annotations
 import hashlib
 import re
 from datetime import UTC, datetime, timedelta
+from functools import lru_cache
 from random import Random
 
 _ALPHABET = "0123456789abcdefghjkmnpqrstvwxyz"
 _PAIRS = [first + second for first in _ALPHABET for second in _ALPHABET]
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _MILLISECOND = timedelta(milliseconds=1)
+_MICROSECOND = timedelta(microseconds=1)
 _BODY = "[0-7][0-9a-hjkmnp-tv-z]{25}"
 _PATTERNS = {
     prefix: re.compile(f"{prefix}_{_BODY}{'[0-9a-hjkmnp-tv-z]{4}' if prefix == 'log' else ''}")
@@ -26,19 +28,20 @@ ATTEMPTS_LIMIT = 32**4
 
 def new_id(prefix: str, now: datetime, random: Random) -> str:
     """An id whose order is that of ``now`` (an aware instant from 1970 on), to the millisecond."""
-    return f"{prefix}_{_encode(now, random.getrandbits(80))}"
+    return f"{prefix}_{_time_part(_microseconds(now))}{_further_part(random.getrandbits(80))}"
 
 
 def scheduled_execution_id(job_id: str, scheduled_for: datetime) -> str:
     """The id of the one execution of this job at this instant: computed, so that a restored backup gives it again."""
-    seed = f"{job_id}|{(scheduled_for - _EPOCH) // timedelta(microseconds=1)}"
+    microseconds = _microseconds(scheduled_for)
+    seed = f"{job_id}|{microseconds}"
     digest = hashlib.sha256(seed.encode()).digest()
-    return f"exe_{_encode(scheduled_for, int.from_bytes(digest[:10], 'big'))}"
+    return f"exe_{_time_part(microseconds)}{_further_part(int.from_bytes(digest[:10], 'big'))}"
 
 
 def first_id_after(prefix: str, instant: datetime) -> str:
     """A bound: below it are all ids of instants up to this one, to the millisecond, and none of later ones."""
-    return f"{prefix}_{_encode(instant + _MILLISECOND, 0)}"
+    return f"{prefix}_{_time_part(_microseconds(instant + _MILLISECOND))}{_further_part(0)}"
 
 
 def log_id(execution_id: str, attempt_no: int) -> str:
@@ -51,9 +54,18 @@ def is_id(prefix: str, text: str) -> bool:
     return _PATTERNS[prefix].fullmatch(text) is not None
 
 
-def _encode(instant: datetime, further_bits: int) -> str:
-    milliseconds = (instant - _EPOCH) // _MILLISECOND
-    return _base32((milliseconds << 80) | further_bits, 26)
+def _microseconds(instant: datetime) -> int:
+    return (instant - _EPOCH) // _MICROSECOND
+
+
+@lru_cache(maxsize=256)
+def _time_part(microseconds: int) -> str:
+    """Remembered, for many jobs are due at the same instant."""
+    return _base32(microseconds // 1000, 10)
+
+
+def _further_part(bits: int) -> str:
+    return _base32(bits, 16)
 
 
 def _base32(number: int, width: int) -> str:

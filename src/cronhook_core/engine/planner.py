@@ -13,6 +13,8 @@ from cronhook_core.domain.planning import DueJob, JobPlan
 from cronhook_core.domain.schedule import CatchUp, CronSchedule, Schedule
 from cronhook_core.errors import InvalidRequest
 
+_NOTHING_MISSED = CatchUp()
+
 
 def plan_jobs(due: Sequence[DueJob], now: datetime) -> list[JobPlan]:
     """One plan for each due job; a job that cannot be planned any more gets one that makes it inactive."""
@@ -24,11 +26,12 @@ def plan_job(job: DueJob, now: datetime) -> JobPlan:
 
     ``now`` must not be before the job's ``next_run``. A one-time job runs however late it is.
     """
+    recurs = isinstance(job.schedule, CronSchedule)
     try:
-        missed = _catch_up(job.schedule, job.next_run, minute_of(now)) if _recurs(job) else CatchUp(latest=job.next_run)
+        missed = _catch_up(job.schedule, job.next_run, minute_of(now)) if recurs else _NOTHING_MISSED
         latest = missed.latest or job.next_run
         planned_through = max(latest, job.planned_through or latest)
-        next_run = next_after(job.schedule, minute_of(max(now, planned_through))) if _recurs(job) else None
+        next_run = next_after(job.schedule, minute_of(max(now, planned_through))) if recurs else None
     except InvalidRequest:  # its zone or its line means nothing any more
         return unplannable(job)
     return JobPlan(
@@ -38,12 +41,8 @@ def plan_job(job: DueJob, now: datetime) -> JobPlan:
         next_run=next_run,
         planned_through=planned_through,
         execution=_execution(job, latest, missed, now),
-        inactive_reason=InactiveReason.EXHAUSTED if _recurs(job) and next_run is None else None,
+        inactive_reason=InactiveReason.EXHAUSTED if recurs and next_run is None else None,
     )
-
-
-def _recurs(job: DueJob) -> bool:
-    return isinstance(job.schedule, CronSchedule)
 
 
 def _execution(job: DueJob, scheduled_for: datetime, missed: CatchUp, now: datetime) -> Execution:
