@@ -28,13 +28,19 @@ WITH moved AS (
         status = CASE WHEN p.inactive_reason IS NULL THEN j.status ELSE 'inactive' END,
         inactive_reason = coalesce(p.inactive_reason, j.inactive_reason),
         revision = j.revision + CASE WHEN p.inactive_reason IS NULL THEN 0 ELSE 1 END,
-        updated_at = CASE WHEN p.inactive_reason IS NULL THEN j.updated_at ELSE $15::timestamptz END
+        updated_at = CASE WHEN p.inactive_reason IS NULL THEN j.updated_at ELSE $11::timestamptz END
     FROM unnest(
-        $1::text[], $2::int[], $3::timestamptz[], $4::timestamptz[], $5::timestamptz[], $6::text[]
-    ) AS p (job_id, revision, expected_next_run, next_run, planned_through, inactive_reason)
+        $1::text[], $2::int[], $3::timestamptz[], $4::timestamptz[], $5::timestamptz[], $6::text[],
+        $7::text[], $8::timestamptz[], $9::smallint[], $10::timestamptz[]
+    ) AS p (
+        job_id, revision, expected_next_run, next_run, planned_through, inactive_reason,
+        id, scheduled_for, missed_count, missed_from
+    )
     WHERE j.id = ANY (ARRAY[p.job_id])
       AND j.status = 'active' AND j.revision = p.revision AND j.next_run = p.expected_next_run
-    RETURNING j.id AS job_id, j.workspace_id, p.expected_next_run, j.next_run, p.inactive_reason
+    RETURNING
+        j.id AS job_id, j.workspace_id, j.host, p.expected_next_run, j.next_run, p.inactive_reason,
+        p.id, p.scheduled_for, p.missed_count, p.missed_from
 ), unlisted AS (
     DELETE FROM timetable t USING (SELECT expected_next_run, job_id FROM moved OFFSET 0) AS m
     WHERE t.next_run = ANY (ARRAY[m.expected_next_run]) AND t.job_id = ANY (ARRAY[m.job_id])
@@ -51,17 +57,12 @@ WITH moved AS (
         attempt_no, retries_used, losses, releases, missed_count, missed_from
     )
     SELECT
-        p.id, m.job_id, p.workspace_id, p.host, 'schedule', p.scheduled_for, 'queued', p.available_at, p.created_at,
-        0, 0, 0, 0, p.missed_count, p.missed_from
-    FROM moved m JOIN unnest(
-        $1::text[], $7::text[], $8::text[], $9::text[], $10::timestamptz[], $11::timestamptz[], $12::timestamptz[],
-        $13::smallint[], $14::timestamptz[]
-    ) AS p (
-        job_id, id, workspace_id, host, scheduled_for, available_at, created_at, missed_count, missed_from
-    ) ON p.job_id = m.job_id
-    WHERE p.id IS NOT NULL AND (
+        m.id, m.job_id, m.workspace_id, m.host, 'schedule', m.scheduled_for, 'queued', m.scheduled_for,
+        $11::timestamptz, 0, 0, 0, 0, m.missed_count, m.missed_from
+    FROM moved m
+    WHERE m.id IS NOT NULL AND (
         SELECT true FROM executions e
-        WHERE e.job_id = m.job_id AND e.scheduled_for = p.scheduled_for AND e.trigger = 'schedule'
+        WHERE e.job_id = m.job_id AND e.scheduled_for = m.scheduled_for AND e.trigger = 'schedule'
     ) IS NULL
     RETURNING id, job_id, available_at
 )
@@ -110,11 +111,7 @@ def plan_parameters(plans: Sequence[JobPlan], now: datetime) -> list[Any]:
 def _execution_columns(executions: Sequence[Execution | None]) -> list[Column]:
     return [
         texts([e.id if e else None for e in executions]),
-        texts([e.workspace_id if e else None for e in executions]),
-        texts([e.host if e else None for e in executions]),
         instants([e.scheduled_for if e else None for e in executions]),
-        instants([e.available_at if e else None for e in executions]),
-        instants([e.created_at if e else None for e in executions]),
         numbers([e.missed_count if e else None for e in executions]),
         instants([e.missed_from if e else None for e in executions]),
     ]
