@@ -1,7 +1,7 @@
 """Many jobs due at one instant: how fast they all arrive, beside a client that does nothing else."""
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager, ExitStack
 from functools import partial
 
@@ -22,23 +22,26 @@ INSTALLATIONS: dict[str, Callable[[], AbstractContextManager[Installation]]] = {
     "postgres": partial(on_postgres, with_redis=False),
     "embedded sqlite": on_sqlite,
 }
+COMPARED = [["postgres + redis", "postgres + redis, 2 workers"], ["postgres"], ["embedded sqlite"]]
+"""Those of a group run in turn, so that a machine that slows down meets them alike; no other daemons run beside."""
 
 
 def run_herd(sizes: Sizes) -> list[Row]:
     rows: list[Row] = []
     with receiving() as receiver:
         for count in sizes.herds:
-            rows += _in_turn(count, sizes.runs, receiver)
+            for names in COMPARED:
+                rows += _in_turn(names, count, sizes.runs, receiver)
         if sizes.great_herd:
             progress(f"herd of {sizes.great_herd:,}, once")
             rows.append(herd_of_one_worker(1, sizes.great_herd, receiver))
     return rows
 
 
-def _in_turn(count: int, runs: int, receiver: Receiver) -> list[Row]:
-    """Every installation has its first run, then every one its second: a machine that slows down meets all alike."""
+def _in_turn(names: Sequence[str], count: int, runs: int, receiver: Receiver) -> list[Row]:
+    """Every installation has its first run, then every one its second."""
     with ExitStack() as stack:
-        opened = {name: stack.enter_context(open_it()) for name, open_it in INSTALLATIONS.items()}
+        opened = {name: stack.enter_context(INSTALLATIONS[name]()) for name in names}
         seeders = {name: stack.enter_context(seeding(opened[name].database_url)) for name in opened}
         rows: dict[str, list[Row]] = {name: [] for name in opened}
         for number in range(1, runs + 1):
