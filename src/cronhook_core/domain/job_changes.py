@@ -28,9 +28,9 @@ def first_run(schedule: Schedule, now: datetime, planned_through: datetime | Non
 def redefined(job: Job, definition: JobDefinition, host: str, now: datetime, *, anew: bool = False) -> Job:
     """The job with another definition; another schedule plans it anew and makes an inactive job active.
 
-    ``anew``: so does the line that an inactive job has. The instant of a one-time job has had its turn.
+    ``anew``: so does the schedule that an inactive job has, but for the one instant of a job that has had its turn.
     """
-    begins_anew = anew and job.status is JobStatus.INACTIVE and not job.is_one_time
+    begins_anew = anew and job.status is JobStatus.INACTIVE and (not job.is_one_time or _is_ahead(job, now))
     stays = definition.schedule == job.definition.schedule and not begins_anew
     if stays and definition == job.definition:
         return job
@@ -48,13 +48,16 @@ def redefined(job: Job, definition: JobDefinition, host: str, now: datetime, *, 
     )
 
 
-def moves_what_is_due(before: Job, after: Job, now: datetime) -> bool:
-    """Whether another schedule takes the place of a line of which an instant has come that is not planned yet.
+def passes_over_what_is_due(before: Job, after: Job, now: datetime) -> bool:
+    """Whether an instant has come that is not planned yet, and would not be after this change.
 
-    The one instant of a one-time job is moved as long as it is not planned.
+    A pause does that, and another schedule in the place of a line. The one instant of a one-time job is moved as long
+    as it is not planned. Of a deleted job nobody sees what became of it.
     """
-    is_due = before.next_run is not None and before.next_run <= now
-    return is_due and not before.is_one_time and after.definition.schedule != before.definition.schedule
+    if before.next_run is None or before.next_run > now:
+        return False
+    reschedules = not before.is_one_time and after.definition.schedule != before.definition.schedule
+    return reschedules or after.status is JobStatus.PAUSED
 
 
 def paused(job: Job, now: datetime) -> Job:
@@ -82,6 +85,10 @@ def deleted(job: Job, now: datetime) -> Job:
     return job.changed(
         now, status=JobStatus.INACTIVE, inactive_reason=InactiveReason.DELETED, next_run=None, deleted_at=now
     )
+
+
+def _is_ahead(job: Job, now: datetime) -> bool:
+    return job.definition.schedule.next_after(max(now, job.planned_through or now)) is not None
 
 
 def _check_run_at(run_at: datetime, now: datetime, planned_through: datetime | None) -> None:

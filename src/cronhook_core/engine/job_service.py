@@ -15,7 +15,7 @@ from cronhook_core.domain.execution import Attempt, Execution, ExecutionStatus, 
 from cronhook_core.domain.idempotency import IdempotentRequest
 from cronhook_core.domain.ids import new_id
 from cronhook_core.domain.job import Job, JobDefinition, JobStatus
-from cronhook_core.domain.job_changes import deleted, first_run, moves_what_is_due, paused, redefined, resumed
+from cronhook_core.domain.job_changes import deleted, first_run, passes_over_what_is_due, paused, redefined, resumed
 from cronhook_core.domain.planning import DueJob
 from cronhook_core.domain.target_policy import TargetPolicy
 from cronhook_core.engine.planner import plan_job
@@ -125,7 +125,10 @@ class JobService:
         return await self._change(workspace_id, job_id, step, idempotency=idempotency)
 
     async def pause(self, workspace_id: str, job_id: str, *, idempotency: IdempotentRequest | None = None) -> Job:
-        """Stop planning and cancel what is queued; a paused job stays as it is, an inactive one: `Conflict`."""
+        """Stop planning and cancel what is queued; a paused job stays as it is, an inactive one: `Conflict`.
+
+        What was due by then and not planned is planned first, so that it is seen among what was cancelled.
+        """
         cancel = CancelQueued(reason="paused", manual_too=False)
         return await self._change(workspace_id, job_id, paused, cancel=cancel, idempotency=idempotency)
 
@@ -218,8 +221,8 @@ class JobService:
             after = step(before, now)
             if after is before and idempotency is None:
                 return before
-            if moves_what_is_due(before, after, now):
-                await self._plan(before, now)
+            if passes_over_what_is_due(before, after, now):
+                await self._plan(before, now, told=after.status is not JobStatus.PAUSED)
                 continue
             changed = await self._store.change_job(
                 after,
@@ -234,10 +237,13 @@ class JobService:
                 return after
         raise Conflict("the job was changed by others again and again; try once more")
 
-    async def _plan(self, job: Job, now: datetime) -> None:
-        """What is due of it, as a scheduler does; one that is at it as well does no harm."""
+    async def _plan(self, job: Job, now: datetime, *, told: bool) -> None:
+        """What is due of it, as a scheduler does; one that is at it as well does no harm.
+
+        Workers are not ``told`` of what is about to be cancelled.
+        """
         plan = plan_job(DueJob.of(job), now)
-        if await self._store.plan([plan], now) and plan.execution is not None:
+        if await self._store.plan([plan], now) and plan.execution is not None and told:
             await self._tell(plan.execution, now)
 
     async def _queue_now(self, job: Job, trigger: Trigger, idempotency: IdempotentRequest | None) -> Execution:

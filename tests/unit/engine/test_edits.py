@@ -12,7 +12,7 @@ from cronhook_core.backends.memory.account_store import MemoryAccountStore
 from cronhook_core.backends.memory.database import MemoryDatabase
 from cronhook_core.backends.memory.job_store import MemoryJobStore
 from cronhook_core.backends.memory.queue import MemoryQueue
-from cronhook_core.domain.execution import Execution
+from cronhook_core.domain.execution import Execution, ExecutionStatus
 from cronhook_core.domain.job import InactiveReason, Job, JobStatus
 from cronhook_core.domain.schedule import CronSchedule, OneTimeSchedule, Schedule
 from cronhook_core.engine.job_service import JobService
@@ -118,3 +118,40 @@ async def test_a_one_time_job_that_ended_is_renamed_with_its_own_instant(stage: 
     )
     renamed = await stage.edit(job, once, anew=True, name="another name")
     assert (renamed.status, renamed.definition.name) == (JobStatus.INACTIVE, "another name")
+
+
+@pytest.mark.parametrize("reason", [InactiveReason.GONE, InactiveReason.FAILED])
+async def test_a_one_time_job_that_ended_before_its_instant_begins_anew_with_it(
+    stage: Stage, reason: InactiveReason
+) -> None:
+    once = OneTimeSchedule(NOW + HOUR)
+    job = await stage.job(once, status=JobStatus.INACTIVE, inactive_reason=reason)
+    revived = await stage.edit(job, once, anew=True, callback_url="https://example.com/corrected")
+    assert (revived.status, revived.inactive_reason, revived.next_run) == (JobStatus.ACTIVE, None, NOW + HOUR)
+
+
+async def test_a_one_time_job_that_missed_its_instant_is_renamed_with_it(stage: Stage) -> None:
+    once = OneTimeSchedule(NOW - timedelta(seconds=1))
+    job = await stage.job(once, status=JobStatus.INACTIVE, inactive_reason=InactiveReason.MISSED)
+    assert (await stage.edit(job, once, anew=True, name="another name")).status is JobStatus.INACTIVE
+
+
+@pytest.mark.parametrize(("schedule", "missed"), [(HOURLY, 2), (OneTimeSchedule(NOW + 3 * HOUR), 0)])
+async def test_what_was_due_before_a_pause_is_seen_among_what_it_cancelled(
+    stage: Stage, schedule: Schedule, missed: int
+) -> None:
+    job = await stage.job(schedule)
+    await stage.clock.advance(3.5 * HOUR.total_seconds())
+    paused = await stage.service.pause(job.workspace_id, job.id)
+    assert (paused.status, paused.next_run) == (JobStatus.PAUSED, None)
+    [execution] = await stage.executions(job)
+    assert (execution.status, execution.reason) == (ExecutionStatus.CANCELLED, "paused")
+    assert (execution.scheduled_for, execution.missed_count) == (NOW + 3 * HOUR, missed)
+    assert await stage.queue.pop(5, timedelta(0), stage.clock.now()) == []
+
+
+async def test_a_pause_before_the_next_instant_plans_nothing(stage: Stage) -> None:
+    job = await stage.job(HOURLY)
+    await stage.clock.advance(HOUR.total_seconds() - 1)
+    await stage.service.pause(job.workspace_id, job.id)
+    assert await stage.executions(job) == []
