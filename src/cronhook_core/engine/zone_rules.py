@@ -107,10 +107,13 @@ def recomputed(job: DueJob, now: datetime) -> Rescheduling | JobPlan | None:
 
 
 def _has_just_passed(job: DueJob, following: datetime, now: datetime) -> bool:
-    """Whether an unplanned occurrence before ``now`` is nearer to ``next_run`` than ``following`` is."""
+    """Whether an unplanned occurrence before ``now`` is no further from ``next_run`` than ``following`` is.
+
+    Where both are as far, either could be the one that was promised: better twice than not at all.
+    """
     since = max(now - LONGEST_SHIFT, job.planned_through or now - LONGEST_SHIFT)
     first = next_after(job.schedule, minute_of(since))
     if first is None or first > now or not isinstance(job.schedule, CronSchedule):
         return False
     latest = job.schedule.catch_up(first, now).latest
-    return latest is not None and job.next_run - latest < following - job.next_run
+    return latest is not None and job.next_run - latest <= following - job.next_run

@@ -67,6 +67,14 @@ def test_an_occurrence_that_would_be_lost_keeps_its_instant(planned_through: dat
     assert recomputed(daily(RIGHT + HOUR, planned_through), RIGHT + HOUR / 2) is None
 
 
+@pytest.mark.parametrize("line", ["0 */2 * * *", "0 2,4 * * *", "0 2,5 * * *"])
+def test_an_occurrence_as_far_from_the_promised_instant_as_the_next_one_is_not_lost(line: str) -> None:
+    """The clock in Berlin went back an hour later than is known now: 02:00 is at 01:00 UTC, promised for 02:00 UTC."""
+    right = datetime(2026, 3, 2, 1, tzinfo=UTC)
+    job = daily(right + HOUR, right - 2 * HOUR, CronSchedule(line, "Europe/Berlin"))
+    assert recomputed(job, right + HOUR / 2) is None
+
+
 def test_instants_of_a_frequent_job_agree_by_themselves() -> None:
     job = daily(NOW + timedelta(minutes=1), NOW, CronSchedule("* * * * *", "Europe/Berlin"))
     assert recomputed(job, NOW + timedelta(seconds=20)) is None
