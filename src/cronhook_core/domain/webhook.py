@@ -50,17 +50,17 @@ class WebhookRequest:
 class WebhookResult:
     """What came of a request.
 
-    ``error`` is one sentence for people, None on success; it never names an address. ``response_body`` holds at most
-    ``RESPONSE_BODY_STORED_LIMIT`` bytes decoded as UTF-8 with replacement, without NUL, and None when no headers came.
-    ``retry_after`` is the receiver's wish, already relative. ``permanent`` says that trying again cannot help: the
-    stored request can no longer be sent.
+    ``outcome`` may be given as its word; `ValueError` for any other. ``error`` is one sentence for people, None on
+    success; it never names an address. ``response_body`` holds at most ``RESPONSE_BODY_STORED_LIMIT`` bytes decoded
+    as UTF-8 with replacement, without NUL, and None when no headers came. ``retry_after`` is the receiver's wish,
+    already relative. ``permanent`` says that trying again cannot help: the stored request can no longer be sent.
     """
 
-    outcome: Outcome
+    outcome: Outcome = field(converter=Outcome)
     error: str | None = None
     response_status: int | None = None
     response_headers: tuple[tuple[str, str], ...] = ()
     response_body: str | None = None
     response_truncated: bool = False
     retry_after: timedelta | None = None
-    permanent: bool = field(default=False)
+    permanent: bool = False

@@ -14,6 +14,7 @@ from cronhook_core.domain.claim import AttemptReport, Claim
 from cronhook_core.domain.signature import signature_header
 from cronhook_core.domain.webhook import Outcome, WebhookRequest, WebhookResult
 from cronhook_core.engine.secret_headers import opened, without_secrets
+from cronhook_core.engine.sender_result import checked, failed_by_sender
 from cronhook_core.errors import UnreadableSecret
 from cronhook_core.ports.clock import Clock
 from cronhook_core.ports.header_vault import HeaderVault
@@ -51,6 +52,7 @@ class Delivery:
         """Send, once, and report. Raises nothing but the cancellation of a caller that says it has ``cut_off``.
 
         Any other cancellation is the sender's doing: of something that it waited for, or of the task that it runs in.
+        What ends a program or a coroutine passes, too.
         """
         began = self._clock.monotonic()
         try:
@@ -61,9 +63,11 @@ class Delivery:
             if _is_cancelled() and cut_off():
                 raise
             _go_on()
-            result = _failed_by_sender(type(error).__name__)
-        except Exception as error:  # noqa: BLE001 - a sender must not raise; one that does fails its own attempt only
-            result = _failed_by_sender(type(error).__name__)
+            result = failed_by_sender(type(error).__name__)
+        except (KeyboardInterrupt, SystemExit, GeneratorExit):
+            raise
+        except BaseException as error:  # noqa: BLE001 - a sender must not raise; one that does fails its own attempt only
+            result = failed_by_sender(type(error).__name__)
         finished_at = self._clock.now()
         decision = claim.retry_policy.decide(
             result, retries_used=claim.retries_used, now=finished_at, spread=self._random.uniform(-1, 1)
@@ -80,22 +84,11 @@ class Delivery:
 
     async def _send(self, claim: Claim, secrets: Sequence[bytes]) -> WebhookResult:
         if not claim.headers:
-            return _checked(await self._sender(webhook_request(claim, secrets, self._clock.now(), self._user_agent)))
+            return checked(await self._sender(webhook_request(claim, secrets, self._clock.now(), self._user_agent)))
         plain = opened(claim.headers, self._vault, claim.job_id)
         claim = evolve(claim, headers=plain.headers)
         result = await self._sender(webhook_request(claim, secrets, self._clock.now(), self._user_agent))
-        return without_secrets(_checked(result), plain.secrets)
-
-
-def _checked(result: object) -> WebhookResult:
-    """A sender is any function of the user's: it may have forgotten to return something."""
-    if isinstance(result, WebhookResult):
-        return result
-    return _failed_by_sender(f"it returned {type(result).__name__}, and no WebhookResult")
-
-
-def _failed_by_sender(how: str) -> WebhookResult:
-    return WebhookResult(outcome=Outcome.INTERNAL_ERROR, error=f"The sender failed: {how}.")
+        return without_secrets(checked(result), plain.secrets)
 
 
 def _is_cancelled() -> bool:

@@ -278,6 +278,6 @@ class JobService:
         headers = check_headers(dict(definition.headers), stored_headers)
         checked = evolve(definition, headers=sealed(headers, self._vault, job_id))
         if self._targets is None:
-            return checked, urlsplit(definition.callback_url).hostname or ""
+            return checked, urlsplit(definition.callback_url).hostname or definition.callback_url
         target = self._targets.check_url(definition.callback_url)
         return evolve(checked, callback_url=target.url), target.host

@@ -9,6 +9,7 @@ from attrs import evolve
 
 from cronhook_core.domain.claim import AttemptReport, Claim, Verdict
 from cronhook_core.domain.retry_policy import Succeed
+from cronhook_core.domain.webhook import WebhookResult
 from cronhook_core.engine.availability import Dependency
 from cronhook_core.engine.background import BackgroundLoop
 from cronhook_core.errors import StoreUnavailable
@@ -111,7 +112,9 @@ class ResultWriter:
 
 
 def _without_answer(report: AttemptReport) -> AttemptReport:
-    result = evolve(
-        report.result, error="The receiver's answer could not be stored.", response_headers=(), response_body=None
+    result = WebhookResult(
+        outcome=report.result.outcome,
+        error="The receiver's answer could not be stored.",
+        response_status=report.result.response_status,
     )
     return evolve(report, result=result)

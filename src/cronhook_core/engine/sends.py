@@ -14,6 +14,9 @@ from cronhook_core.errors import StoreUnavailable
 from cronhook_core.ports.clock import Clock
 from cronhook_core.ports.engine_hooks import EngineHooks
 
+CLEAN_UP_WITHIN = 2.0
+"""Seconds that sends have to clean up when they are cut off; one that goes on is left behind."""
+
 
 @frozen(kw_only=True)
 class CutOff:
@@ -71,7 +74,7 @@ class Sends:
         self._unsent.add(ref)
         task = asyncio.create_task(self._send(ref, claim))
         self._tasks[ref] = task
-        task.add_done_callback(lambda _: self._leave(ref, claim))
+        task.add_done_callback(lambda ended: self._leave(ref, claim, ended))
 
     def settle(self, claim: Claim) -> None:
         """The store has dealt with the claim."""
@@ -94,7 +97,8 @@ class Sends:
         tasks = list(self._tasks.values())
         for task in tasks:
             task.cancel()
-        await asyncio.gather(*tasks, return_exceptions=True)
+        if tasks:
+            await asyncio.wait(tasks, timeout=CLEAN_UP_WITHIN)
         return CutOff(unsent=unsent, sent=[ref for ref in sent if ref in self._held])
 
     async def _send(self, ref: ClaimRef, claim: Claim) -> None:
@@ -115,7 +119,12 @@ class Sends:
             self._hooks.pass_failed("signing secrets", error)
             return None
 
-    def _leave(self, ref: ClaimRef, claim: Claim) -> None:
+    def _leave(self, ref: ClaimRef, claim: Claim, task: asyncio.Task[None]) -> None:
         del self._tasks[ref]
         self._unsent.discard(ref)
+        failure = None if task.cancelled() else task.exception()
+        if failure is not None:  # of a hook, which must not raise
+            self._held.pop(ref, None)
+            context = {"message": "a send ended without a report", "exception": failure, "task": task}
+            task.get_loop().call_exception_handler(context)
         self._ended(claim)

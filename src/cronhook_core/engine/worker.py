@@ -31,7 +31,10 @@ FLUSH_FOR = 5.0
 
 @frozen(kw_only=True)
 class WorkerOptions:
-    """``concurrency`` sends at once; when stopping, those under way get ``drain_timeout`` to end."""
+    """``concurrency`` slots for sends; those of one host take half of them at most, those of one workspace two thirds.
+
+    When stopping, sends under way get ``drain_timeout`` to end.
+    """
 
     concurrency: int = 500
     drain_timeout: timedelta = timedelta(seconds=15)

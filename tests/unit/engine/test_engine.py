@@ -3,7 +3,7 @@
 import asyncio
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from itertools import pairwise
 from random import Random
 from typing import Any
@@ -11,13 +11,15 @@ from typing import Any
 import pytest
 
 from cronhook_core.backends.memory.job_store import MemoryJobStore
+from cronhook_core.domain.claim import Claim
 from cronhook_core.domain.execution import ExecutionStatus, Trigger
 from cronhook_core.domain.job import InactiveReason, JobDefinition, JobStatus
 from cronhook_core.domain.planning import JobPlan
 from cronhook_core.domain.retry_policy import RetryPolicy
 from cronhook_core.domain.schedule import CronSchedule, OneTimeSchedule
-from cronhook_core.domain.webhook import Outcome, WebhookRequest
+from cronhook_core.domain.webhook import Outcome, WebhookRequest, WebhookResult
 from cronhook_core.embedded import Embedded, embedded
+from cronhook_core.engine.worker import WorkerOptions
 from cronhook_core.errors import Conflict, NotFound
 from cronhook_core.testing.builders import NOW
 from cronhook_core.testing.manual_clock import ManualClock
@@ -124,6 +126,82 @@ async def test_when_the_delays_are_used_up_it_failed(clock: ManualClock, hooks: 
     assert after.inactive_reason is InactiveReason.FAILED
 
 
+async def test_an_outcome_may_be_told_by_its_word(clock: ManualClock, hooks: RecordingHooks) -> None:
+    async with running(returning(outcome="succeeded"), clock, hooks) as engine:
+        job = await engine.jobs.create(engine.workspace_id, once(1))
+        await clock.advance(30)
+        [execution] = await engine.jobs.executions(engine.workspace_id, job.id, limit=2)
+    assert (execution.status, execution.attempts) == (ExecutionStatus.SUCCEEDED, 1)
+
+
+async def test_a_sender_that_does_not_end_when_it_is_cut_off_is_left_behind(hooks: RecordingHooks) -> None:
+    """In real time: leaving takes the drain time, and what sends are given to clean up."""
+    clean = asyncio.Event()
+    begun = asyncio.Event()
+
+    async def sender(request: WebhookRequest) -> WebhookResult:
+        begun.set()
+        try:
+            await asyncio.sleep(60)
+        finally:
+            await clean.wait()
+        raise AssertionError("it was not cut off")
+
+    options = WorkerOptions(drain_timeout=timedelta(0))
+    async with asyncio.timeout(30), embedded(sender, hooks=hooks, worker=options) as engine:
+        now = datetime.now(UTC)
+        definition = JobDefinition(name="once", schedule=OneTimeSchedule(now), callback_url="app:once")
+        job = await engine.jobs.create(engine.workspace_id, definition)
+        await begun.wait()
+        store = engine.jobs
+    [attempt] = (await store.logs(engine.workspace_id, job.id))[0]
+    assert attempt.outcome is Outcome.LOST
+    clean.set()
+
+
+class RaisingHooks(RecordingHooks):
+    """Raise once, which they must not."""
+
+    raised = False
+
+    def attempt_started(self, claim: Claim, now: datetime) -> None:
+        if not self.raised:
+            self.raised = True
+            raise RuntimeError("a hook that is broken")
+
+
+async def test_hooks_that_raise_hold_no_execution_for_ever(
+    clock: ManualClock, caplog: pytest.LogCaptureFixture
+) -> None:
+    sender = ScriptedSender()
+    async with running(sender, clock, RaisingHooks()) as engine:
+        job = await engine.jobs.create(engine.workspace_id, once(1))
+        await clock.advance(60)
+        [execution] = await engine.jobs.executions(engine.workspace_id, job.id, limit=2)
+    assert (execution.status, len(sender.requests)) == (ExecutionStatus.SUCCEEDED, 1)
+    assert "a send ended without a report" in caplog.text
+
+
+async def test_functions_of_a_program_take_turns(hooks: RecordingHooks) -> None:
+    """One that hangs leaves slots to the others, as a host does."""
+    hanging, called = asyncio.Event(), asyncio.Event()
+
+    async def sender(request: WebhookRequest) -> WebhookResult:
+        if request.url == "app:hangs":
+            await hanging.wait()
+        else:
+            called.set()
+        return WebhookResult(outcome=Outcome.SUCCEEDED)
+
+    options = WorkerOptions(concurrency=9)
+    async with asyncio.timeout(30), embedded(sender, hooks=hooks, worker=options) as engine:
+        for url in [*["app:hangs"] * 9, "app:works"]:
+            definition = JobDefinition(name=url, schedule=OneTimeSchedule(datetime.now(UTC)), callback_url=url)
+            await engine.jobs.create(engine.workspace_id, definition)
+        await called.wait()
+        hanging.set()
+
+
 async def test_gone_ends_the_job(clock: ManualClock, hooks: RecordingHooks) -> None:
     sender = ScriptedSender(default=410)
     async with running(sender, clock, hooks) as engine:
@@ -162,9 +240,42 @@ async def cancels_its_task(request: WebhookRequest) -> None:
     await asyncio.sleep(60)
 
 
+class Aborted(BaseException):
+    """As what a test's library raises to fail."""
+
+
+async def aborts(request: WebhookRequest) -> WebhookResult:
+    raise Aborted
+
+
+async def aborts_in_groups(request: WebhookRequest) -> WebhookResult:
+    raise BaseExceptionGroup("all of them", [Aborted()])
+
+
+def returning(**values: Any) -> Any:
+    async def sender(request: WebhookRequest) -> WebhookResult:
+        return WebhookResult(**({"outcome": "http_error"} | values))
+
+    return sender
+
+
 @pytest.mark.parametrize(
     ("sender", "error"),
     [
+        (aborts, "Aborted"),
+        (aborts_in_groups, "BaseExceptionGroup"),
+        (returning(outcome="fine"), "ValueError"),
+        (returning(outcome=None), "ValueError"),
+        (returning(outcome=Outcome.LOST), "outcome of its WebhookResult is Outcome"),
+        (returning(error=ValueError("no")), "error of its WebhookResult is ValueError"),
+        (returning(response_status="200"), "response_status of its WebhookResult is str"),
+        (returning(response_status=70_000), "response_status of its WebhookResult is int"),
+        (returning(response_headers={"server": "x"}), "response_headers of its WebhookResult is dict"),
+        (returning(response_headers=[("server", 1)]), "response_headers of its WebhookResult is list"),
+        (returning(response_body=b"ok"), "response_body of its WebhookResult is bytes"),
+        (returning(response_truncated="no"), "response_truncated of its WebhookResult is str"),
+        (returning(response_status=429, retry_after=5), "retry_after of its WebhookResult is int"),
+        (returning(permanent=None), "permanent of its WebhookResult is NoneType"),
         (returns_nothing, "it returned NoneType"),
         (is_cancelled_within, "CancelledError"),
         (cancels_its_task, "CancelledError"),
