@@ -230,6 +230,15 @@ async def chunks_are_malformed(reader: asyncio.StreamReader, writer: asyncio.Str
 
 
 @behaviour
+async def chunks_become_malformed(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+    await read_request(reader)
+    writer.write(b"HTTP/1.1 500 Oops\r\nTransfer-Encoding: chunked\r\n\r\n2\r\nhe\r\n")
+    await asyncio.sleep(0.05)
+    writer.write(b"not a number\r\n")
+    await stay(writer)
+
+
+@behaviour
 async def half_closes(_: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
     writer.write_eof()
     await stay(writer)

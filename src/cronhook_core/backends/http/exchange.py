@@ -7,6 +7,8 @@ from enum import Enum
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from aiohttp import StreamReader
+
     from cronhook_core.backends.http.response_meter import ResponseMeter
     from cronhook_core.domain.addresses import IPAddress
 
@@ -37,9 +39,9 @@ class Exchange:
         self.blocked = AddressBlocked(reason)
         return self.blocked
 
-    def expect_body(self) -> None:
+    def expect_body(self, body: StreamReader) -> None:
         if self.meter is not None:
-            self.meter.expect_body()
+            self.meter.expect_body(body)
 
     def finish(self, *, reusable: bool) -> None:
         """The connection may carry another exchange, or is dropped."""

@@ -19,6 +19,8 @@ from attrs import frozen
 from yarl import URL
 
 READ_BUFFER_BYTES = 16 * 1024
+MAX_FIELD_BYTES = 16 * 1024
+"""Of one header of an answer: cookies and policies can be long. There may be 128 of them, which is aiohttp's limit."""
 SWITCHING_PROTOCOLS = 101
 
 
@@ -59,7 +61,13 @@ async def post(connection: Connection, request: bytes) -> tuple[RawResponseMessa
     protocol, transport = connection.protocol, connection.transport
     if protocol is None or transport is None or transport.is_closing():
         raise aiohttp.ClientConnectionResetError("the connection is closed")
-    protocol.set_response_params(read_until_eof=True, auto_decompress=False, read_bufsize=READ_BUFFER_BYTES)
+    protocol.set_response_params(
+        read_until_eof=True,
+        auto_decompress=False,
+        read_bufsize=READ_BUFFER_BYTES,
+        max_line_size=MAX_FIELD_BYTES,
+        max_field_size=MAX_FIELD_BYTES,
+    )
     transport.write(request)
     while True:
         message, content = await protocol.read()

@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import asyncio
+import re
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from functools import partial
+
+from aiohttp import ClientPayloadError, StreamReader
 
 from cronhook_core.domain.webhook import RESPONSE_BODY_READ_LIMIT
 
@@ -17,6 +20,9 @@ MAX_LINES = 2 * 1024
 """Line ends of an answer, each chunk having two: parsing costs by the line, not by the byte."""
 HEAD_BYTES_PER_TURN = 2 * 1024
 """Bytes of headers that are parsed before other tasks have their turn: twenty can become an object of a thousand."""
+_HEAD_BEGIN = b"HTTP/"
+_HEAD_END = re.compile(rb"\n\r?\n")
+"""The parser takes lines that end without a carriage return, too."""
 
 
 class ResponseMeter(asyncio.Protocol):
@@ -24,10 +30,17 @@ class ResponseMeter(asyncio.Protocol):
 
     What arrives after the answer counts as beyond: nobody asked for it. ``retires_at`` is the loop's time after which
     the connection takes no further request.
+
+    A head is handed on by itself, as soon as it is whole: aiohttp forgets one that is followed, in the same piece, by
+    what it does not understand. And the body of a connection that is gone is told so, which aiohttp does not do where
+    it was not understood.
     """
 
     __slots__ = (
         "__weakref__",
+        "_body",
+        "_head_awaited",
+        "_last",
         "_left",
         "_lines_left",
         "_loop",
@@ -46,6 +59,9 @@ class ResponseMeter(asyncio.Protocol):
         self._left = 0
         self._lines_left = 0
         self._per_turn = HEAD_BYTES_PER_TURN
+        self._head_awaited = False
+        self._last = b""
+        self._body: StreamReader | None = None
         self._waiting: deque[Callable[[], object]] = deque()
         self.exceeded = False
         self.retires_at = retires_at
@@ -59,8 +75,14 @@ class ResponseMeter(asyncio.Protocol):
         self._left = MAX_HEAD_BYTES
         self._per_turn = HEAD_BYTES_PER_TURN
         self._lines_left = MAX_LINES
+        self._head_awaited = True
+        self._last = b""
+        self._body = None
 
-    def expect_body(self) -> None:
+    def expect_body(self, body: StreamReader) -> None:
+        """``body`` is where aiohttp puts it."""
+        self._head_awaited = False
+        self._body = body
         self._left = self._per_turn = MAX_BODY_BYTES
 
     def end(self, *, reusable: bool) -> None:
@@ -80,15 +102,15 @@ class ResponseMeter(asyncio.Protocol):
         self._transport.abort()
 
     def data_received(self, data: bytes) -> None:
-        left = self._left
-        self._left -= len(data)
-        self._lines_left -= data.count(b"\r\n")
+        left, lines_left = self._left, self._lines_left
+        self._left = left - len(data)
+        self._lines_left = lines_left - data.count(b"\r\n")
         if self._left < 0:
             self._exceed(data[:left])
         elif self._lines_left < 0:
-            self._exceed(data[:HEAD_BYTES_PER_TURN])
+            self._exceed(data[: _head_within(lines_left, data) + HEAD_BYTES_PER_TURN])
         elif len(data) <= self._per_turn and not self._waiting:
-            self._protocol.data_received(data)
+            self._hand_on(data)
         else:
             self._deal_out(data)
 
@@ -97,8 +119,8 @@ class ResponseMeter(asyncio.Protocol):
             self._protocol.eof_received()
 
     def connection_lost(self, exc: Exception | None) -> None:
-        if not self._after_waiting(partial(self._protocol.connection_lost, exc)):
-            self._protocol.connection_lost(exc)
+        if not self._after_waiting(partial(self._lose, exc)):
+            self._lose(exc)
 
     def pause_writing(self) -> None:
         self._protocol.pause_writing()
@@ -114,11 +136,35 @@ class ResponseMeter(asyncio.Protocol):
             if not self._after_waiting(self._transport.abort):
                 self._transport.abort()
 
+    def _lose(self, exc: Exception | None) -> None:
+        self._protocol.connection_lost(exc)
+        if self._body is not None and not self._body.is_eof() and self._body.exception() is None:
+            self._body.set_exception(ClientPayloadError("the connection was closed before the body was complete"))
+
+    def _heads_apart(self, data: bytes) -> Sequence[bytes]:
+        """Each head in ``data`` by itself, and what follows it. Informational answers have heads of their own."""
+        pieces = []
+        while self._head_awaited and data:
+            found = _HEAD_END.search(self._last + data)
+            if found is None:
+                self._last = (self._last + data)[-2:]
+                break
+            end = found.end() - len(self._last)
+            pieces.append(data[:end])
+            data = data[end:]
+            self._last = b""
+            self._head_awaited = _HEAD_BEGIN.startswith(data[: len(_HEAD_BEGIN)])
+        return [*pieces, data] if data else pieces
+
+    def _hand_on(self, data: bytes) -> None:
+        for piece in self._heads_apart(data):
+            self._protocol.data_received(piece)
+
     def _deal_out(self, data: bytes) -> None:
         size = self._per_turn
         pieces = [data[start : start + size] for start in range(0, len(data), size)]
         idle = not self._waiting
-        self._waiting.extend(partial(self._protocol.data_received, piece) for piece in pieces)
+        self._waiting.extend(partial(self._hand_on, piece) for piece in pieces)
         if idle:
             self._take_turn()
 
@@ -133,3 +179,9 @@ class ResponseMeter(asyncio.Protocol):
             self._waiting.popleft()()
         if self._waiting:
             self._loop.call_soon(self._take_turn)
+
+
+def _head_within(lines: int, data: bytes) -> int:
+    """The length of the head in ``data``, or 0 where it has more ``lines`` than that or does not end."""
+    found = _HEAD_END.search(data)
+    return found.end() if found is not None and data.count(b"\r\n", 0, found.end()) <= lines else 0

@@ -90,7 +90,7 @@ class AiohttpSender:
             async with asyncio.timeout(request.timeout.total_seconds()):
                 connection = await self._connector.connect(destination.wanted, [], _NO_TIMEOUT)
                 answer, content = await post(connection, self._request_bytes(request, destination))
-                exchange.expect_body()
+                exchange.expect_body(content)
                 complete = await read_capped(content, body)
         except TimeoutError:
             if answer is None:
