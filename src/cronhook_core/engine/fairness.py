@@ -92,6 +92,7 @@ class Waiting:
                 admitted.append(self._take(lane, self._lanes[lane].popleft))
                 if lane in self._lanes:
                     turns.append(lane)
+                    self._lanes[lane] = self._lanes.pop(lane)  # its next turn, in a later call too, is after all others
         return admitted
 
     def _take(self, lane: tuple[str, str], pop: Callable[[], QueueMessage]) -> QueueMessage:

@@ -74,6 +74,18 @@ def test_a_full_host_does_not_hold_up_another() -> None:
     assert len(waiting) == 1
 
 
+def test_hosts_take_turns_also_where_slots_become_free_one_at_a_time() -> None:
+    slots, waiting = Slots(10), Waiting(bound=1000)
+    hosts = [f"host-{n}.example" for n in range(20)]
+    for number in range(200):
+        waiting.add(message(number, hosts[number % 20]))
+    served = waiting.admit(slots, 100)
+    while len(served) < 40:
+        slots.give_back(served[-6].host, "wsp_1")
+        served += waiting.admit(slots, 1)
+    assert {message.host for message in served} == set(hosts)
+
+
 def test_a_message_that_already_waits_is_not_added_again() -> None:
     waiting = Waiting(bound=100)
     assert waiting.add(message(1))
