@@ -62,15 +62,18 @@ def without_secrets(result: WebhookResult, secrets: Sequence[str]) -> WebhookRes
 
 def _parts(name: str, value: str) -> Iterator[str]:
     """The value and what of it is a secret by itself, each also as JSON has it."""
-    for part in (value, *(_credentials(value) if name == "authorization" else ()), *_values_of(name, value)):
+    for part in (value, *(_values_of(value) if name == "cookie" else _credentials(value))):
         yield part
         yield json.dumps(part)[1:-1]
         yield part.replace("/", "\\/")
 
 
-def _credentials(authorization: str) -> Iterator[str]:
-    """What stands behind the scheme (RFC 9110, section 11.4); of Basic also what it encodes (RFC 7617)."""
-    scheme, _, credentials = authorization.partition(" ")
+def _credentials(value: str) -> Iterator[str]:
+    """What stands behind the scheme (RFC 9110, section 11.4), which headers of people's own have, too.
+
+    Of Basic also what it encodes (RFC 7617).
+    """
+    scheme, _, credentials = value.partition(" ")
     yield credentials.strip()
     if scheme.lower() == "basic":
         with suppress(ValueError):
@@ -78,10 +81,9 @@ def _credentials(authorization: str) -> Iterator[str]:
             yield from (pair, pair.partition(":")[2])
 
 
-def _values_of(name: str, value: str) -> Iterator[str]:
+def _values_of(cookies: str) -> Iterator[str]:
     """Each value of a list of cookies (RFC 6265, section 4.2)."""
-    if name == "cookie":
-        yield from (pair.partition("=")[2].strip().strip('"') for pair in value.split(";"))
+    yield from (pair.partition("=")[2].strip().strip('"') for pair in cookies.split(";"))
 
 
 def _opened(name: str, value: str, vault: HeaderVault | None, job_id: str) -> str:

@@ -191,6 +191,8 @@ BASIC = f"Basic {b64encode(b'user:pass word/4711').decode()}"
         (("authorization", BASIC), "user:pass word/4711 or pass word/4711", "*** or ***"),
         (("authorization", "Basic no base 64"), "no base 64", "***"),
         (("cookie", 'sid=abcdef-1234; theme=dark; t="quoted-4711"'), "abcdef-1234 quoted-4711 dark", "*** *** dark"),
+        (("x-auth-token", CANARY), "unknown token canary-4711", "unknown token ***"),
+        (("x-api-key", "Token sk-4711-abcdef"), "bad key sk-4711-abcdef", "bad key ***"),
         (("x-api-key", 'key"4711'), json.dumps({"got": 'key"4711'}), '{"got": "***"}'),
         (("x-api-key", "canary/key"), r'{"got": "canary\/key"}', '{"got": "***"}'),
     ],
