@@ -78,8 +78,14 @@ def check_callback_url(url: str, *, allowed: AllowedTargets) -> CallbackUrl:
         _check_name(host, port, allowed)
     elif not allowed.permits(address, port):
         _check_address(address, port)
+    requested = _requested(scheme, host, port, match["path"], match["query"])
+    if len(requested) > MAX_URL_LENGTH:
+        raise InvalidCallbackUrl(
+            f"a callback URL has at most {MAX_URL_LENGTH} characters, percent-encoded as it is sent; "
+            f"this one has {len(requested)}"
+        )
     return CallbackUrl(
-        url=_requested(scheme, host, port, match["path"], match["query"]),
+        url=requested,
         scheme=scheme,
         host=host,
         port=port,

@@ -42,6 +42,7 @@ def test_allowed(url: str, expected: tuple[str, str, int]) -> None:
     ("url", "reason"),
     [
         ("http://good.test/" + "a" * 3000, "at most 2048"),
+        ("http://good.test/" + "é" * 400, "percent-encoded as it is sent; this one has 2417"),
         ("http://good.test/\n", "no spaces, control or invisible"),
         ("http://good.test\\", "no backslash"),
         ("good.test/hook", "looks like https://example.com/path"),
