@@ -3,6 +3,7 @@
 import asyncio
 
 import pytest
+from aiohttp import EMPTY_PAYLOAD
 
 from cronhook_core.backends.http.exchange import Exchange
 from cronhook_core.backends.http.response_meter import (
@@ -95,7 +96,7 @@ async def test_large_heads_are_dealt_out_turn_by_turn() -> None:
 
 async def test_bodies_are_not_dealt_out() -> None:
     line = Line()
-    line.meter.expect_body()
+    line.meter.expect_body(EMPTY_PAYLOAD)
     line.meter.data_received(b"x" * 20_000)
     assert line.parser.pieces == [b"x" * 20_000]
 
@@ -104,7 +105,7 @@ async def test_bodies_are_not_dealt_out() -> None:
 async def test_what_goes_beyond_the_bound_is_cut_off(in_body: bool, bound: int) -> None:
     line = Line()
     if in_body:
-        line.meter.expect_body()
+        line.meter.expect_body(EMPTY_PAYLOAD)
     line.meter.data_received(b"x" * (bound - 10))
     await turns()
     assert not line.wire.aborted
@@ -118,9 +119,21 @@ async def test_what_goes_beyond_the_bound_is_cut_off(in_body: bool, bound: int) 
     assert b"z" not in line.parsed
 
 
+ANSWER = b"HTTP/1.1 103 Early Hints\r\nlink: </a>\r\n\r\nHTTP/1.1 200 OK\r\ncontent-length: 2\r\n\r\n"
+
+
+@pytest.mark.parametrize("place", range(1, len(ANSWER)))
+async def test_a_head_is_handed_on_by_itself_wherever_it_was_cut(place: int) -> None:
+    line = Line()
+    line.meter.data_received(ANSWER[:place])
+    line.meter.data_received(ANSWER[place:] + b"ok\n\nand more")
+    assert line.parsed == ANSWER + b"ok\n\nand more"
+    assert line.parser.pieces[-1] == b"ok\n\nand more"
+
+
 async def test_lines_are_bounded_apart_from_bytes() -> None:
     line = Line()
-    line.meter.expect_body()
+    line.meter.expect_body(EMPTY_PAYLOAD)
     line.meter.data_received(b"1\r\n" * MAX_LINES)
     assert not line.wire.aborted
     line.meter.data_received(b"1\r\n")
