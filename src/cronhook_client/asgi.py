@@ -110,7 +110,7 @@ class VerifyWebhooks:
             handled = False
             raise
         finally:
-            await _settled(self._seen.end(delivery.execution_id, handled=handled))
+            await _settled_anyway(self._seen.end(delivery.execution_id, handled=handled))
 
 
 def delivery_of(scope: Mapping[str, Any]) -> Delivery:
@@ -133,6 +133,22 @@ async def _reply(send: _Send, reply: Reply) -> None:
     headers = [(b"content-type", b"text/plain; charset=utf-8"), (b"content-length", str(len(body)).encode())]
     await send({"type": "http.response.start", "status": reply.status, "headers": headers})
     await send({"type": "http.response.body", "body": body})
+
+
+_ENDING: set[Any] = set()
+"""Tasks, so that nobody throws them away before they end."""
+
+
+async def _settled_anyway(value: Awaitable[None] | None) -> None:
+    """Also where the task is cancelled again and again, as within a cancelled scope of anyio."""
+    if value is None:
+        return
+    import asyncio  # who serves has it
+
+    ending = asyncio.ensure_future(value)
+    _ENDING.add(ending)
+    ending.add_done_callback(_ENDING.discard)
+    await asyncio.shield(ending)
 
 
 async def _settled(value: T | Awaitable[T]) -> T:

@@ -85,7 +85,8 @@ def delivery_of(environ: Mapping[str, Any]) -> Delivery:
 class _Watched:
     """An application's answer to one request; says in the end whether the execution was handled.
 
-    The application may only begin its answer when it is iterated over (PEP 3333), and is done when it is closed.
+    The application may only begin its answer when it is iterated over (PEP 3333), and is done when it is closed. One
+    that was not iterated over to its end, because the server lost its client, may have stopped half way.
     """
 
     def __init__(
@@ -100,6 +101,7 @@ class _Watched:
         except BaseException:
             self._end(handled=False)
             raise
+        self._done = isinstance(self._parts, list | tuple)
 
     def _start(self, status: str, *further: Any) -> Any:
         self._status = status
@@ -108,6 +110,7 @@ class _Watched:
     def __iter__(self) -> Iterator[bytes]:
         try:
             yield from self._parts
+            self._done = True
         except BaseException:
             self._status = ""
             raise
@@ -116,7 +119,7 @@ class _Watched:
         try:
             getattr(self._parts, "close", lambda: None)()
         finally:
-            self._end(handled=self._status.startswith("2"))
+            self._end(handled=self._done and self._status.startswith("2"))
 
     def _end(self, *, handled: bool) -> None:
         self._seen.end(self._execution_id, handled=handled)

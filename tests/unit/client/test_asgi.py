@@ -1,5 +1,6 @@
 """The ASGI middleware."""
 
+import asyncio
 from collections.abc import Awaitable, Callable
 from typing import Any
 
@@ -185,6 +186,26 @@ class TestSeen:
             with pytest.raises(RuntimeError):
                 await ask(verified, signed_headers(), BODY)
         assert len(app.deliveries) == 2
+
+    async def test_one_that_is_cancelled_again_and_again_does(self, kind: type[Any]) -> None:
+        """As by a scope of anyio, within which every wait is cancelled until it is left."""
+
+        class Slow(AsyncSeenInMemory):
+            async def end(self, execution_id: str, *, handled: bool) -> None:
+                await asyncio.sleep(0.01)
+                await super().end(execution_id, handled=handled)
+
+        async def hangs(scope: Message, receive: Any, send: Any) -> None:
+            await asyncio.sleep(60)
+
+        seen = Slow() if kind is AsyncSeenInMemory else kind()
+        asking = asyncio.ensure_future(ask(VerifyWebhooks(hangs, WEBHOOK, seen=seen), signed_headers(), BODY))
+        await asyncio.sleep(0.01)
+        while not asking.done():
+            asking.cancel()
+            await asyncio.sleep(0)
+        await asyncio.sleep(0.05)
+        assert (await ask(VerifyWebhooks(App(), WEBHOOK, seen=seen), signed_headers(), BODY))[0] == 204
 
     async def test_one_under_way_is_asked_to_come_later(self, kind: type[Any]) -> None:
         seen, answers = kind(), []

@@ -155,6 +155,24 @@ class TestSeen:
                 ask(verified, environ_of(signed_headers() | {"fail": "1"}, BODY))
         assert len(app.deliveries) == 2
 
+    def test_one_whose_answer_was_not_finished_does(self) -> None:
+        """The peer went away: a server stops iterating, and closes."""
+        done: list[str] = []
+
+        def app(environ: dict[str, Any], start_response: Callable[..., Any]) -> Iterable[bytes]:
+            start_response("200 OK", [])
+            yield b"working"
+            done.append("work")
+            yield b"done"
+
+        verified = VerifyWebhooks(app, WEBHOOK, seen=SeenInMemory())
+        answer: Any = verified(environ_of(signed_headers(), BODY), lambda *_: None)
+        assert next(iter(answer)) == b"working"
+        answer.close()
+        assert done == []
+        assert ask(verified, environ_of(signed_headers(), BODY))[0] == 200
+        assert done == ["work"]
+
     def test_one_under_way_is_asked_to_come_later(self) -> None:
         answers = []
 
