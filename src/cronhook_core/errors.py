@@ -35,7 +35,7 @@ Drivers' errors never leave a backend: they are translated into these at its edg
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -45,9 +45,20 @@ if TYPE_CHECKING:
 
 
 class CronhookError(Exception):
-    """Base of all errors of cronhook. ``code`` is a stable word for programs."""
+    """Base of all errors of cronhook. ``code`` is a stable word for programs. They can be pickled."""
 
     code: ClassVar[str] = "internal"
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return _restored, (type(self), self.args, self.__dict__)
+
+
+def _restored(kind: type[CronhookError], args: tuple[object, ...], state: dict[str, object]) -> CronhookError:
+    """Without the constructor, which takes other arguments than the message that it makes of them."""
+    error = kind.__new__(kind, *args)
+    error.args = args
+    error.__dict__.update(state)
+    return error
 
 
 class InvalidRequest(CronhookError):

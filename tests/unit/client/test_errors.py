@@ -8,6 +8,7 @@ from cronhook_client import errors
 from cronhook_client._reading import error_of
 from cronhook_client.errors import ApiError, ConnectionFailed, CronhookError, TimedOut, UnexpectedAnswer
 from cronhook_client.exchange import Headers, HttpAnswer
+from cronhook_core.errors import ConfigurationError, NotFound, QuotaExceeded
 from cronhook_core.wire.problem import KINDS
 from tests.unit.client.scripted_transport import answer, problem
 
@@ -85,6 +86,7 @@ def test_the_request_id_may_only_be_in_the_body() -> None:
         answer(502, {"code": "mine"}),
         HttpAnswer(status=502, headers=Headers([("content-type", "application/problem+json")]), body=b"{"),
         HttpAnswer(status=502, headers=Headers([("content-type", "application/problem+json")]), body=b'{"code": 7}'),
+        HttpAnswer(status=502, headers=Headers([("content-type", "application/problem+json")]), body=b"[" * 100_000),
         HttpAnswer(status=502),
     ],
 )
@@ -116,11 +118,15 @@ def test_a_redirect_says_where_base_url_should_lead() -> None:
         error_from(problem(429, "quota_exceeded", [("retry-after", "60")])),
         UnexpectedAnswer("odd", answer(200)),
         TimedOut("late", True),
+        ConfigurationError("CRONHOOK_API_KEY", "there is no API key"),
+        NotFound("job", "job_1"),
+        QuotaExceeded(7),
     ],
 )
 def test_errors_survive_the_way_to_another_process(error: CronhookError) -> None:
     copy = pickle.loads(pickle.dumps(error))
     assert (type(copy), str(copy), copy.args, copy.code) == (type(error), str(error), error.args, error.code)
+    assert copy.__dict__.keys() == error.__dict__.keys()
 
 
 def test_one_root_catches_all() -> None:
@@ -148,6 +154,7 @@ def test_what_was_never_sent_says_so() -> None:
         ([("retry-after", "1.5")], None),
         ([("retry-after", "soon"), ("date", "today")], None),
         ([("retry-after", "9" * 400)], None),
+        ([("retry-after", "Mon, 01 Jan 2024 00:00:00 +99999999999999999999")], None),
         ([], None),
     ],
 )
