@@ -74,7 +74,7 @@ def _is_base_url(text: str) -> bool:
         port = parts.port
     except ValueError:
         return False
-    simple = not (parts.query or parts.fragment or "@" in parts.netloc) and _VISIBLE.fullmatch(text) is not None
+    simple = not ("?" in text or "#" in text or "@" in parts.netloc) and _VISIBLE.fullmatch(text) is not None
     return simple and parts.scheme in ("http", "https") and _is_host(parts.hostname or "") and port != 0
 
 

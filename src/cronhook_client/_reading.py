@@ -31,7 +31,9 @@ def text(answer: HttpAnswer) -> str:
 
 
 def any_json(answer: HttpAnswer) -> dict[str, Any]:
-    value: dict[str, Any] = json.loads(answer.body)
+    value = json.loads(answer.body)
+    if not isinstance(value, dict):
+        raise ValueError("no JSON object")
     return value
 
 
@@ -42,7 +44,7 @@ def value_of(answer: HttpAnswer, read: Callable[[HttpAnswer], T]) -> T:
     except InvalidRequest as error:
         places = "; ".join(f"{pointer or 'the body'} {reason}" for pointer, reason in error.problems)
         raise UnexpectedAnswer(f"the answer is not what this version of the client knows: {places}", answer) from error
-    except ValueError as error:
+    except (ValueError, RecursionError) as error:
         raise UnexpectedAnswer("the answer is not JSON: does base_url lead to cronhook?", answer) from error
 
 
@@ -58,7 +60,16 @@ def error_of(answer: HttpAnswer) -> ApiError | UnexpectedAnswer:
 
 
 def is_problem(answer: HttpAnswer) -> bool:
-    return answer.headers.get("content-type", "").partition(";")[0].strip() == "application/problem+json"
+    return _media_type(answer) == "application/problem+json"
+
+
+def is_json(answer: HttpAnswer) -> bool:
+    """What the API says where it is no problem."""
+    return _media_type(answer) == "application/json"
+
+
+def _media_type(answer: HttpAnswer) -> str:
+    return answer.headers.get("content-type", "").partition(";")[0].strip().lower()
 
 
 def _read(answer: HttpAnswer, model: type[T]) -> T:
@@ -71,7 +82,7 @@ def _problem(answer: HttpAnswer) -> Problem:
     if is_problem(answer):
         try:
             return _read(answer, Problem)
-        except (ValueError, InvalidRequest):
+        except (ValueError, RecursionError, InvalidRequest):
             pass
     said = answer.body.decode("utf-8", "replace").strip()[:_QUOTED_OF_STRANGERS]
     return Problem(

@@ -20,6 +20,6 @@ def retry_after(headers: Mapping[str, str]) -> float | None:
 
     try:
         wait = parsedate_to_datetime(written) - parsedate_to_datetime(headers.get("date", ""))
-    except (ValueError, TypeError):
+    except (ValueError, TypeError, OverflowError):
         return None
     return max(wait.total_seconds(), 0.0)

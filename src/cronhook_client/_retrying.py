@@ -17,7 +17,7 @@ from attrs import frozen
 
 from cronhook_client._call import Call, Repeat
 from cronhook_client._options import Options
-from cronhook_client._reading import error_of, is_problem, nothing, value_of
+from cronhook_client._reading import error_of, is_json, nothing, value_of
 from cronhook_client.errors import (
     ApiError,
     ConnectionFailed,
@@ -127,4 +127,4 @@ def _is_success(call: Call[T], answer: HttpAnswer, *, maybe_done: bool) -> bool:
         return error_of(answer).code == "not_found"
     if route.read is nothing:
         return answer.status == route.status
-    return 200 <= answer.status < 300 or (answer.status in route.told_by and not is_problem(answer))
+    return 200 <= answer.status < 300 or (answer.status in route.told_by and is_json(answer))

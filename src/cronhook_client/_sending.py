@@ -75,9 +75,13 @@ def recording() -> Iterator[list[Response[Any]]]:
 
 @cache
 def user_agent() -> str:
-    from importlib.metadata import version  # slow to load, and only who calls needs it
+    from importlib.metadata import PackageNotFoundError, version  # slow to load, and only who calls needs it
 
-    return f"cronhook-client/{version('cronhook')} python/{sys.version_info.major}.{sys.version_info.minor}"
+    try:
+        number = version("cronhook")
+    except PackageNotFoundError:  # packed into a program without it
+        number = "unknown"
+    return f"cronhook-client/{number} python/{sys.version_info.major}.{sys.version_info.minor}"
 
 
 def recorded(response: Response[T]) -> T:

@@ -4,16 +4,29 @@ from __future__ import annotations
 
 import os
 import time
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from threading import Lock
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
-from cronhook_client.errors import ConnectionFailed, TimedOut
+from attrs import frozen
+
+from cronhook_client.errors import ConnectionFailed, TimedOut, UnexpectedAnswer
 from cronhook_client.exchange import Headers, HttpAnswer, HttpRequest
+from cronhook_core.errors import ConfigurationError
 
 if TYPE_CHECKING:
+    from asyncio import Semaphore
+
     import httpx
+
+CONNECTIONS = 100
+"""Requests of an `AsyncHttpxTransport` that are under way at once; others wait."""
+MAX_BODY_BYTES = 128 * 1024 * 1024
+"""Of an answer, unpacked; the largest page of cronhook's is half of that."""
+GRACE = 0.1
+"""Seconds by which a try as a whole outlives its parts, so that what takes too long can say which it was."""
+
+C = TypeVar("C")
 
 
 class HttpxTransport:
@@ -22,66 +35,95 @@ class HttpxTransport:
     def __init__(self) -> None:
         import httpx  # takes as long as the rest of the package: only who calls pays for it
 
-        self._make = httpx.Client
-        self._client = httpx.Client()
-        self._of = _Process()
+        self._clients = _PerProcess(lambda: _made(httpx.Client))
 
     def send(self, request: HttpRequest, /) -> HttpAnswer:
         deadline = time.monotonic() + request.timeout
-        if self._of.was_forked(self._client):
-            self._client = self._make()
-        with _translated(), self._client.stream(**_arguments(request)) as response:
-            return _answer(response, [piece for piece in response.iter_bytes() if _in_time(deadline, response)])
+        with _translated(), self._clients.mine().stream(**_arguments(request)) as response:
+            body = _Body(response, deadline)
+            for piece in response.iter_bytes():
+                body.add(piece)
+            return body.answer()
 
     def close(self) -> None:
-        self._client.close()
+        self._clients.mine().close()
 
 
 class AsyncHttpxTransport:
     """An `AsyncTransport`, likewise."""
 
     def __init__(self) -> None:
+        import asyncio
+
         import httpx
 
-        self._make = httpx.AsyncClient
-        self._client = httpx.AsyncClient()
-        self._of = _Process()
+        # What waits for a connection waits here: the pool of httpx may lose one whose waiter is cancelled, for good.
+        self._pools = _PerProcess(
+            lambda: _Pool(
+                client=_made(httpx.AsyncClient, limits=httpx.Limits(max_connections=None)),
+                places=asyncio.Semaphore(CONNECTIONS),
+            )
+        )
 
     async def send(self, request: HttpRequest, /) -> HttpAnswer:
+        import asyncio
+
         deadline = time.monotonic() + request.timeout
-        if self._of.was_forked(self._client):
-            self._client = self._make()
-        with _translated():
-            async with self._client.stream(**_arguments(request)) as response:
-                pieces = [piece async for piece in response.aiter_bytes() if _in_time(deadline, response)]
-                return _answer(response, pieces)
+        pool = self._pools.mine()
+        began = False
+        try:
+            async with asyncio.timeout(request.timeout + GRACE), pool.places:
+                began = True
+                with _translated():
+                    async with pool.client.stream(**_arguments(request)) as response:
+                        body = _Body(response, deadline)
+                        async for piece in response.aiter_bytes():
+                            body.add(piece)
+                        return body.answer()
+        except TimeoutError as error:
+            reason = "no answer in time" if began else "no connection was free in time"
+            raise TimedOut(f"{reason} ({request.method} {request.url})", began) from error
 
     async def close(self) -> None:
-        await self._client.aclose()
+        await self._pools.mine().client.aclose()
 
 
-class _Process:
-    """The process that a pool of connections belongs to.
+@frozen(kw_only=True)
+class _Pool:
+    client: httpx.AsyncClient
+    places: Semaphore
+
+
+class _PerProcess(Generic[C]):
+    """What ``make`` makes, once for each process.
 
     A fork leaves two processes with the same connections, and each would read the other's answers. So the child makes a
-    pool of its own, and keeps its parent's as it is: closing that might tell the server that the parent is done.
+    pool of its own, whichever of its threads comes first, and keeps its parent's as it is: closing that might tell the
+    server that the parent is done.
     """
 
-    def __init__(self) -> None:
-        self._lock = Lock()
-        self._id = os.getpid()
-        self._inherited: list[object] = []
+    def __init__(self, make: Callable[[], C]) -> None:
+        self._make = make
+        self._of = {os.getpid(): make()}
 
-    def was_forked(self, client: object) -> bool:
-        """True once in each process: to the first who asks."""
-        if self._id == os.getpid():
-            return False
-        with self._lock:
-            if self._id == os.getpid():
-                return False
-            self._inherited.append(client)
-            self._id = os.getpid()
-            return True
+    def mine(self) -> C:
+        process = os.getpid()
+        # No lock: a child that is forked while a thread holds one would wait for it for ever.
+        return self._of[process] if process in self._of else self._of.setdefault(process, self._make())
+
+
+def _made(kind: Callable[..., C], **options: Any) -> C:
+    """Cookies are refused: calls with different keys share connections, and would share a proxy's session, too."""
+    from http.cookiejar import CookieJar, DefaultCookiePolicy
+
+    import httpx
+
+    try:
+        return kind(cookies=CookieJar(DefaultCookiePolicy(allowed_domains=[])), **options)
+    except (httpx.InvalidURL, ValueError) as error:
+        raise ConfigurationError(
+            "HTTP_PROXY, HTTPS_PROXY, ALL_PROXY, NO_PROXY", f"httpx does not understand one of these variables: {error}"
+        ) from error
 
 
 def _arguments(request: HttpRequest) -> dict[str, Any]:
@@ -95,18 +137,34 @@ def _arguments(request: HttpRequest) -> dict[str, Any]:
     }
 
 
-def _answer(response: httpx.Response, pieces: Iterable[bytes]) -> HttpAnswer:
-    headers = Headers(response.headers.multi_items())
-    return HttpAnswer(status=response.status_code, headers=headers, body=b"".join(pieces))
+class _Body:
+    """The pieces of an answer's body as they come.
 
+    httpx bounds each wait, not their sum: an answer that drips would go on for ever.
+    """
 
-def _in_time(deadline: float, response: httpx.Response) -> bool:
-    """httpx bounds each wait, not their sum: an answer that drips would go on for ever."""
-    import httpx
+    def __init__(self, response: httpx.Response, deadline: float) -> None:
+        self._response = response
+        self._deadline = deadline
+        self._pieces: list[bytes] = []
+        self._size = 0
 
-    if time.monotonic() > deadline:
-        raise httpx.ReadTimeout("the answer takes too long as a whole", request=response.request)
-    return True
+    def add(self, piece: bytes) -> None:
+        import httpx
+
+        self._pieces.append(piece)
+        self._size += len(piece)
+        if time.monotonic() > self._deadline:
+            raise httpx.ReadTimeout("the answer takes too long as a whole", request=self._response.request)
+        if self._size > MAX_BODY_BYTES:
+            answer = HttpAnswer(status=self._response.status_code, headers=self._headers(), body=b"")
+            raise UnexpectedAnswer("the answer is larger than any of cronhook's: does base_url lead to it?", answer)
+
+    def answer(self) -> HttpAnswer:
+        return HttpAnswer(status=self._response.status_code, headers=self._headers(), body=b"".join(self._pieces))
+
+    def _headers(self) -> Headers:
+        return Headers(self._response.headers.multi_items())
 
 
 @contextmanager
@@ -116,6 +174,8 @@ def _translated() -> Iterator[None]:
     never_sent = (httpx.ConnectError, httpx.ConnectTimeout, httpx.PoolTimeout, httpx.ProxyError)
     try:
         yield
+    except httpx.InvalidURL as error:
+        raise ValueError(f"the URL of the call cannot be sent: {error}") from error
     except httpx.TimeoutException as error:
         sent = not isinstance(error, never_sent)
         reason = "no answer in time" if sent else "the connection could not be made in time"

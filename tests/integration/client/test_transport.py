@@ -1,10 +1,12 @@
 """The transports over real connections."""
 
+import asyncio
 import gzip
 import json
 import subprocess
 import sys
 import time
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -12,8 +14,9 @@ import attrs
 import pytest
 
 from cronhook_client import AsyncCronhook, ConnectionFailed, Cronhook, ServerError, TimedOut, UnexpectedAnswer
-from cronhook_client._transport import AsyncHttpxTransport, HttpxTransport
+from cronhook_client._transport import CONNECTIONS, AsyncHttpxTransport, HttpxTransport
 from cronhook_client.exchange import HttpAnswer, HttpRequest
+from cronhook_core.errors import ConfigurationError
 from tests.integration.sender.certificates import Authority
 from tests.receiver import Receiver
 from tests.replies import Reply
@@ -60,6 +63,7 @@ BOTH = Both()
 
 AFTER_A_FORK = """
 import os, sys
+from concurrent.futures import ThreadPoolExecutor
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from threading import Thread
 from cronhook_client._transport import HttpxTransport
@@ -87,8 +91,10 @@ children = []
 for child in range(3):
     pid = os.fork()
     if pid == 0:
-        paths = [f"/{child}/{call}" for call in range(30)]
-        os._exit(0 if [echoed(path) for path in paths] == paths else 1)
+        paths = [[f"/{child}/{thread}/{call}" for call in range(30)] for thread in range(4)]
+        with ThreadPoolExecutor(4) as threads:  # they begin while the child has no connections of its own
+            right = list(threads.map(lambda mine: [echoed(path) for path in mine] == mine, paths))
+        os._exit(0 if all(right) else 1)
     children.append(pid)
 ended = [os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) for child in children]
 assert echoed("/parent") == "/parent"
@@ -133,6 +139,117 @@ async def test_an_answer_that_drips_is_given_up_in_time(receiver: Receiver) -> N
     began = time.monotonic()
     await BOTH.fail(request_for(receiver.url("/drip/0.3"), timeout=1), TimedOut, sent=True)
     assert time.monotonic() - began < 15
+
+
+@pytest.mark.parametrize("drips", ["head", "informational answers"])
+async def test_a_head_that_drips_is_given_up_in_time(drips: str) -> None:
+    async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        writer.write(b"HTTP/1.1 200 OK\r\n" if drips == "head" else b"")
+        with suppress(ConnectionError):
+            while not writer.is_closing():
+                writer.write(b"x: y\r\n" if drips == "head" else b"HTTP/1.1 102 Processing\r\n\r\n")
+                await writer.drain()
+                await asyncio.sleep(0.05)
+        writer.close()
+
+    server = await asyncio.start_server(serve, "127.0.0.1", 0)
+    async with server:
+        url = f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}/v1/jobs"
+        transport = AsyncHttpxTransport()
+        began = time.monotonic()
+        with pytest.raises(TimedOut, match="no answer in time"):
+            await transport.send(request_for(url, timeout=0.5))
+        assert time.monotonic() - began < 10
+        await transport.close()
+        await asyncio.sleep(0.1)  # the receiver notices
+
+
+async def test_calls_that_are_cancelled_in_a_burst_use_up_no_connections() -> None:
+    gate = asyncio.Event()
+
+    async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        with suppress(asyncio.IncompleteReadError, ConnectionError):
+            await reader.readuntil(b"\r\n\r\n")
+            await gate.wait()
+            writer.write(b"HTTP/1.1 200 OK\r\ncontent-length: 0\r\nconnection: close\r\n\r\n")
+            await writer.drain()
+        writer.close()
+        with suppress(ConnectionError):
+            await writer.wait_closed()
+
+    server = await asyncio.start_server(serve, "127.0.0.1", 0, backlog=500)
+    async with server:
+        request = request_for(f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}/v1/jobs", timeout=30)
+        transport = AsyncHttpxTransport()
+        for _ in range(2):
+            burst = [asyncio.wait_for(transport.send(request), 0.5) for _ in range(250)]
+            outcomes = await asyncio.gather(*burst, return_exceptions=True)
+            assert all(isinstance(outcome, TimeoutError) for outcome in outcomes)
+        gate.set()
+        await asyncio.sleep(0.1)  # the receiver ends what was cancelled
+        answers = await asyncio.gather(*(transport.send(request) for _ in range(250)))
+        assert [answer.status for answer in answers] == [200] * 250
+        await transport.close()
+
+
+async def test_waiting_for_a_connection_takes_the_timeout_at_most() -> None:
+    async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await reader.read()
+        writer.close()
+
+    server = await asyncio.start_server(serve, "127.0.0.1", 0, backlog=500)
+    async with server:
+        url = f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}/v1/jobs"
+        transport = AsyncHttpxTransport()
+        holding = [asyncio.ensure_future(transport.send(request_for(url, timeout=30))) for _ in range(CONNECTIONS)]
+        await asyncio.sleep(0.1)
+        with pytest.raises(TimedOut, match="no connection was free in time") as failed:
+            await transport.send(request_for(url, timeout=0.3))
+        assert not failed.value.sent
+        for one in holding:
+            one.cancel()
+        await asyncio.gather(*holding, return_exceptions=True)
+        await transport.close()
+
+
+async def test_cookies_of_one_call_are_not_sent_with_another(receiver: Receiver) -> None:
+    receiver.script("/v1/jobs", Reply(headers={"set-cookie": "session=of-k; Path=/"}))
+    sync, async_ = HttpxTransport(), AsyncHttpxTransport()
+    for _ in range(2):
+        sync.send(request_for(receiver.url("/v1/jobs")))
+        await async_.send(request_for(receiver.url("/v1/jobs")))
+    sync.close()
+    await async_.close()
+    assert all("cookie" not in arrival.headers for arrival in receiver.arrivals)
+
+
+async def test_a_body_without_end_is_given_up(receiver: Receiver, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("cronhook_client._transport.MAX_BODY_BYTES", 1_000_000)
+    bomb = gzip.compress(bytes(30_000_000))
+    receiver.script("/v1/jobs/job_1", Reply(headers=JSON | {"content-encoding": "gzip"}, body=bomb))
+    with Cronhook("k", base_url=receiver.url("")) as client, pytest.raises(UnexpectedAnswer, match="larger than any"):
+        client.jobs.get("job_1")
+    async with AsyncCronhook("k", base_url=receiver.url("")) as client_:
+        with pytest.raises(UnexpectedAnswer, match="larger than any"):
+            await client_.jobs.get("job_1")
+
+
+async def test_a_url_that_cannot_be_sent(receiver: Receiver) -> None:
+    for url in ("http://256.1.1.1/v1/jobs", receiver.url("/v1/jobs?q=" + "x" * 70_000)):
+        sync, async_ = HttpxTransport(), AsyncHttpxTransport()
+        with pytest.raises(ValueError, match="the URL of the call cannot be sent"):
+            sync.send(request_for(url))
+        with pytest.raises(ValueError, match="the URL of the call cannot be sent"):
+            await async_.send(request_for(url))
+        sync.close()
+        await async_.close()
+
+
+@pytest.mark.parametrize("kind", [Cronhook, AsyncCronhook])
+def test_a_variable_that_the_transport_does_not_understand(kind: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("NO_PROXY", "10.0.0.0/8,fd00::/8")
+    with pytest.raises(ConfigurationError, match="NO_PROXY: httpx does not understand one of these variables"):
+        kind("k")
 
 
 async def test_a_certificate_that_nobody_vouches_for(tmp_path: Path) -> None:

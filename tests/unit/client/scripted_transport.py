@@ -44,7 +44,8 @@ class AsyncScriptedTransport:
 
 
 def answer(status: int = 200, body: Any = None, headers: Iterable[tuple[str, str]] = ()) -> HttpAnswer:
-    return HttpAnswer(status=status, headers=Headers(headers), body=b"" if body is None else json.dumps(body).encode())
+    content = b"" if body is None else json.dumps(body).encode()
+    return HttpAnswer(status=status, headers=Headers([("content-type", "application/json"), *headers]), body=content)
 
 
 def problem(status: int, code: str, headers: Iterable[tuple[str, str]] = (), **members: Any) -> HttpAnswer:
@@ -58,4 +59,6 @@ def problem(status: int, code: str, headers: Iterable[tuple[str, str]] = (), **m
         "request_id": "req_of_the_body",
         "errors": [],
     }
-    return answer(status, body | members, [("content-type", "application/problem+json"), *headers])
+    content = json.dumps(body | members).encode()
+    types = [("content-type", "application/problem+json")]
+    return HttpAnswer(status=status, headers=Headers([*types, *headers]), body=content)

@@ -115,6 +115,8 @@ class TestMaking:
             "https://user:pw@host",
             "https://host?x=1",
             "https://host#x",
+            "https://host/?",
+            "https://host/#",
             "https://host:0",
             "https://host:99999",
             "https://[::1",
@@ -184,13 +186,13 @@ class TestClosing:
     async def test_the_client_closes_what_it_made(self) -> None:
         with Cronhook("k") as client:
             client.with_options(timeout=1).close()
-            assert client._sender.transport._client.is_closed is False
-        assert client._sender.transport._client.is_closed is True
+            assert client._sender.transport._clients.mine().is_closed is False
+        assert client._sender.transport._clients.mine().is_closed is True
         client.close()
         async with AsyncCronhook("k") as async_client:
             await async_client.with_options(timeout=1).close()
-            assert async_client._sender.transport._client.is_closed is False
-        assert async_client._sender.transport._client.is_closed is True
+            assert async_client._sender.transport._pools.mine().client.is_closed is False
+        assert async_client._sender.transport._pools.mine().client.is_closed is True
 
 
 class TestRaw:

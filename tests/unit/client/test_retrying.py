@@ -25,7 +25,7 @@ from cronhook_client.errors import (
     Unavailable,
     UnexpectedAnswer,
 )
-from cronhook_client.exchange import HttpAnswer
+from cronhook_client.exchange import Headers, HttpAnswer
 from cronhook_client.response import Response
 from tests.unit.client.bodies import EXECUTION, JOB, KEY_MADE
 from tests.unit.client.scripted_transport import Outcome, answer, problem
@@ -120,6 +120,7 @@ def test_no_retries_when_none_are_wanted() -> None:
         (problem(503, "unavailable", [("retry-after", "86400")]), Unavailable),
         (answer(301, headers=[("location", "https://elsewhere/")]), UnexpectedAnswer),
         (answer(200, {"not": "a job"}), UnexpectedAnswer),
+        (HttpAnswer(status=200, body=b"[" * 100_000), UnexpectedAnswer),
     ],
 )
 def test_what_will_not_pass_is_raised_at_once(failure: HttpAnswer, kind: type[CronhookError]) -> None:
@@ -188,6 +189,12 @@ class TestHealth:
         body = {"status": "failing", "checks": []}
         made, response = run(_calls.health(), answer(500, body))
         assert (len(made), response.value.status, response.status) == (1, "failing", 500)
+
+    @pytest.mark.parametrize("call", [_calls.health(), _calls.ready()])
+    def test_what_a_proxy_says_in_the_place_of_the_server_is_tried_again(self, call: Any) -> None:
+        page = HttpAnswer(status=503, headers=Headers([("content-type", "text/html")]), body=b"<html>later</html>")
+        made, response = run(call, page, answer(200, {"status": "ok", "checks": []}))
+        assert (len(made), response.status) == (2, 200)
 
     def test_a_server_that_fails_to_tell_is_tried_again(self) -> None:
         made, _ = run(_calls.health(), problem(500, "internal"), answer(200, {"status": "ok"}))
