@@ -16,9 +16,11 @@ _FIELDS = 5
 _TOKEN = re.compile(r"[^ \t]+")
 _SETTING = re.compile(r"[ \t]*([A-Za-z_][A-Za-z0-9_]*)[ \t]*=[ \t]*(.*?)[ \t]*")
 _ZONE_BEFORE = re.compile(r"[ \t]*(?:CRON_TZ|TZ)=([^ \t]+)[ \t]+(?=[^ \t])")
-_FIELD_LIKE = re.compile(
-    r"(?:[0-9*,/?#LWH~-]|JAN|FEB|MAR|APR|MAY|JUN|JUL|AUG|SEP|OCT|NOV|DEC|MON|TUE|WED|THU|FRI|SAT|SUN)+"
-)
+_NAME = "JAN|FEB|MAR|APR|MAY|JUN|JUL|AUG|SEP|OCT|NOV|DEC|MON|TUE|WED|THU|FRI|SAT|SUN"
+_FIELD_LIKE = re.compile(rf"(?:[0-9*,/?#LWH~-]|{_NAME})+")
+_NAMES = re.compile(rf"(?:{_NAME})(?:[,-](?:{_NAME}))*")
+_LINE_END = re.compile(r"\r\n|\n|\r")
+"""Nothing else ends a line of a crontab."""
 _UNESCAPED_PERCENT = re.compile(r"(?<!\\)%")
 
 
@@ -62,7 +64,7 @@ Entry = ZoneChange | Ignored | CrontabLine
 
 def read_crontab(text: str) -> Iterator[Entry]:
     """What the lines say, in order; blank lines, comments and settings without a meaning here are passed over."""
-    for number, line in enumerate(text.removeprefix("\ufeff").splitlines(), 1):
+    for number, line in enumerate(_LINE_END.split(text.removeprefix("\ufeff")), 1):
         if line.strip() and not line.lstrip().startswith("#"):
             entry = _read_line(number, line)
             if entry is not None:
@@ -99,10 +101,19 @@ def _schedule(number: int, line: str, start: int, zone: re.Match[str] | None = N
 
 
 def _length(tokens: list[re.Match[str]]) -> int:
-    """How many tokens are the schedule. Where a sixth one looks like a field too, it is one: no command does."""
+    """How many tokens are the schedule. Where a sixth one is a field too, they are more than cron has."""
     if tokens[0][0].startswith("@"):
         return 1
     fields = 0
     while fields < len(tokens) and _FIELD_LIKE.fullmatch(tokens[fields][0].upper()):
         fields += 1
+    if fields > _FIELDS and not _is_field(tokens[_FIELDS][0].upper(), last=len(tokens) == _FIELDS + 1):
+        fields = _FIELDS
     return max(fields, min(_FIELDS, len(tokens)))
+
+
+def _is_field(sixth: str, *, last: bool) -> bool:
+    """Some commands and users look like one: ``w``, ``jan`` before a command, a ``#``."""
+    if sixth.startswith("#"):
+        return False
+    return any(sign in "0123456789*?" for sign in sixth) or (last and _NAMES.fullmatch(sixth) is not None)

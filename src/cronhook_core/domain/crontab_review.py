@@ -111,12 +111,17 @@ def _reviewed(entry: CrontabLine, timezone: str, after: datetime, count: int) ->
         schedule = CronSchedule(entry.expression, timezone)
     except InvalidRequest as error:
         return evolve(plain, findings=(_refused(entry, error),))
+    try:
+        first = schedule.require_instant_after(after)
+    except InvalidCron as error:
+        never = _finding(FindingCode.NEVER_FIRES, entry.line, entry.columns[0], str(error), Severity.ERROR)
+        return evolve(plain, findings=(never,))
     return evolve(
         plain,
         words=words_for(schedule.recurrence.expression),
         schedule=schedule,
         instants=tuple(schedule.instants(after, count)),
-        findings=tuple(_findings(entry, schedule, after)),
+        findings=tuple(_findings(entry, schedule, first, after)),
     )
 
 
@@ -130,13 +135,8 @@ def _refused(entry: CrontabLine, error: InvalidRequest) -> Finding:
     return _finding(code, entry.line, _column_of(entry, named), str(error), Severity.ERROR)
 
 
-def _findings(entry: CrontabLine, schedule: CronSchedule, after: datetime) -> Iterator[Finding]:
+def _findings(entry: CrontabLine, schedule: CronSchedule, first: datetime, after: datetime) -> Iterator[Finding]:
     start = entry.columns[0]
-    try:
-        first = schedule.require_instant_after(after)
-    except InvalidCron as error:
-        yield _finding(FindingCode.NEVER_FIRES, entry.line, start, str(error), Severity.ERROR)
-        return
     if first - after > LOOKED_AHEAD:
         detail = f"The next run is on {schedule.local(first):%Y-%m-%d}, more than a year away."
         yield _finding(FindingCode.RARE, entry.line, start, detail)

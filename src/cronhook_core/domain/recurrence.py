@@ -44,7 +44,7 @@ class Recurrence:
         """How many instants lie later than ``start`` and before ``end``; costs nothing for each of them."""
         recent = self.zone.shifts(start - LONGEST_SHIFT, start)
         shift, start, count = recent[-1] if recent else None, start + _INSTANT, 0
-        for following in self.zone.shifts(start, end):
+        for following in self.zone.shifts(start - _INSTANT, end):
             count += self._count_stretch(shift, start, following.at)
             shift, start = following, following.at
         return count + self._count_stretch(shift, start, end)

@@ -22,8 +22,13 @@ def require_one_reading(line: str) -> None:
     if theirs is None:
         return
     for field, ours, other in zip(_FIELDS, _sets(read_cron(line)), theirs, strict=True):
-        if ours != other:
+        if _days_told_once(ours) != _days_told_once(other):
             raise InvalidCron(f"cron implementations read this {field.replace('_', ' ')} differently", field=field)
+
+
+def _days_told_once(values: set[int | str]) -> set[int | str]:
+    """Where every day is named, the last one is, too."""
+    return values - {_LAST_DAY} if values.issuperset(_WHOLE_RANGES[2]) else values
 
 
 def _sets(expression: CronExpression) -> tuple[set[int | str], ...]:

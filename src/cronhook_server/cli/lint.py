@@ -103,7 +103,7 @@ def _told(name: str, found: Review, *, quiet: bool) -> Iterator[str]:
 
 
 def _schedule(line: ReviewedLine) -> Iterator[str]:
-    zone = "" if line.timezone == "UTC" else f"  {line.timezone}"
+    zone = "" if line.timezone == "UTC" else f"  {_shortened(line.timezone)}"
     command = "" if line.command is None else f"  {_shortened(line.command)}"
     yield f"{line.line}: {_emphasised(_shortened(line.expression))}{zone}{command}"
     if line.schedule is not None:

@@ -65,6 +65,12 @@ def test_json_says_the_same(crontab: Path, capsys: pytest.CaptureFixture[str]) -
     assert [json.loads(line) for line in capsys.readouterr().out.splitlines()] == lines
 
 
+def test_no_control_character_reaches_the_terminal(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    (tmp_path / "crontab").write_text("CRON_TZ=\x1b[31mRED\x07 0 5 * * * x\n")
+    assert lint(str(tmp_path / "crontab")) == 1
+    assert not {"\x1b", "\x07"} & set(capsys.readouterr().out)
+
+
 def test_codes_can_be_ignored(crontab: Path) -> None:
     ignored = ("--ignore", "falls_into_gap", "--ignore", "repeated_hour", "--ignore", "invalid_cron")
     assert lint(str(crontab), *ignored) == 0

@@ -42,6 +42,24 @@ class TestReading:
         (line,) = schedules(text)
         assert (line.expression, line.command) == (text, None)
 
+    @pytest.mark.parametrize(
+        ("text", "command"),
+        [
+            ("*/5 * * * * w", "w"),
+            ("*/5 * * * * w > /tmp/who", "w > /tmp/who"),
+            ("0 3 * * * jan /usr/local/bin/backup", "jan /usr/local/bin/backup"),
+            ("0 5 * * * # paused", "# paused"),
+            ("0 5 * * * -", "-"),
+        ],
+    )
+    def test_commands_and_users_that_look_like_a_field(self, text: str, command: str) -> None:
+        (line,) = schedules(text)
+        assert (len(line.expression.split()), line.command) == (5, command)
+
+    @pytest.mark.parametrize("end", ["\u2028", "\x85", "\x0c", "\x0b", "\x1c"])
+    def test_nothing_else_ends_a_line(self, end: str) -> None:
+        assert schedules(f"# a comment{end}* * * * * rm -rf /\r\n@daily x") == schedules("\n@daily x")
+
     def test_settings_are_passed_over_but_for_zones(self) -> None:
         text = "MAILTO=\"me@example.com\"\nTZ=Asia/Tokyo\nCRON_TZ = 'Europe/Berlin'\nPATH=/bin:/usr/bin"
         assert list(read_crontab(text)) == [
@@ -108,6 +126,11 @@ class TestReview:
         assert (herd.code, herd.line) == ("herd", 1)
         assert "3 lines run together at 2026-11-30 03:00 UTC (lines 1, 2, 4)" in herd.detail
         assert found("0 3 * * * a\n0 3 * * * b\n7 3 * * * c\n0,30 3 * * * d") == []
+
+    def test_a_line_that_is_not_accepted_has_no_words(self) -> None:
+        (line,) = reviewed("0 0 29 2 */7").lines
+        assert [finding.code for finding in line.findings] == ["never_fires"]
+        assert (line.words, line.schedule, line.instants) == (None, None, ())
 
     def test_what_is_ignored_is_not_found(self) -> None:
         seen = reviewed("TZ=UTC\n*/7 * * * *\n61 * * * *").without(["uneven_step", "tz_ignored"])

@@ -12,7 +12,18 @@ CORPUS = json.loads((Path(__file__).parent / "corpus.json").read_text())
 
 
 @pytest.mark.parametrize(
-    "line", ["*/15 9-17 * * mon-fri", "0 0 L,15 * *", "0 9 1 * 2#2", "5 4 * * 7", "@daily", "0 0 * * mon#1,wed"]
+    "line",
+    [
+        "*/15 9-17 * * mon-fri",
+        "0 0 L,15 * *",
+        "0 9 1 * 2#2",
+        "5 4 * * 7",
+        "@daily",
+        "0 0 * * mon#1,wed",
+        "0 0 *,L * *",
+        "0 0 L,* * *",
+        "0 0 1-31,L * *",
+    ],
 )
 def test_lines_that_both_read_alike_pass(line: str) -> None:
     require_one_reading(line)
