@@ -18,8 +18,10 @@ from cronhook_core.backends.redis.clock import RedisClock
 from cronhook_core.backends.redis.connection import RedisConnection
 from cronhook_core.backends.redis.lock import RedisLock
 from cronhook_core.backends.redis.queue import RedisQueue
+from cronhook_core.backends.redis.rate_limiter import RedisRateLimiter
 from cronhook_core.errors import LockUnavailable, QueueUnavailable
 from cronhook_core.ports.lock import Held, Lease
+from cronhook_core.ports.rate_limiter import Rate
 from tests.integration.redis.expectations import AT_ONCE, LONG, NOW, Connect, blocked_clients, message
 from tests.integration.redis.proxy import Proxy
 from tests.services import ValkeyServer
@@ -251,8 +253,29 @@ async def test_tls(connect: Connect, redis_url: str, tmp_path: Path) -> None:
             await connect(f"rediss://localhost:{proxy.port}/0").ping()
 
 
+async def test_a_clock_that_goes_back_locks_nobody_out(shared: RedisConnection, raw: redis.Redis) -> None:
+    """As after a failover to a Redis whose clock is an hour behind."""
+    limiter, rate = RedisRateLimiter(shared), Rate(burst=10, per=timedelta(minutes=1))
+    assert await limiter.take("caller", rate) is None
+    (key,) = raw.keys("*rate*")
+    seconds, microseconds = raw.time()
+    raw.set(key, str((seconds + 3600) * 1_000_000 + microseconds), keepttl=True)
+    wait = await limiter.take("caller", rate)
+    assert wait is None or wait <= rate.per
+
+
 @pytest.mark.parametrize(
-    "url", ["http://localhost", "localhost:6379", "", "redis://localhost:port", "redis://localhost?no_such_option=1"]
+    "url",
+    [
+        "http://localhost",
+        "localhost:6379",
+        "",
+        "redis://localhost:port",
+        "redis://localhost?no_such_option=1",
+        "rediss://localhost?ssl_cert_reqs=CERT_NONE",
+        "redis://localhost?encoding=bogus",
+        "redis://localhost?credential_provider=x",
+    ],
 )
 def test_a_url_that_can_never_work_is_refused(url: str) -> None:
     with pytest.raises(ValueError, match=r"."):

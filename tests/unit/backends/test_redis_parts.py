@@ -55,6 +55,7 @@ def test_a_message_comes_back_as_it_was(changes: dict[str, object]) -> None:
         b"1 exe_01 job_01 wsp_01 1772452800000001 first receiver.example",
         b"1 exe_01 job_01 wsp_01 1772452800000001 1",
         b"1 exe_01 job_01 wsp_01 99999999999999999999 1 receiver.example",
+        b"1 exe_\x00 job_01 wsp_01 1772452800000001 1 receiver.example",
         b"1 exe_01 job_01 wsp_01 " + b"9" * 5000 + b" 1 receiver.example",
     ],
 )

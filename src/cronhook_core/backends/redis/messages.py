@@ -23,10 +23,13 @@ def encode(message: QueueMessage) -> bytes:
 
 
 def decode(encoded: bytes) -> QueueMessage | None:
-    """The message, or None where another version of cronhook, or something else, wrote it."""
+    """The message, or None where another version of cronhook, or something else, wrote it.
+
+    NUL is in none of ours: an id that no store takes would fail the claims of all that came with it.
+    """
     try:
         number, execution_id, job_id, workspace_id, scheduled_for, attempt, host = encoded.decode().split(" ", 6)
-        if number != FORMAT:
+        if number != FORMAT or b"\0" in encoded:
             return None
         return QueueMessage(
             execution_id=execution_id,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import codecs
 from contextlib import suppress
 from typing import Any
 
@@ -16,6 +17,8 @@ from cronhook_core.backends.redis.patience import ANSWER_WITHIN, CLOSE_WITHIN
 
 CONNECT_WITHIN = ANSWER_WITHIN
 MAX_CONNECTIONS = 64
+_OBJECTS = {"credential_provider", "event_dispatcher", "parser_class", "redis_connect_func"}
+"""Options that take an object of Python, and no text."""
 
 
 def options_of(url: str) -> dict[str, Any]:
@@ -28,7 +31,7 @@ def options_of(url: str) -> dict[str, Any]:
         "client_name": "cronhook",
         "max_connections": MAX_CONNECTIONS,
         "socket_connect_timeout": CONNECT_WITHIN,
-        **parse_url(url),
+        **_parsed(url),
         "decode_responses": False,
         "driver_info": None,
         "protocol": 2,
@@ -37,9 +40,18 @@ def options_of(url: str) -> dict[str, Any]:
         "timeout": None,
     }
     try:
+        codecs.lookup(options.get("encoding", "utf-8"))
         Pool(options).new_connection()
-    except TypeError as error:
-        raise ValueError(f"an option of the Redis URL is unknown: {error}") from error
+    except (TypeError, LookupError, AttributeError, RedisError) as error:
+        raise ValueError(f"an option of the Redis URL is wrong or unknown: {error}") from error
+    return options
+
+
+def _parsed(url: str) -> dict[str, Any]:
+    options: dict[str, Any] = dict(parse_url(url))
+    objects = _OBJECTS & options.keys()
+    if objects:
+        raise ValueError(f"an option of the Redis URL cannot be written there: {', '.join(sorted(objects))}")
     return options
 
 

@@ -11,7 +11,8 @@ _TAKE = """
 local time = redis.call('TIME')
 local now = time[1] * 1000000 + time[2]
 local interval, per = tonumber(ARGV[1]), tonumber(ARGV[2])
-local paid_off_at = math.max(now, tonumber(redis.call('GET', KEYS[1]) or now)) + interval
+local counted = math.min(tonumber(redis.call('GET', KEYS[1]) or now), now + per)
+local paid_off_at = math.max(now, counted) + interval
 local wait = paid_off_at - now - per
 if wait > 0 then
   return wait
@@ -19,7 +20,10 @@ end
 redis.call('SET', KEYS[1], string.format('%.0f', paid_off_at), 'PX', math.ceil((paid_off_at - now) / 1000))
 return 0
 """
-"""Microseconds. A key holds when all that was counted will be paid off, and expires then."""
+"""Microseconds. A key holds when all that was counted will be paid off, and expires then.
+
+It is never further ahead than ``per``: where it seems to be, Redis' clock went back, or another Redis took over.
+"""
 
 
 class RedisRateLimiter:
