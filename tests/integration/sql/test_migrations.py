@@ -18,7 +18,7 @@ from cronhook_core.backends.sql.migrations import (
     upgrade,
 )
 from cronhook_core.backends.sql.tables import metadata
-from cronhook_core.errors import SchemaMismatch
+from cronhook_core.errors import ConfigurationError, SchemaMismatch
 
 SQLITE_CATALOGUE = "SELECT name, tbl_name, sql FROM sqlite_master WHERE sql IS NOT NULL"
 POSTGRES_CATALOGUE = """
@@ -116,3 +116,19 @@ def test_a_newer_schema_is_reported_and_left_alone(database_url: str, engine: En
     upgrade(database_url)
     with engine.begin() as connection:
         assert check_schema(connection) == "9999"
+
+
+def test_tables_of_another_program_are_told_and_left_alone(database_url: str, engine: Engine) -> None:
+    with engine.begin() as connection:
+        connection.execute(text("CREATE TABLE jobs (x INTEGER)"))
+        connection.execute(text("CREATE TABLE people (x INTEGER)"))
+    before = catalogue(engine)
+    with pytest.raises(ConfigurationError, match=r"names that cronhook needs \(jobs\)"):
+        upgrade(database_url)
+    assert catalogue(engine) == before
+
+
+def test_tables_with_other_names_do_not_matter(database_url: str, engine: Engine) -> None:
+    with engine.begin() as connection:
+        connection.execute(text("CREATE TABLE people (x INTEGER)"))
+    assert upgrade(database_url) == head_revision()

@@ -9,10 +9,11 @@ from alembic import command
 from alembic.config import Config
 from alembic.migration import MigrationContext
 from alembic.script import ScriptDirectory
-from sqlalchemy import Connection
+from sqlalchemy import Connection, inspect
 
 from cronhook_core.backends.sql.engines import engine_for, lock_schema
-from cronhook_core.errors import SchemaMismatch
+from cronhook_core.backends.sql.tables import metadata
+from cronhook_core.errors import ConfigurationError, SchemaMismatch
 
 VERSION_TABLE = "cronhook_schema_version"
 _ALEMBIC = Lock()
@@ -37,13 +38,29 @@ def upgrade(database_url: str) -> str:
 
 
 def upgrade_within(connection: Connection) -> None:
-    """As `upgrade`, within the connection's transaction, which the caller commits."""
+    """As `upgrade`, within the connection's transaction, which the caller commits.
+
+    `ConfigurationError` for a database in which another program has tables of the same names.
+    """
     lock_schema(connection)
-    if not is_newer(current_revision(connection)):
+    revision = current_revision(connection)
+    if revision is None:
+        _refuse_tables_of_others(connection)
+    if not is_newer(revision):
         config = _config()
         config.attributes["connection"] = connection
         with _ALEMBIC:
             command.upgrade(config, "head")
+
+
+def _refuse_tables_of_others(connection: Connection) -> None:
+    taken = sorted(metadata.tables.keys() & set(inspect(connection).get_table_names()))
+    if taken:
+        raise ConfigurationError(
+            "CRONHOOK_DATABASE_URL",
+            f"the database has tables of another program with names that cronhook needs ({', '.join(taken)}): "
+            "give cronhook a database of its own",
+        )
 
 
 def current_revision(connection: Connection) -> str | None:
