@@ -23,6 +23,15 @@ _PREFIX = re.compile(r"[A-Za-z0-9_.:\-]{1,64}")
 _SECRET_PARAMETER = re.compile(r"([?&](?:password|sslpassword|ssl_password|passfile)=)[^&#]*", re.IGNORECASE)
 
 
+def is_unicode(written: str) -> bool:
+    """False for what held other bytes than UTF-8 when it came from the environment, or from an argument."""
+    try:
+        written.encode()
+    except UnicodeEncodeError:
+        return False
+    return True
+
+
 def text(written: str) -> str:
     return written.strip()
 
@@ -84,8 +93,11 @@ def networks(written: str) -> tuple[IPNetwork, ...]:
 
 
 def database_url(written: str) -> str:
-    if _scheme_of(written).partition("+")[0] not in ("sqlite", "postgresql", "postgres"):
+    scheme = _scheme_of(written).partition("+")[0]
+    if scheme not in ("sqlite", "postgresql", "postgres"):
         raise ValueError("write it as sqlite:///path or postgresql://user@host/database")
+    if scheme != "sqlite" and _looks_cut(_behind_host(written)):
+        raise ValueError("percent-encode the signs @ : / # ? in its password and its user name")
     return written
 
 
@@ -107,6 +119,15 @@ def masked_url(url: str) -> str:
     name, colon, _ = user.partition(":")
     netloc = f"{name}{colon}{MASK if colon else ''}{at}{host}"
     return url.partition("://")[0] + "://" + netloc + _SECRET_PARAMETER.sub(rf"\1{MASK}", _behind_host(url))
+
+
+def _looks_cut(behind: str) -> bool:
+    """Whether the host seems to stand behind the first sign that ends it: the rest of a password would be taken for it.
+
+    An ``@`` in the value of a parameter is none of that.
+    """
+    path, _, query = behind.partition("?")
+    return "@" in path or any("@" in name for name, *_ in (one.partition("=") for one in query.split("&")))
 
 
 def _behind_host(url: str) -> str:

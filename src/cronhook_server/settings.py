@@ -18,6 +18,7 @@ from cronhook_server.setting_values import (
     MASK,
     database_url,
     days,
+    is_unicode,
     masked_url,
     networks,
     one_of,
@@ -197,6 +198,8 @@ def _written(rule: Rule, environment: Mapping[str, str]) -> tuple[str | None, st
 
 
 def _read(rule: Rule, written: str) -> Any:
+    if not is_unicode(written):
+        raise ConfigurationError(rule.variable, "is not UTF-8")
     try:
         return rule.read(written)
     except ValueError as error:

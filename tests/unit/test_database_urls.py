@@ -6,6 +6,7 @@ import pytest
 from sqlalchemy import text
 from sqlalchemy.exc import SQLAlchemyError
 
+from cronhook_core.backends.postgres.connecting import Connector
 from cronhook_core.backends.sql.engines import engine_for, sqlite_engine
 from cronhook_core.backends.sql.urls import is_sqlite, postgres_url, sqlite_path
 from cronhook_core.errors import ConfigurationError
@@ -20,6 +21,7 @@ from cronhook_core.errors import ConfigurationError
         ("sqlite+pysqlite:///cronhook.db", "cronhook.db"),
         ("cronhook.db", "cronhook.db"),
         ("/var/lib/cron hook.db", "/var/lib/cron hook.db"),
+        ("what?.db", "what?.db"),
     ],
 )
 def test_a_sqlite_file(url: str, path: str) -> None:
@@ -59,6 +61,50 @@ def test_what_is_no_sqlite_file_is_refused(url: str) -> None:
 )
 def test_a_postgres_database(url: str, for_libpq: str | None) -> None:
     assert postgres_url(url) == (for_libpq or url)
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        "postgresql://h/d?sslmode=bogus",
+        "postgresql://h:port/d",
+        "postgresql://h:70000/d",
+        "postgresql://h/d?connect_timeout=soon",
+        "postgresql://h/d?target_session_attrs=best",
+        "postgresql://h/d?no_such_option=1",
+    ],
+)
+def test_what_libpq_would_refuse_at_every_try_is_refused_at_once(url: str) -> None:
+    with pytest.raises(ConfigurationError, match="CRONHOOK_DATABASE_URL"):
+        engine_for(url)
+    with pytest.raises(ConfigurationError, match="CRONHOOK_DATABASE_URL"):
+        Connector.to(url, through_pooler=False)
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        "postgresql://h1:5432,h2:5433/d?target_session_attrs=read-write",
+        "postgresql://h1,h2:5433/d?sslmode=verify-full&connect_timeout=3",
+        "postgresql:///d?host=/run/postgresql&connect_timeout=",
+    ],
+)
+def test_what_libpq_takes_is_taken(url: str) -> None:
+    engine_for(url).dispose()
+    Connector.to(url, through_pooler=True)
+
+
+def test_a_file_is_found_again_from_another_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    engine = sqlite_engine("jobs.db")
+    with engine.begin() as connection:
+        connection.execute(text("CREATE TABLE t (x)"))
+    (tmp_path / "elsewhere").mkdir()
+    monkeypatch.chdir(tmp_path / "elsewhere")
+    with engine.begin() as connection:
+        connection.execute(text("INSERT INTO t VALUES (1)"))
+    engine.dispose()
+    assert list((tmp_path / "elsewhere").iterdir()) == []
 
 
 @pytest.mark.parametrize("url", ["sqlite:///cronhook.db", "mysql://h/d", "h/d", ""])

@@ -67,6 +67,11 @@ def test_reads_every_variable() -> None:
         ("CRONHOOK_DATABASE_URL", "postgresql://[::1/db"),
         ("CRONHOOK_DATABASE_URL", "postgresql:/me@db/jobs"),
         ("CRONHOOK_DATABASE_URL", "sqlite:cronhook.db"),
+        ("CRONHOOK_DATABASE_URL", "postgresql://u:p@S3cret/x@db/jobs"),
+        ("CRONHOOK_DATABASE_URL", "postgresql://u:p#S3cret@db/jobs"),
+        ("CRONHOOK_DATABASE_URL", "postgresql://u:p?S3cret@db/jobs"),
+        ("CRONHOOK_DATABASE_URL", "postgresql://db/jobs\udce9"),
+        ("CRONHOOK_SECRET_KEY", "\udce9" * 32),
         ("CRONHOOK_REDIS_URL", "redis:/:secret@cache:6379/0"),
         ("CRONHOOK_REDIS_URL", "http://cache"),
         ("CRONHOOK_REDIS_PREFIX", "two words"),
@@ -98,6 +103,14 @@ def test_a_wrong_value_names_its_variable(variable: str, value: str) -> None:
     assert wrong.value.variable == variable
     assert "\n" not in str(wrong.value)
     assert len(str(wrong.value)) < 300
+
+
+@pytest.mark.parametrize(
+    "url",
+    ["sqlite:////home/me@work/cronhook.db", "postgresql://u:p%40ss@db/jobs", "postgresql://db/jobs?user=me@server"],
+)
+def test_an_at_sign_may_be_where_it_means_nothing(url: str) -> None:
+    assert Settings.read({"CRONHOOK_DATABASE_URL": url}).database_url == url
 
 
 def test_a_port_set_by_kubernetes_is_explained() -> None:

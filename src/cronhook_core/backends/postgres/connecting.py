@@ -13,8 +13,8 @@ import psycopg
 from attrs import frozen
 from psycopg.conninfo import conninfo_to_dict, make_conninfo
 
+from cronhook_core.backends.sql.libpq import read_conninfo
 from cronhook_core.backends.sql.urls import postgres_url
-from cronhook_core.errors import ConfigurationError
 
 Session = psycopg.AsyncConnection[tuple[Any, ...]]
 
@@ -70,10 +70,7 @@ class Connector:
     @classmethod
     def to(cls, database_url: str, *, through_pooler: bool) -> Connector:
         """`ConfigurationError` for a URL that libpq cannot read; the error does not repeat it."""
-        try:
-            given = conninfo_to_dict(postgres_url(database_url))
-        except psycopg.ProgrammingError:
-            raise ConfigurationError("CRONHOOK_DATABASE_URL", "libpq cannot read this URL") from None
+        given = read_conninfo(postgres_url(database_url))
         missing = {name: value for name, value in _LIBPQ.items() if name not in given}
         conninfo = make_conninfo(postgres_url(database_url), **missing, **ENCODING)
         return cls(conninfo=conninfo, through_pooler=through_pooler)

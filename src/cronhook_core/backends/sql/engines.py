@@ -6,12 +6,12 @@ import os
 import sqlite3
 import time
 from contextlib import suppress
+from pathlib import Path
 from typing import Any
 
 from sqlalchemy import URL, Connection, Engine, NullPool, Pool, create_engine, event
 
 from cronhook_core.backends.sql.urls import is_sqlite, postgres_url, sqlite_path
-from cronhook_core.errors import ConfigurationError
 
 BUSY_TIMEOUT_SECONDS = 5.0
 """How long a SQLite writer waits for the one before it."""
@@ -37,6 +37,7 @@ def sqlite_engine(path: str, *, begin: str = "BEGIN IMMEDIATE", pool: type[Pool]
     A deferred transaction that turns out to write fails at once where another process wrote meanwhile, without waiting;
     an immediate one waits in line. Every commit is on disk before it returns (``synchronous=FULL``).
     """
+    path = str(Path(path).absolute())  # the program may go to another folder before the next connection is made
     engine = create_engine(
         URL.create("sqlite+pysqlite", database=path),
         poolclass=pool,
@@ -91,10 +92,9 @@ def lock_schema(connection: Connection) -> None:
 def _postgres_engine(url: str, connect_within: int | None) -> Engine:
     import psycopg  # not installed where only SQLite is used
 
-    try:
-        psycopg.conninfo.conninfo_to_dict(url)
-    except psycopg.ProgrammingError:  # whose words repeat the password
-        raise ConfigurationError("CRONHOOK_DATABASE_URL", "libpq cannot read this URL") from None
+    from cronhook_core.backends.sql.libpq import read_conninfo
+
+    read_conninfo(url)
     options: Any = {"client_encoding": "utf8"} | ({} if connect_within is None else {"connect_timeout": connect_within})
     return create_engine(
         "postgresql+psycopg://",

@@ -22,13 +22,14 @@ def is_sqlite(database_url: str) -> bool:
 def sqlite_path(path_or_url: str) -> str:
     """The file of ``sqlite:///relative`` or ``sqlite:////absolute``; a text that is no URL is a path already."""
     if "://" not in path_or_url:
-        path = path_or_url
-    elif _scheme(path_or_url) != _SQLITE:
+        if path_or_url in ("", ":memory:"):
+            raise ConfigurationError(_VARIABLE, "a SQLite database is kept in a file: give its path")
+        return path_or_url
+    if _scheme(path_or_url) != _SQLITE:
         raise ConfigurationError(_VARIABLE, "this is not the URL of a SQLite file: write it as sqlite:///path")
-    else:
-        host, _, path = path_or_url.partition("://")[2].partition("/")
-        if host:
-            raise ConfigurationError(_VARIABLE, "a SQLite URL has three slashes, four before an absolute path")
+    host, _, path = path_or_url.partition("://")[2].partition("/")
+    if host:
+        raise ConfigurationError(_VARIABLE, "a SQLite URL has three slashes, four before an absolute path")
     if path in ("", ":memory:") or "?" in path:
         raise ConfigurationError(_VARIABLE, "a SQLite URL names a file, without options: sqlite:///path")
     return path
