@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 from collections.abc import AsyncIterator, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager, suppress
 from pathlib import Path
@@ -32,6 +33,8 @@ from cronhook_core.ports.header_vault import HeaderVault
 from cronhook_core.ports.job_store import JobStore
 from cronhook_core.ports.lock import Lock
 from cronhook_core.ports.webhook_sender import WebhookSender
+
+_log = logging.getLogger(__name__)
 
 USER_AGENT = "cronhook-embedded"
 WORKSPACE_NAME = "default"
@@ -77,6 +80,8 @@ async def embedded(
     values of secret headers are stored encrypted (extra ``webhooks``); without it, as they are. Leaving the block waits
     for sends under way, at most the drain time.
     """
+    if not all(isinstance(secret, bytes) for secret in signing_secrets):
+        raise TypeError("signing_secrets is a sequence of bytes")
     hooks, clock, random = hooks or NoHooks(), clock or SystemClock(), random or SystemRandom()
     async with AsyncExitStack() as stack:
         policy = targets or (TargetPolicy() if sender is None else None)
@@ -145,6 +150,8 @@ async def _sqlite_stores(path: Path, clock: Clock) -> AsyncIterator[_Stores]:
     from cronhook_core.backends.sqlite import SqliteAccountStore, SqliteDatabase, SqliteJobStore, SqliteLock
 
     async with SqliteDatabase.open(path) as file:
+        if file.newer_schema is not None:
+            _log.warning("%s was made by a later version of cronhook (schema %s)", path, file.newer_schema)
         yield _Stores(jobs=SqliteJobStore(file), accounts=SqliteAccountStore(file), lock=SqliteLock(file, clock))
 
 

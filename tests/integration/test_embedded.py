@@ -7,11 +7,14 @@ from contextlib import closing
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
+import pytest
+
 from cronhook_core import ExecutionStatus, JobDefinition, JobStatus, OneTimeSchedule
 from cronhook_core.domain.addresses import AllowedTargets
 from cronhook_core.domain.target_policy import TargetPolicy
 from cronhook_core.domain.webhook import Outcome, WebhookRequest, WebhookResult
 from cronhook_core.embedded import embedded
+from cronhook_core.errors import StoreUnavailable
 from cronhook_core.testing.recording_hooks import RecordingHooks
 from tests.receiver import Receiver
 
@@ -120,3 +123,27 @@ async def test_a_cancellation_while_a_pass_waits_for_the_file_leaves_nothing_run
             pass
         other.execute("ROLLBACK")
         assert engine_tasks() == []
+
+
+async def test_a_closed_engine_says_so(tmp_path: Path) -> None:
+    async with embedded(database=tmp_path / "jobs.db", targets=HERE) as engine:
+        pass
+    with pytest.raises(StoreUnavailable, match="was closed"):
+        await engine.jobs.get(engine.workspace_id, "job_1")
+
+
+async def test_a_file_of_a_later_version_is_warned_of(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    database = tmp_path / "what?.db"
+    async with embedded(database=database, targets=HERE):
+        pass
+    with closing(sqlite3.connect(database)) as connection:
+        connection.execute("UPDATE cronhook_schema_version SET version_num = '9999'")
+        connection.commit()
+    async with embedded(database=database, targets=HERE):
+        assert "was made by a later version of cronhook (schema 9999)" in caplog.text
+
+
+async def test_secrets_that_are_no_bytes_are_refused() -> None:
+    with pytest.raises(TypeError, match="signing_secrets is a sequence of bytes"):
+        async with embedded(signing_secrets=["whsec_c2VjcmV0"], targets=HERE):  # type: ignore[list-item]
+            pass

@@ -123,7 +123,11 @@ class SqliteDatabase:
             await asyncio.to_thread(engine.dispose)
 
     async def _run(self, pool: ThreadPoolExecutor, work: Callable[[], T]) -> T:
-        return await asyncio.get_running_loop().run_in_executor(pool, work)
+        try:
+            running = asyncio.get_running_loop().run_in_executor(pool, work)
+        except RuntimeError:  # the pool takes nothing more
+            raise StoreUnavailable("the SQLite file was closed") from None
+        return await running
 
 
 def _forbid_writing(connection: sqlite3.Connection, _: Any) -> None:
