@@ -55,6 +55,9 @@ WAITING = {
 """What is told while a process waits for its database."""
 
 
+_METHODS = ("GET", "HEAD")
+
+
 class Pages:
     """An ASGI application of pages by path; any other path is answered with the problem of ``otherwise``, a code."""
 
@@ -69,7 +72,9 @@ class Pages:
         send: Callable[[_Message], Awaitable[None]],
     ) -> None:
         request_id = new_request_id()
-        found = self._pages.get(scope["path"]) or self._refusal(scope["path"], request_id)
+        found = self._pages.get(scope["path"]) or self._refusal(self._otherwise, scope["path"], request_id)
+        if scope["path"] in self._pages and scope["method"] not in _METHODS:
+            found = self._refusal("method_not_allowed", scope["path"], request_id)
         body = await found.body()
         headers = [
             (b"content-type", found.content_type.encode()),
@@ -77,14 +82,17 @@ class Pages:
             (b"x-request-id", request_id.encode()),
             *EVERY_ANSWER,
         ]
+        if found.status == 405:
+            headers.append((b"allow", ", ".join(_METHODS).encode()))
         if found.status == 503 and found.content_type == PROBLEM:
             headers.append((b"retry-after", str(RETRY_AFTER_SECONDS[self._otherwise]).encode()))
         await send({"type": "http.response.start", "status": found.status, "headers": headers})
         await send({"type": "http.response.body", "body": b"" if scope["method"] == "HEAD" else body})
 
-    def _refusal(self, path: str, request_id: str) -> Page:
+    def _refusal(self, code: str, path: str, request_id: str) -> Page:
         instance = path[:MAX_INSTANCE_LENGTH]
-        told = problem(self._otherwise, f"There is nothing at {instance}.", instance=instance, request_id=request_id)
+        detail = f"Ask for {instance} with GET." if code == "method_not_allowed" else f"There is nothing at {instance}."
+        told = problem(code, detail, instance=instance, request_id=request_id)
         return page(render_json(to_json(told)), PROBLEM, told.status)
 
 

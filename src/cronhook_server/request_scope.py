@@ -52,6 +52,9 @@ class RequestScope:
             return
         request_id = f"req_{self._begin_of_ids}{next(self._numbers) & 0xFFFF_FFFF:08x}"
         scope[REQUEST_ID] = request_id
+        asked = scope["method"]
+        if asked == "HEAD":  # as GET; the server of connections sends no body (RFC 9110, section 9.3.2)
+            scope = {**scope, "method": "GET"}
         began = time.perf_counter()
         status = 0
         last = _LAST_OF_ITS_CONNECTION if _has_two_lengths(scope) else ()
@@ -70,8 +73,8 @@ class RequestScope:
         finally:
             seconds = time.perf_counter() - began
             if self._log is not None:
-                _log_request(self._log, scope, status, seconds)
-            self._metrics.answered(scope["method"], _template(scope), status, seconds)
+                _log_request(self._log, scope, asked, status, seconds)
+            self._metrics.answered(asked, _template(scope), status, seconds)
             structlog.contextvars.reset_contextvars(**bound)
 
 
@@ -87,9 +90,9 @@ def _template(scope: _Scope) -> str | None:
     return template or None
 
 
-def _log_request(log: FilteringBoundLogger, scope: _Scope, status: int, seconds: float) -> None:
+def _log_request(log: FilteringBoundLogger, scope: _Scope, method: str, status: int, seconds: float) -> None:
     route = _template(scope) or scope["path"][:MAX_LOGGED_PATH]
     caller = scope.get(CALLER)
     told = {} if caller is None else {"workspace_id": caller.workspace_id, "key_id": caller.id}
     write = log.debug if route in _QUIET_ROUTES else log.info
-    write("request", method=scope["method"], route=route, status=status, duration_ms=round(seconds * 1000, 1), **told)
+    write("request", method=method, route=route, status=status, duration_ms=round(seconds * 1000, 1), **told)

@@ -68,6 +68,8 @@ async def test_what_probes_are_told(
     app: Any = create_app(assembly.services())
     async with httpx.AsyncClient(transport=httpx.ASGITransport(app), base_url="http://api") as http:
         answered, readiness, live = [await http.get(path) for path in ("/health", "/readyz", "/livez")]
+        heads = [await http.head(path) for path in ("/health", "/readyz", "/livez")]
+    assert [head.status_code for head in heads] == [health, ready, 200]
     assert answered.status_code == health
     assert answered.json()["status"] == ("ok" if health == 200 else "failing")
     assert [check["name"] for check in answered.json()["checks"]] == ["database", "redis"]
