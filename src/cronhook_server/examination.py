@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sqlite3
+import stat
 from contextlib import closing
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -24,6 +25,7 @@ from cronhook_server.settings import Settings
 
 _URL = "CRONHOOK_DATABASE_URL"
 _MAGIC = b"SQLite format 3\0"
+_BESIDE = ("-wal", "-shm", "-journal", ".key")
 _META = "meta"
 _CONNECT_WITHIN = 5
 
@@ -156,8 +158,12 @@ def _clock_ahead(connection: Connection) -> timedelta | None:
 def _require_replaceable(database: Path, file: Path) -> None:
     if not file.exists():
         return
+    if not stat.S_ISREG(file.stat().st_mode):
+        raise ConfigurationError("FILE", f"{file} is no regular file")
     if file.samefile(database):
         raise ConfigurationError("FILE", "is the database itself")
+    if file.resolve() in [Path(f"{database.resolve()}{ending}") for ending in _BESIDE]:
+        raise ConfigurationError("FILE", f"{file} belongs to the database")
     with file.open("rb") as opened:
         beginning = opened.read(len(_MAGIC))
     if beginning not in (b"", _MAGIC):

@@ -1,6 +1,7 @@
 """``cronhook backup``, and that what it writes can be put back."""
 
 import json
+import os
 import shutil
 import sqlite3
 from contextlib import closing
@@ -74,6 +75,23 @@ class TestCopies:
         assert backup(tmp_path / "copy.db") == backup(tmp_path / "copy.db") == 0
         assert backup(other) == 2
         assert other.read_text() == "dear reader"
+
+    def test_what_is_no_regular_file_is_left_alone(self, tmp_path: Path) -> None:
+        pipe = tmp_path / "pipe"
+        os.mkfifo(pipe)
+        assert backup(pipe) == 2
+        assert pipe.is_fifo()
+        device = tmp_path / "null"
+        device.symlink_to("/dev/null")
+        assert backup(device) == 2
+        assert device.is_symlink()
+
+    @pytest.mark.parametrize("ending", ["-wal", "-shm", ".key"])
+    def test_what_belongs_to_the_database_is_not_overwritten(self, database: Path, ending: str) -> None:
+        beside = database.with_name(f"{database.name}{ending}")
+        beside.touch()
+        assert backup(beside) == 2
+        assert beside.read_bytes() == b""
 
     def test_the_database_is_not_its_own_copy(self, database: Path) -> None:
         before = database.read_bytes()
