@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sys
 from collections.abc import Sequence
 from importlib.util import find_spec
@@ -9,13 +10,31 @@ from importlib.util import find_spec
 
 def main() -> None:
     """Exit codes: see `cronhook_server.cli.exit_codes`."""
+    _open_what_is_closed()
     sys.exit(run_command(None))
+
+
+def _open_what_is_closed() -> None:
+    """Where the shell closed a standard stream (``<&-``), the next file or socket would take its number.
+
+    A message would then be written into a connection, and uvloop ends the process when it closes such a one.
+    """
+    for number, name in enumerate(("stdin", "stdout", "stderr")):
+        try:
+            os.fstat(number)
+        except OSError:
+            os.open(os.devnull, os.O_RDWR)  # takes the lowest number that is free
+            setattr(sys, name, open(number, "r" if number == 0 else "w", closefd=False))  # noqa: SIM115
 
 
 def run_command(arguments: Sequence[str] | None) -> int:
     """Run one command to its end; None: that of the process' arguments. The exit code."""
     if find_spec("rich_click") is None:
         sys.stderr.write("cronhook: the command line is not installed: pip install 'cronhook[server]'\n")
+        return 2
+    given = sys.argv[1:] if arguments is None else arguments
+    if not all(map(_is_unicode, given)):
+        sys.stderr.write("cronhook: an argument is not UTF-8\n")
         return 2
     try:
         from cronhook_server.cli.group import cli
@@ -27,3 +46,7 @@ def run_command(arguments: Sequence[str] | None) -> int:
         from cronhook_server.cli.failure import exit_code_of
 
         return exit_code_of(error)
+
+
+def _is_unicode(argument: str) -> bool:
+    return not any("\ud800" <= character <= "\udfff" for character in argument)

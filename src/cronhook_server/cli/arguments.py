@@ -17,8 +17,10 @@ from click.core import ParameterSource
 from cronhook_core.errors import InvalidRequest
 
 T = TypeVar("T")
+F = TypeVar("F", bound=Callable[..., Any])
 
 _UNITS = {"": 1.0, "s": 1.0, "m": 60.0, "h": 3600.0, "d": 86400.0}
+_IDEMPOTENCY_KEY = re.compile(r"[\x21-\x7e]{1,255}")
 _DURATION = re.compile(r"([0-9]{1,9}(?:\.[0-9]{1,3})?)([smhd]?)")
 
 
@@ -36,6 +38,23 @@ class Written(click.ParamType[Any]):
             return self._read(value)
         except (ValueError, InvalidRequest) as error:
             self.fail(str(error), param, ctx)
+
+
+def id_argument(name: str) -> Callable[[F], F]:
+    """An argument that is an id; an unset variable in its place is told."""
+    return click.argument(name, type=Written("id", _not_empty))
+
+
+def _not_empty(text: str) -> str:
+    if not text:
+        raise ValueError("an id is not empty")
+    return text
+
+
+def read_idempotency_key(text: str) -> str:
+    if not _IDEMPOTENCY_KEY.fullmatch(text):
+        raise ValueError("an idempotency key is 1 to 255 visible ASCII characters")
+    return text
 
 
 def was_given(option: str) -> bool:

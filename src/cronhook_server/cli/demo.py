@@ -35,8 +35,16 @@ def command() -> None:
 async def _play() -> None:
     """Also a SIGTERM leaves nothing behind."""
     telling = asyncio.ensure_future(tell(console()))
-    asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, telling.cancel)
+    terminated = asyncio.Event()
+
+    def terminate() -> None:
+        terminated.set()
+        telling.cancel()
+
+    asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, terminate)
     try:
         await telling
     except asyncio.CancelledError:
+        if not terminated.is_set():  # Ctrl-C
+            raise
         raise NotSeen("the demo was stopped") from None

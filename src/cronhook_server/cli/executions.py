@@ -9,6 +9,7 @@ import rich_click as click
 
 from cronhook_core.wire.converter import to_json
 from cronhook_server.cli.api_client import with_client
+from cronhook_server.cli.arguments import id_argument
 from cronhook_server.cli.exit_codes import ExitCode
 from cronhook_server.cli.listing import how_many, page_size, print_list
 from cronhook_server.cli.ordered_group import HELP_NAMES, OrderedGroup
@@ -37,7 +38,7 @@ def command() -> None:
 
 
 @command.command("list")
-@click.argument("job_id")
+@id_argument("job_id")
 @click.option("--status", type=click.Choice(_STATUSES), help="Only those.")
 @how_many
 @output_option()
@@ -57,7 +58,7 @@ def list_executions(
 
 
 @command.command("show")
-@click.argument("execution_id")
+@id_argument("execution_id")
 @output_option()
 @with_client
 def show(client: Cronhook, execution_id: str, output: OutputFormat) -> None:
@@ -71,7 +72,7 @@ def show(client: Cronhook, execution_id: str, output: OutputFormat) -> None:
 
 
 @command.command("cancel")
-@click.argument("execution_id")
+@id_argument("execution_id")
 @output_option()
 @with_client
 def cancel(client: Cronhook, execution_id: str, output: OutputFormat) -> None:
@@ -85,7 +86,7 @@ def cancel(client: Cronhook, execution_id: str, output: OutputFormat) -> None:
 
 
 @command.command("replay")
-@click.argument("execution_id")
+@id_argument("execution_id")
 @wait_option
 @wait_for_option
 @output_option()

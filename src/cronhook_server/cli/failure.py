@@ -40,12 +40,12 @@ def exit_code_of(error: BaseException) -> int:
     if isinstance(error, KeyboardInterrupt | click.Abort):
         return ExitCode.INTERRUPTED
     if isinstance(error, PipeClosed | BrokenPipeError):
-        _stop_writing()
+        stop_writing()
         return ExitCode.PIPE_CLOSED
     if isinstance(error, click.ClickException):
         return _of_click(error)
     if isinstance(error, OSError) and error.errno in _NOT_WRITTEN:
-        _stop_writing()
+        stop_writing()
         complain(f"the output cannot be written: {error.strerror}")
         return ExitCode.FAILED
     if not isinstance(error, CronhookError):
@@ -77,7 +77,7 @@ def _of_cronhook(error: CronhookError) -> int:
     return next((code for kind, code in _OF_ERRORS if isinstance(error, kind)), ExitCode.FAILED)
 
 
-def _stop_writing() -> None:
-    """What is still in the buffer of stdout would fail again when the process ends."""
+def stop_writing() -> None:
+    """Let stdout lead nowhere: what is still in its buffer would fail again when the process ends."""
     with suppress(OSError, ValueError):
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())

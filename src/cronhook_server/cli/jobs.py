@@ -12,7 +12,7 @@ import rich_click as click
 
 from cronhook_core.wire.converter import to_json
 from cronhook_server.cli.api_client import with_client
-from cronhook_server.cli.arguments import INSTANT
+from cronhook_server.cli.arguments import INSTANT, Written, id_argument, read_idempotency_key
 from cronhook_server.cli.executions import print_ended
 from cronhook_server.cli.job_fields import CLEARED, cleared, fields_of, job_options
 from cronhook_server.cli.listing import how_many, page_size, print_list
@@ -27,7 +27,10 @@ if TYPE_CHECKING:
     from cronhook_client import Cronhook
 
 _idempotency_option = click.option(
-    "--idempotency-key", metavar="TEXT", help="The same key within 24 h does it once, however often it is asked for."
+    "--idempotency-key",
+    metavar="TEXT",
+    type=Written("text", read_idempotency_key),
+    help="The same key within 24 h does it once, however often it is asked for.",
 )
 
 
@@ -94,7 +97,7 @@ def list_jobs(
 
 
 @command.command("show")
-@click.argument("job_id")
+@id_argument("job_id")
 @output_option()
 @with_client
 def show(client: Cronhook, job_id: str, output: OutputFormat) -> None:
@@ -108,7 +111,7 @@ def show(client: Cronhook, job_id: str, output: OutputFormat) -> None:
 
 
 @command.command("update")
-@click.argument("job_id")
+@id_argument("job_id")
 @job_options(required=False)
 @click.option("--clear", multiple=True, type=click.Choice(list(CLEARED)), help="Take this away; may be given again.")
 @output_option()
@@ -133,7 +136,7 @@ def update(client: Cronhook, /, job_id: str, clear: tuple[str, ...], output: Out
 
 
 @command.command("pause")
-@click.argument("job_id")
+@id_argument("job_id")
 @_idempotency_option
 @output_option()
 @with_client
@@ -149,7 +152,7 @@ def pause(client: Cronhook, job_id: str, idempotency_key: str | None, output: Ou
 
 
 @command.command("resume")
-@click.argument("job_id")
+@id_argument("job_id")
 @_idempotency_option
 @output_option()
 @with_client
@@ -164,7 +167,7 @@ def resume(client: Cronhook, job_id: str, idempotency_key: str | None, output: O
 
 
 @command.command("run")
-@click.argument("job_id")
+@id_argument("job_id")
 @wait_option
 @wait_for_option
 @_idempotency_option
@@ -190,7 +193,7 @@ def run(
 
 
 @command.command("delete")
-@click.argument("job_id")
+@id_argument("job_id")
 @click.option("--yes", "-y", is_flag=True, help="Do not ask.")
 @output_option()
 @with_client

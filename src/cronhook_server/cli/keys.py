@@ -15,7 +15,7 @@ from cronhook_core.domain.api_key import Scope
 from cronhook_core.wire.account import KeyMade, KeyRead
 from cronhook_core.wire.converter import to_json
 from cronhook_server.cli.api_client import client_options, open_client
-from cronhook_server.cli.arguments import DURATION, INSTANT, was_given
+from cronhook_server.cli.arguments import DURATION, INSTANT, id_argument, was_given
 from cronhook_server.cli.failure import complain
 from cronhook_server.cli.ordered_group import HELP_NAMES, OrderedGroup
 from cronhook_server.cli.output import OutputFormat, output_option, print_json, print_one, print_rows
@@ -116,7 +116,7 @@ def list_keys(workspace: str | None, base_url: str | None, api_key: str | None, 
 
 
 @command.command("revoke")
-@click.argument("key_id")
+@id_argument("key_id")
 @_place_options
 @output_option()
 def revoke(key_id: str, workspace: str | None, base_url: str | None, api_key: str | None, output: OutputFormat) -> None:
@@ -135,7 +135,7 @@ def revoke(key_id: str, workspace: str | None, base_url: str | None, api_key: st
 
 
 @command.command("rotate")
-@click.argument("key_id")
+@id_argument("key_id")
 @click.option("--grace", type=DURATION, default="0", help="How long the old key stays valid, such as 1h; else it ends.")
 @_place_options
 @output_option()

@@ -11,7 +11,7 @@ import rich_click as click
 
 from cronhook_core.wire.converter import to_json
 from cronhook_server.cli.api_client import with_client
-from cronhook_server.cli.arguments import was_given
+from cronhook_server.cli.arguments import id_argument, was_given
 from cronhook_server.cli.exit_codes import ExitCode
 from cronhook_server.cli.listing import how_many, page_size, print_list
 from cronhook_server.cli.output import OutputFormat, note, output_option, print_line, print_text
@@ -32,7 +32,7 @@ _MAX_OFFSET = 10_000
 
 
 @click.command("logs")
-@click.argument("job_id")
+@id_argument("job_id")
 @click.option("--status", type=click.Choice(_STATUSES), help="Only attempts that ended so.")
 @click.option("--oldest-first", is_flag=True, help="Else the newest comes first.")
 @click.option(

@@ -40,11 +40,15 @@ def output_option(*formats: OutputFormat) -> Callable[[F], F]:
     )
 
 
-def console(*, stderr: bool = False) -> Console:
+def console() -> Console:
+    """Writes to stdout. A reader that has gone is a BrokenPipeError, as everywhere else."""
     from rich.console import Console
 
-    stream = sys.stderr if stderr else sys.stdout
-    return Console(file=stream, width=None if stream.isatty() else _PIPED_WIDTH, highlight=False, soft_wrap=True)
+    class Plain(Console):
+        def on_broken_pipe(self) -> None:
+            raise BrokenPipeError
+
+    return Plain(file=sys.stdout, width=None if sys.stdout.isatty() else _PIPED_WIDTH, highlight=False, soft_wrap=True)
 
 
 def print_rows(rows: Sequence[Mapping[str, Any]], columns: Sequence[str | Column], output: OutputFormat) -> None:

@@ -12,6 +12,7 @@ from rich.markup import escape
 
 from cronhook_core.wire.instant import write_instant
 from cronhook_server.all_in_one import WORKSPACE_NAME, Started, run_all_in_one
+from cronhook_server.cli.failure import stop_writing
 from cronhook_server.cli.output import console
 from cronhook_server.logs import configure_logging
 from cronhook_server.process import run
@@ -35,7 +36,15 @@ def command() -> None:
     """
     settings = Settings.read(os.environ)
     configure_logging(settings.log_format)
-    run(run_all_in_one(settings, lambda started: _welcome(settings, started)))
+    run(run_all_in_one(settings, lambda started: _welcome_who_reads(settings, started)))
+
+
+def _welcome_who_reads(settings: Settings, started: Started) -> None:
+    """A server goes on where nobody does any more."""
+    try:
+        _welcome(settings, started)
+    except BrokenPipeError:
+        stop_writing()
 
 
 def _welcome(settings: Settings, started: Started) -> None:

@@ -2,18 +2,22 @@
 
 import os
 import pty
+import shlex
 import signal
 import subprocess
 import sys
 import termios
 from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 from typing import IO
 
+import httpx
 import pytest
 
 from cronhook_client import Cronhook
 from tests.integration.client.running_server import RunningServer
+from tests.services import free_port, wait_until
 
 COMMAND = str(Path(sys.executable).with_name("cronhook"))
 PATIENCE = 60.0
@@ -95,6 +99,90 @@ def test_a_pipe_that_is_closed_early_is_no_mistake(start: Start, job_id: str, ar
     os.close(writing)
     _, err = process.communicate(timeout=PATIENCE)
     assert (process.returncode, err) == (141, "")
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [("jobs", "show", ""), ("jobs", "delete", ""), ("logs", ""), ("executions", "show", ""), ("keys", "rotate", "")],
+)
+def test_an_unset_variable_in_the_place_of_an_id_is_told(start: Start, arguments: tuple[str, ...]) -> None:
+    process = start(*arguments)
+    _, err = process.communicate(timeout=PATIENCE)
+    assert process.returncode == 2
+    assert "an id is not empty" in err
+
+
+def test_an_idempotency_key_that_cannot_be_sent_is_told(start: Start, job_id: str) -> None:
+    process = start("jobs", "run", job_id, "--idempotency-key", "two words")
+    _, err = process.communicate(timeout=PATIENCE)
+    assert process.returncode == 2
+    assert "visible ASCII" in err
+
+
+def test_bytes_that_are_no_text_are_told(start: Start) -> None:
+    process = start("jobs", "show", "\udce9")
+    _, err = process.communicate(timeout=PATIENCE)
+    assert (process.returncode, err) == (2, "cronhook: an argument is not UTF-8\n")
+
+
+@pytest.mark.parametrize("closed", ["<&-", ">&-", "2>&-"])
+def test_closed_streams_are_no_mistake(closed: str, environment: dict[str, str], tmp_path: Path) -> None:
+    command = f"{shlex.quote(COMMAND)} settings {closed}"
+    ended = subprocess.run(["bash", "-c", command], env=environment, cwd=tmp_path, capture_output=True, timeout=60)
+    assert (ended.returncode, ended.stderr) == (0, b"")
+
+
+@pytest.mark.parametrize("closed", ["<&-", ">&-", "2>&-"])
+def test_a_server_with_closed_streams_ends_as_it_should(
+    closed: str, environment: dict[str, str], tmp_path: Path
+) -> None:
+    """The number of a closed stream would be that of its listening socket."""
+    command = f"exec {shlex.quote(COMMAND)} api {closed}"
+    port = free_port()
+    settings = environment | {"CRONHOOK_PORT": str(port), "CRONHOOK_DATABASE_URL": f"sqlite:///{tmp_path}/c.db"}
+    with subprocess.Popen(["bash", "-c", command], env=settings, cwd=tmp_path) as process:
+        wait_until(lambda: process.poll() is not None or serves(port), PATIENCE, "the server is ready")
+        process.send_signal(signal.SIGTERM)
+        assert process.wait(PATIENCE) == 0
+
+
+def serves(port: int) -> bool:
+    with suppress(httpx.HTTPError):
+        return httpx.get(f"http://127.0.0.1:{port}/readyz").status_code == 200
+    return False
+
+
+@pytest.mark.parametrize("command", ["up", "demo"])
+def test_who_reads_only_the_first_line(command: str, environment: dict[str, str], tmp_path: Path) -> None:
+    """A server goes on, as its log does when nobody reads it; a command that only tells ends."""
+    reading, writing = os.pipe()
+    os.close(reading)
+    settings = {name: value for name, value in environment.items() if not name.startswith("CRONHOOK_")}
+    port = free_port()
+    started = subprocess.Popen(
+        [COMMAND, command],
+        env=settings | {"CRONHOOK_PORT": str(port)},
+        cwd=tmp_path,
+        stdout=writing,
+        stderr=subprocess.DEVNULL,
+    )
+    os.close(writing)
+    with started as process:
+        if command == "up":
+            wait_until(lambda: process.poll() is not None or serves(port), PATIENCE, "the server is ready")
+            process.send_signal(signal.SIGTERM)
+        assert process.wait(PATIENCE) == (0 if command == "up" else 141)
+
+
+def test_ctrl_c_ends_the_demo(environment: dict[str, str], tmp_path: Path) -> None:
+    settings = environment | {"TMPDIR": str(tmp_path)}
+    with subprocess.Popen([COMMAND, "demo"], env=settings, cwd=tmp_path, stdout=subprocess.PIPE) as process:
+        assert process.stdout is not None
+        assert process.stdout.readline()
+        process.send_signal(signal.SIGINT)
+        process.stdout.read()
+        assert process.wait(PATIENCE) == 130
+    assert list(tmp_path.iterdir()) == []
 
 
 def test_a_disk_that_is_full_is_told(start: Start) -> None:
