@@ -23,9 +23,10 @@ class SigningSecrets:
         versions = await self._accounts.signing_versions(workspace_id)
         if not versions:
             return self._shown(workspace_id, FIRST_VERSION, None)
-        now = self._clock.now()
-        ends = [v.expires_at for v in versions[1:] if v.expires_at is not None and now < v.expires_at]
-        return self._shown(workspace_id, versions[0].version, max(ends, default=None))
+        newest, *older = versions
+        ends_at = older[0].expires_at if older else None
+        signs = ends_at is not None and self._clock.now() < ends_at
+        return self._shown(workspace_id, newest.version, ends_at if signs else None)
 
     async def rotate(self, workspace_id: str, *, grace: timedelta) -> SigningSecretRead:
         """A new secret; the one before it signs as well for ``grace``."""

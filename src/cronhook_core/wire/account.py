@@ -103,7 +103,7 @@ class WorkspaceRead:
 
 @frozen(kw_only=True)
 class SigningSecretRead:
-    """``secret`` signs now; ``previous_expires_at`` is until when the one before it signs as well."""
+    """``secret`` signs now; ``previous_expires_at`` is until when the one before it signs as well, if it does."""
 
     secret: str = field(repr=False)
     version: int

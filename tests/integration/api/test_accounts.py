@@ -105,6 +105,8 @@ async def test_a_signing_secret_is_rotated(api: Api) -> None:
     assert second["previous_expires_at"] is not None
     assert second["secret"] != first["secret"]
     assert (await api.http.get(path)).json() == second
+    third = (await api.http.post(f"{path}/rotate", json={"grace_seconds": 0})).json()
+    assert (third["version"], third["previous_expires_at"]) == (3, None), "the one before it is good no more"
 
 
 class TestPreview:
