@@ -9,7 +9,7 @@ from alembic.autogenerate import compare_metadata
 from alembic.migration import MigrationContext
 from sqlalchemy import Connection, Engine, text
 
-from cronhook_core.backends.sql.engines import engine_for
+from cronhook_core.backends.sql.engines import engine_for, lock_schema
 from cronhook_core.backends.sql.migrations import (
     VERSION_TABLE,
     check_schema,
@@ -132,3 +132,24 @@ def test_tables_with_other_names_do_not_matter(database_url: str, engine: Engine
     with engine.begin() as connection:
         connection.execute(text("CREATE TABLE people (x INTEGER)"))
     assert upgrade(database_url) == head_revision()
+
+
+def test_the_limits_of_a_role_do_not_end_a_migration_that_waits(postgres_url: str) -> None:
+    """As a role has them behind a pooler that knows no settings of sessions."""
+    engine = engine_for(postgres_url)
+    with engine.begin() as connection:
+        empty(connection)
+        connection.execute(text("ALTER ROLE CURRENT_USER SET lock_timeout = '50ms'"))
+        connection.execute(text("ALTER ROLE CURRENT_USER SET statement_timeout = '100ms'"))
+    try:
+        with ThreadPoolExecutor(1) as threads:
+            with engine.begin() as holder:
+                lock_schema(holder)
+                waiting = threads.submit(upgrade, postgres_url)
+                with pytest.raises(TimeoutError):
+                    waiting.result(0.5)
+            assert waiting.result(30) == head_revision()
+    finally:
+        with engine.begin() as connection:
+            connection.execute(text("ALTER ROLE CURRENT_USER RESET ALL"))
+        engine.dispose()

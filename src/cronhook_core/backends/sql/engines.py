@@ -84,8 +84,13 @@ def _use_wal(connection: sqlite3.Connection) -> None:
 
 
 def lock_schema(connection: Connection) -> None:
-    """Keep others from changing the schema until the transaction ends; SQLite's writers exclude each other anyway."""
+    """Keep others from changing the schema until the transaction ends; SQLite's writers exclude each other anyway.
+
+    Whoever holds it may take longer than the limits that a role has for transitions, and so may the changes.
+    """
     if connection.dialect.name == "postgresql":
+        for limit in ("lock_timeout", "statement_timeout", "idle_in_transaction_session_timeout"):
+            connection.exec_driver_sql(f"SET LOCAL {limit} = 0")
         connection.exec_driver_sql(f"SELECT pg_advisory_xact_lock({_ADVISORY_LOCK})")
 
 
