@@ -120,7 +120,7 @@ def _made(kind: Callable[..., C], **options: Any) -> C:
 
     try:
         return kind(cookies=CookieJar(DefaultCookiePolicy(allowed_domains=[])), **options)
-    except (httpx.InvalidURL, ValueError) as error:
+    except (httpx.InvalidURL, ValueError, ImportError) as error:  # ImportError: of a SOCKS proxy
         raise ConfigurationError(
             "HTTP_PROXY, HTTPS_PROXY, ALL_PROXY, NO_PROXY", f"httpx does not understand one of these variables: {error}"
         ) from error
