@@ -74,7 +74,7 @@ class Sends:
         self._unsent.add(ref)
         task = asyncio.create_task(self._send(ref, claim))
         self._tasks[ref] = task
-        task.add_done_callback(lambda ended: self._leave(ref, claim, ended))
+        task.add_done_callback(lambda ended: self._end(ref, claim, ended))
 
     def settle(self, claim: Claim) -> None:
         """The store has dealt with the claim."""
@@ -119,12 +119,15 @@ class Sends:
             self._hooks.pass_failed("signing secrets", error)
             return None
 
-    def _leave(self, ref: ClaimRef, claim: Claim, task: asyncio.Task[None]) -> None:
-        del self._tasks[ref]
-        self._unsent.discard(ref)
+    def _end(self, ref: ClaimRef, claim: Claim, task: asyncio.Task[None]) -> None:
         failure = None if task.cancelled() else task.exception()
         if failure is not None:  # of a hook, which must not raise
             self._held.pop(ref, None)
             context = {"message": "a send ended without a report", "exception": failure, "task": task}
             task.get_loop().call_exception_handler(context)
+        self._leave(ref, claim)
+
+    def _leave(self, ref: ClaimRef, claim: Claim) -> None:
+        del self._tasks[ref]
+        self._unsent.discard(ref)
         self._ended(claim)
