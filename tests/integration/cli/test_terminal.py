@@ -174,6 +174,12 @@ def test_who_reads_only_the_first_line(command: str, environment: dict[str, str]
         assert process.wait(PATIENCE) == (0 if command == "up" else 141)
 
 
+def test_a_terminal_without_every_sign(environment: dict[str, str], tmp_path: Path) -> None:
+    settings = environment | {"PYTHONIOENCODING": "ascii", "TMPDIR": str(tmp_path)}
+    ended = subprocess.run([COMMAND, "demo"], env=settings, cwd=tmp_path, capture_output=True, timeout=PATIENCE)
+    assert (ended.returncode, ended.stderr) == (0, b"")
+
+
 def test_ctrl_c_ends_the_demo(environment: dict[str, str], tmp_path: Path) -> None:
     settings = environment | {"TMPDIR": str(tmp_path)}
     with subprocess.Popen([COMMAND, "demo"], env=settings, cwd=tmp_path, stdout=subprocess.PIPE) as process:
