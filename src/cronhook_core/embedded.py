@@ -94,7 +94,7 @@ async def embedded(
         keys = _FixedKeys(tuple(signing_secrets)) if signing_secrets else None
         vault = _header_vault(secret_key) if secret_key is not None else None
         engine = Embedded(
-            jobs=JobService(stores.jobs, queue, clock=clock, random=random, targets=policy, vault=vault),
+            jobs=JobService(stores.jobs, queue, clock=clock, random=random, targets=policy, vault=vault, hooks=hooks),
             workspace_id=await _default_workspace(stores.accounts, clock, random),
             scheduler=Scheduler(
                 stores.jobs, queue, stores.lock, clock=clock, hooks=hooks, dependencies=dependencies, options=scheduler

@@ -70,6 +70,7 @@ class Assembly:
             targets=TargetPolicy(allowed=self._settings.allowed_targets),
             max_jobs=self._settings.max_jobs_per_workspace,
             vault=self._vault,
+            hooks=self._hooks,
         )
 
     def services(self, metrics: MetricsPage | None = None) -> Services:

@@ -22,6 +22,7 @@ from cronhook_core.engine.planner import plan_job
 from cronhook_core.engine.secret_headers import sealed
 from cronhook_core.errors import Conflict, NotFound, QueueUnavailable
 from cronhook_core.ports.clock import Clock
+from cronhook_core.ports.engine_hooks import EngineHooks, NoHooks
 from cronhook_core.ports.header_vault import HeaderVault
 from cronhook_core.ports.job_catalog import CancelQueued, JobFilter
 from cronhook_core.ports.job_store import JobStore
@@ -38,7 +39,8 @@ class JobService:
 
     ``targets`` judges callback URLs; None accepts any, for programs that bring their own sender. ``max_jobs`` is the
     quota of workspaces without their own (None: no limit). ``vault`` seals secret headers: what is read of a job has
-    their sealed values; None stores them as they are. Errors: those of `cronhook_core.errors`.
+    their sealed values; None stores them as they are. ``hooks`` hear of what a change plans. Errors: those of
+    `cronhook_core.errors`.
     """
 
     def __init__(
@@ -51,6 +53,7 @@ class JobService:
         targets: TargetPolicy | None,
         max_jobs: int | None = None,
         vault: HeaderVault | None = None,
+        hooks: EngineHooks | None = None,
     ) -> None:
         self._store = store
         self._queue = queue
@@ -59,6 +62,7 @@ class JobService:
         self._targets = targets
         self._max_jobs = max_jobs
         self._vault = vault
+        self._hooks = hooks or NoHooks()
 
     def check_target(self, url: str) -> None:
         """Raise `InvalidCallbackUrl` or one of its kinds for a URL that may not be called."""
@@ -243,8 +247,11 @@ class JobService:
         Workers are not ``told`` of what is about to be cancelled.
         """
         plan = plan_job(DueJob.of(job), now)
-        if await self._store.plan([plan], now) and plan.execution is not None and told:
-            await self._tell(plan.execution, now)
+        queued = await self._store.plan([plan], now)
+        if queued and plan.execution is not None:
+            self._hooks.execution_planned(plan, now)
+            if told:
+                await self._tell(plan.execution, now)
 
     async def _queue_now(self, job: Job, trigger: Trigger, idempotency: IdempotentRequest | None) -> Execution:
         now = self._clock.now()

@@ -20,6 +20,7 @@ from cronhook_core.errors import InvalidRunAt
 from cronhook_core.testing.builders import NOW
 from cronhook_core.testing.job_store.scene import Scene
 from cronhook_core.testing.manual_clock import ManualClock
+from cronhook_core.testing.recording_hooks import RecordingHooks
 
 HOUR = timedelta(hours=1)
 HOURLY, HALF_HOURLY = CronSchedule("0 * * * *"), CronSchedule("0,30 * * * *")
@@ -34,7 +35,10 @@ class Stage:
         self.store = MemoryJobStore(database)
         self.queue = MemoryQueue(self.clock)
         self.scene = Scene(self.store, MemoryAccountStore(database))
-        self.service = JobService(self.store, self.queue, clock=self.clock, random=Random(1), targets=None)
+        self.hooks = RecordingHooks()
+        self.service = JobService(
+            self.store, self.queue, clock=self.clock, random=Random(1), targets=None, hooks=self.hooks
+        )
 
     async def job(self, schedule: Schedule, **changes: Any) -> Job:
         return await self.scene.job(schedule=schedule, **changes)
@@ -61,6 +65,8 @@ async def test_what_was_due_before_an_edit_runs(stage: Stage) -> None:
     assert [execution.scheduled_for for execution in await stage.executions(job)] == [NOW + HOUR]
     [message] = await stage.queue.pop(5, timedelta(0), stage.clock.now())
     assert message.job_id == job.id
+    [(plan, _)] = stage.hooks.named("execution_planned")
+    assert plan.job_id == job.id
 
 
 async def test_what_was_missed_is_counted_by_the_line_that_missed_it(stage: Stage) -> None:
