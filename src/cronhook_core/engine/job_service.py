@@ -131,7 +131,8 @@ class JobService:
     async def pause(self, workspace_id: str, job_id: str, *, idempotency: IdempotentRequest | None = None) -> Job:
         """Stop planning and cancel what is queued; a paused job stays as it is, an inactive one: `Conflict`.
 
-        What was due by then and not planned is planned first, so that it is seen among what was cancelled.
+        What was due by then and not planned is planned first, to be seen among what was cancelled, unless that would
+        end the job.
         """
         cancel = CancelQueued(reason="paused", manual_too=False)
         return await self._change(workspace_id, job_id, paused, cancel=cancel, idempotency=idempotency)
@@ -225,8 +226,9 @@ class JobService:
             after = step(before, now)
             if after is before and idempotency is None:
                 return before
-            if passes_over_what_is_due(before, after, now):
-                await self._plan(before, now, told=after.status is not JobStatus.PAUSED)
+            if passes_over_what_is_due(before, after, now) and await self._plan(
+                before, now, pausing=after.status is JobStatus.PAUSED
+            ):
                 continue
             changed = await self._store.change_job(
                 after,
@@ -241,17 +243,20 @@ class JobService:
                 return after
         raise Conflict("the job was changed by others again and again; try once more")
 
-    async def _plan(self, job: Job, now: datetime, *, told: bool) -> None:
-        """What is due of it, as a scheduler does; one that is at it as well does no harm.
+    async def _plan(self, job: Job, now: datetime, *, pausing: bool) -> bool:
+        """What is due of it, as a scheduler does; one that is at it as well does no harm. Whether it was for us to do.
 
-        Workers are not ``told`` of what is about to be cancelled.
+        Workers are not told of what is about to be cancelled.
         """
         plan = plan_job(DueJob.of(job), now)
+        if pausing and plan.inactive_reason is not None:
+            return False
         queued = await self._store.plan([plan], now)
         if queued and plan.execution is not None:
             self._hooks.execution_planned(plan, now)
-            if told:
+            if not pausing:
                 await self._tell(plan.execution, now)
+        return True
 
     async def _queue_now(self, job: Job, trigger: Trigger, idempotency: IdempotentRequest | None) -> Execution:
         now = self._clock.now()

@@ -30,7 +30,7 @@ def _is_text(value: object) -> bool:
 
 
 def _is_status(value: object) -> bool:
-    return value is None or (isinstance(value, int) and 100 <= value <= 999)
+    return value is None or (isinstance(value, int) and 0 <= value <= 999)
 
 
 def _are_headers(value: object) -> bool:

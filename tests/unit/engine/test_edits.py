@@ -16,7 +16,7 @@ from cronhook_core.domain.execution import Execution, ExecutionStatus
 from cronhook_core.domain.job import InactiveReason, Job, JobStatus
 from cronhook_core.domain.schedule import CronSchedule, OneTimeSchedule, Schedule
 from cronhook_core.engine.job_service import JobService
-from cronhook_core.errors import InvalidRunAt
+from cronhook_core.errors import InvalidRunAt, InvalidTimezone
 from cronhook_core.testing.builders import NOW
 from cronhook_core.testing.job_store.scene import Scene
 from cronhook_core.testing.manual_clock import ManualClock
@@ -154,6 +154,17 @@ async def test_what_was_due_before_a_pause_is_seen_among_what_it_cancelled(
     assert (execution.status, execution.reason) == (ExecutionStatus.CANCELLED, "paused")
     assert (execution.scheduled_for, execution.missed_count) == (NOW + 3 * HOUR, missed)
     assert await stage.queue.pop(5, timedelta(0), stage.clock.now()) == []
+
+
+async def test_a_job_whose_zone_is_gone_is_paused(stage: Stage, monkeypatch: pytest.MonkeyPatch) -> None:
+    def gone(*_: object) -> None:
+        raise InvalidTimezone("there is no such zone")
+
+    job = await stage.job(HOURLY)
+    monkeypatch.setattr("cronhook_core.engine.planner._catch_up", gone)
+    await stage.clock.advance(2 * HOUR.total_seconds())
+    assert (await stage.service.pause(job.workspace_id, job.id)).status is JobStatus.PAUSED
+    assert await stage.executions(job) == []
 
 
 async def test_a_pause_before_the_next_instant_plans_nothing(stage: Stage) -> None:
