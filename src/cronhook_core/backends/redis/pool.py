@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import codecs
 from contextlib import suppress
 from typing import Any
 
@@ -17,7 +16,7 @@ from cronhook_core.backends.redis.patience import ANSWER_WITHIN, CLOSE_WITHIN
 
 CONNECT_WITHIN = ANSWER_WITHIN
 MAX_CONNECTIONS = 64
-_OBJECTS = {"credential_provider", "event_dispatcher", "parser_class", "redis_connect_func"}
+_OBJECTS = {"credential_provider", "event_dispatcher", "parser_class", "redis_connect_func", "socket_keepalive_options"}
 """Options that take an object of Python, and no text."""
 
 
@@ -40,7 +39,8 @@ def options_of(url: str) -> dict[str, Any]:
         "timeout": None,
     }
     try:
-        codecs.lookup(options.get("encoding", "utf-8"))
+        if "a".encode(options.get("encoding", "utf-8")) != b"a":
+            raise LookupError(f"encoding {options['encoding']} is none that Redis speaks")
         Pool(options).new_connection()
     except (TypeError, LookupError, AttributeError, RedisError) as error:
         raise ValueError(f"an option of the Redis URL is wrong or unknown: {error}") from error

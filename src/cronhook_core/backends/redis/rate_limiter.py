@@ -11,7 +11,10 @@ _TAKE = """
 local time = redis.call('TIME')
 local now = time[1] * 1000000 + time[2]
 local interval, per = tonumber(ARGV[1]), tonumber(ARGV[2])
-local counted = math.min(tonumber(redis.call('GET', KEYS[1]) or now), now + per)
+local counted = tonumber(redis.call('GET', KEYS[1]) or now)
+if counted > now + per then
+  counted = now
+end
 local paid_off_at = math.max(now, counted) + interval
 local wait = paid_off_at - now - per
 if wait > 0 then
@@ -22,7 +25,8 @@ return 0
 """
 """Microseconds. A key holds when all that was counted will be paid off, and expires then.
 
-It is never further ahead than ``per``: where it seems to be, Redis' clock went back, or another Redis took over.
+It is never further ahead than ``per``: where it seems to be, Redis' clock went back, or another Redis took over, and
+the counting begins anew.
 """
 
 
