@@ -70,6 +70,7 @@ def test_a_postgres_database(url: str, for_libpq: str | None) -> None:
         "postgresql://h:port/d",
         "postgresql://h:70000/d",
         "postgresql://h/d?connect_timeout=soon",
+        "postgresql://h/d?tcp_user_timeout=x",
         "postgresql://h/d?target_session_attrs=best",
         "postgresql://h/d?no_such_option=1",
     ],
@@ -87,6 +88,7 @@ def test_what_libpq_would_refuse_at_every_try_is_refused_at_once(url: str) -> No
         "postgresql://h1:5432,h2:5433/d?target_session_attrs=read-write",
         "postgresql://h1,h2:5433/d?sslmode=verify-full&connect_timeout=3",
         "postgresql:///d?host=/run/postgresql&connect_timeout=",
+        "postgresql://h/d?connect_timeout=2147483647",
     ],
 )
 def test_what_libpq_takes_is_taken(url: str) -> None:

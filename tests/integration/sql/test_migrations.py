@@ -118,14 +118,26 @@ def test_a_newer_schema_is_reported_and_left_alone(database_url: str, engine: En
         assert check_schema(connection) == "9999"
 
 
-def test_tables_of_another_program_are_told_and_left_alone(database_url: str, engine: Engine) -> None:
+@pytest.mark.parametrize("made", ["CREATE TABLE jobs (x INTEGER)", "CREATE VIEW Jobs AS SELECT 1 AS x"])
+def test_what_another_program_has_is_told_and_left_alone(database_url: str, engine: Engine, made: str) -> None:
     with engine.begin() as connection:
-        connection.execute(text("CREATE TABLE jobs (x INTEGER)"))
+        connection.execute(text(made))
         connection.execute(text("CREATE TABLE people (x INTEGER)"))
     before = catalogue(engine)
-    with pytest.raises(ConfigurationError, match=r"names that cronhook needs \(jobs\)"):
+    with pytest.raises(ConfigurationError, match=r"needs the name for in this database \(jobs\)"):
         upgrade(database_url)
     assert catalogue(engine) == before
+
+
+def test_tables_elsewhere_on_the_search_path_do_not_matter(postgres_url: str) -> None:
+    engine = engine_for(postgres_url)
+    with engine.begin() as connection:
+        empty(connection)
+        connection.execute(text("CREATE TABLE jobs (x INTEGER)"))
+        connection.execute(text("DROP SCHEMA IF EXISTS cronhook CASCADE"))
+        connection.execute(text("CREATE SCHEMA cronhook"))
+    engine.dispose()
+    assert upgrade(f"{postgres_url}?options=-c%20search_path%3Dcronhook,public") == head_revision()
 
 
 def test_tables_with_other_names_do_not_matter(database_url: str, engine: Engine) -> None:
@@ -134,22 +146,17 @@ def test_tables_with_other_names_do_not_matter(database_url: str, engine: Engine
     assert upgrade(database_url) == head_revision()
 
 
-def test_the_limits_of_a_role_do_not_end_a_migration_that_waits(postgres_url: str) -> None:
+def test_the_limits_of_a_session_do_not_end_a_migration_that_waits(postgres_url: str) -> None:
     """As a role has them behind a pooler that knows no settings of sessions."""
     engine = engine_for(postgres_url)
     with engine.begin() as connection:
         empty(connection)
-        connection.execute(text("ALTER ROLE CURRENT_USER SET lock_timeout = '50ms'"))
-        connection.execute(text("ALTER ROLE CURRENT_USER SET statement_timeout = '100ms'"))
-    try:
-        with ThreadPoolExecutor(1) as threads:
-            with engine.begin() as holder:
-                lock_schema(holder)
-                waiting = threads.submit(upgrade, postgres_url)
-                with pytest.raises(TimeoutError):
-                    waiting.result(0.5)
-            assert waiting.result(30) == head_revision()
-    finally:
-        with engine.begin() as connection:
-            connection.execute(text("ALTER ROLE CURRENT_USER RESET ALL"))
-        engine.dispose()
+    limits = "%20".join(f"-c%20{name}%3D100ms" for name in ("lock_timeout", "statement_timeout"))
+    with ThreadPoolExecutor(1) as threads:
+        with engine.begin() as holder:
+            lock_schema(holder)
+            waiting = threads.submit(upgrade, f"{postgres_url}?options={limits}")
+            with pytest.raises(TimeoutError):
+                waiting.result(0.5)
+        assert waiting.result(30) == head_revision()
+    engine.dispose()

@@ -16,6 +16,9 @@ from cronhook_core.backends.sql.urls import is_sqlite, postgres_url, sqlite_path
 BUSY_TIMEOUT_SECONDS = 5.0
 """How long a SQLite writer waits for the one before it."""
 _PAUSE_SECONDS = 0.01
+_NO_TRANSACTION_TIMEOUT = """
+SELECT set_config('transaction_timeout', '0', true) WHERE current_setting('server_version_num')::int >= 170000
+"""
 _ADVISORY_LOCK = 0x63726F6E686F6F6B
 """The number under which installations of cronhook change one Postgres database's schema one after the other."""
 
@@ -91,6 +94,7 @@ def lock_schema(connection: Connection) -> None:
     if connection.dialect.name == "postgresql":
         for limit in ("lock_timeout", "statement_timeout", "idle_in_transaction_session_timeout"):
             connection.exec_driver_sql(f"SET LOCAL {limit} = 0")
+        connection.exec_driver_sql(_NO_TRANSACTION_TIMEOUT)
         connection.exec_driver_sql(f"SELECT pg_advisory_xact_lock({_ADVISORY_LOCK})")
 
 

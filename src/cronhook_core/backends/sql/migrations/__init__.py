@@ -9,7 +9,7 @@ from alembic import command
 from alembic.config import Config
 from alembic.migration import MigrationContext
 from alembic.script import ScriptDirectory
-from sqlalchemy import Connection, inspect
+from sqlalchemy import Connection
 
 from cronhook_core.backends.sql.engines import engine_for, lock_schema
 from cronhook_core.backends.sql.tables import metadata
@@ -40,7 +40,7 @@ def upgrade(database_url: str) -> str:
 def upgrade_within(connection: Connection) -> None:
     """As `upgrade`, within the connection's transaction, which the caller commits.
 
-    `ConfigurationError` for a database in which another program has tables of the same names.
+    `ConfigurationError` for a database in which another program has something of the name of a table.
     """
     lock_schema(connection)
     revision = current_revision(connection)
@@ -53,12 +53,20 @@ def upgrade_within(connection: Connection) -> None:
             command.upgrade(config, "head")
 
 
+_NAMES_TAKEN = {
+    "sqlite": "SELECT lower(name) FROM sqlite_master",
+    "postgresql": "SELECT relname FROM pg_class WHERE relnamespace = to_regnamespace(current_schema())",
+}
+"""Of tables, views, sequences and indexes, where new ones are made."""
+
+
 def _refuse_tables_of_others(connection: Connection) -> None:
-    taken = sorted(metadata.tables.keys() & set(inspect(connection).get_table_names()))
+    names = connection.exec_driver_sql(_NAMES_TAKEN[connection.dialect.name]).scalars()
+    taken = sorted(metadata.tables.keys() & set(names))
     if taken:
         raise ConfigurationError(
             "CRONHOOK_DATABASE_URL",
-            f"the database has tables of another program with names that cronhook needs ({', '.join(taken)}): "
+            f"another program has what cronhook needs the name for in this database ({', '.join(taken)}): "
             "give cronhook a database of its own",
         )
 
