@@ -116,4 +116,6 @@ def _is_field(sixth: str, *, last: bool) -> bool:
     """Some commands and users look like one: ``w``, ``jan`` before a command, a ``#``."""
     if sixth.startswith("#"):
         return False
-    return any(sign in "0123456789*?" for sign in sixth) or (last and _NAMES.fullmatch(sixth) is not None)
+    if any(sign in "0123456789*?" for sign in sixth):
+        return True
+    return _NAMES.fullmatch(sixth) is not None and (last or len(sixth) > len("MON"))

@@ -30,6 +30,10 @@ LARGE = {
     "a header of 9 kB": b"HTTP/1.1 200 OK\r\nX-A: " + b"y" * 9000 + b"\r\nContent-Length: 2\r\n\r\nok",
     "120 headers": b"HTTP/1.1 200 OK\r\n" + b"X-A: y\r\n" * 120 + b"Content-Length: 2\r\n\r\nok",
     "many lines behind a long head": b"HTTP/1.1 200 OK\r\n" + LONG_HEAD + b"Content-Length: 12000\r\n\r\n" + LINES,
+    "many lines behind early hints and a long head": b"HTTP/1.1 103 Early Hints\r\n\r\nHTTP/1.1 200 OK\r\n"
+    + LONG_HEAD
+    + b"Content-Length: 12000\r\n\r\n"
+    + LINES,
     "many chunks behind a long head": b"HTTP/1.1 200 OK\r\n"
     + LONG_HEAD
     + b"Transfer-Encoding: chunked\r\n\r\n"

@@ -86,3 +86,14 @@ def test_catching_up_equals_walking(line: str, zone: str, jump: datetime, days: 
     missed = min(len(walked), MAX_MISSED)
     expected = CatchUp(latest=[first, *walked][-1], missed_count=missed, missed_from=first if missed else None)
     assert schedule.catch_up(first, now) == expected
+
+
+@pytest.mark.parametrize("microseconds", [0, 1, 2])
+@pytest.mark.parametrize("line", ["30 2 * * *", "0 3 * * *", "* * * * *"])
+def test_what_is_counted_from_right_before_a_clock_goes_forward(line: str, microseconds: int) -> None:
+    """At 01:00 UTC it becomes three in Berlin."""
+    forward = datetime(2025, 3, 30, 1, tzinfo=UTC)
+    start, end = forward - timedelta(microseconds=microseconds), forward + timedelta(hours=2)
+    schedule = CronSchedule(line, "Europe/Berlin")
+    walked = list(takewhile(lambda instant: instant < end, schedule.instants(start, 1000)))
+    assert schedule.recurrence.count_between(start, end) == len(walked)

@@ -60,6 +60,11 @@ class TestReading:
     def test_nothing_else_ends_a_line(self, end: str) -> None:
         assert schedules(f"# a comment{end}* * * * * rm -rf /\r\n@daily x") == schedules("\n@daily x")
 
+    @pytest.mark.parametrize("sixth", ["MON-FRI", "MON,WED", "*", "5"])
+    def test_a_sixth_field_before_a_command(self, sixth: str) -> None:
+        (line,) = schedules(f"0 0 9 1 JAN {sixth} /usr/bin/report")
+        assert (line.expression, line.command) == (f"0 0 9 1 JAN {sixth}", "/usr/bin/report")
+
     def test_settings_are_passed_over_but_for_zones(self) -> None:
         text = "MAILTO=\"me@example.com\"\nTZ=Asia/Tokyo\nCRON_TZ = 'Europe/Berlin'\nPATH=/bin:/usr/bin"
         assert list(read_crontab(text)) == [

@@ -182,6 +182,11 @@ class ResponseMeter(asyncio.Protocol):
 
 
 def _head_within(lines: int, data: bytes) -> int:
-    """The length of the head in ``data``, or 0 where it has more ``lines`` than that or does not end."""
-    found = _HEAD_END.search(data)
-    return found.end() if found is not None and data.count(b"\r\n", 0, found.end()) <= lines else 0
+    """The length of the heads in ``data``, or 0 where they have more ``lines`` than that or do not end."""
+    end = 0
+    while end == 0 or data.startswith(_HEAD_BEGIN, end):
+        found = _HEAD_END.search(data, end)
+        if found is None or data.count(b"\r\n", 0, found.end()) > lines:
+            return 0
+        end = found.end()
+    return end
