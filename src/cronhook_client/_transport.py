@@ -8,19 +8,21 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
-from attrs import frozen
+from attrs import define
 
 from cronhook_client.errors import ConnectionFailed, TimedOut, UnexpectedAnswer
 from cronhook_client.exchange import Headers, HttpAnswer, HttpRequest
 from cronhook_core.errors import ConfigurationError
 
 if TYPE_CHECKING:
-    from asyncio import Semaphore
+    from asyncio import AbstractEventLoop, Semaphore
 
     import httpx
 
 CONNECTIONS = 100
 """Requests of an `AsyncHttpxTransport` that are under way at once; others wait."""
+KEPT = 20
+"""Connections that are kept when nothing is under way, as httpx does unless it is told otherwise."""
 MAX_BODY_BYTES = 128 * 1024 * 1024
 """Of an answer, unpacked; the largest page of cronhook's is half of that."""
 GRACE = 0.1
@@ -39,7 +41,7 @@ class HttpxTransport:
 
     def send(self, request: HttpRequest, /) -> HttpAnswer:
         deadline = time.monotonic() + request.timeout
-        with _translated(), self._clients.mine().stream(**_arguments(request)) as response:
+        with _translated(), self._clients.mine().stream(**_arguments(request, deadline)) as response:
             body = _Body(response, deadline)
             for piece in response.iter_bytes():
                 body.add(piece)
@@ -60,7 +62,10 @@ class AsyncHttpxTransport:
         # What waits for a connection waits here: the pool of httpx may lose one whose waiter is cancelled, for good.
         self._pools = _PerProcess(
             lambda: _Pool(
-                client=_made(httpx.AsyncClient, limits=httpx.Limits(max_connections=None)),
+                client=_made(
+                    httpx.AsyncClient, limits=httpx.Limits(max_connections=None, max_keepalive_connections=KEPT)
+                ),
+                loop=None,
                 places=asyncio.Semaphore(CONNECTIONS),
             )
         )
@@ -72,10 +77,10 @@ class AsyncHttpxTransport:
         pool = self._pools.mine()
         began = False
         try:
-            async with asyncio.timeout(request.timeout + GRACE), pool.places:
+            async with asyncio.timeout(request.timeout + GRACE), pool.places_of(asyncio.get_running_loop()):
                 began = True
                 with _translated():
-                    async with pool.client.stream(**_arguments(request)) as response:
+                    async with pool.client.stream(**_arguments(request, deadline)) as response:
                         body = _Body(response, deadline)
                         async for piece in response.aiter_bytes():
                             body.add(piece)
@@ -88,10 +93,18 @@ class AsyncHttpxTransport:
         await self._pools.mine().client.aclose()
 
 
-@frozen(kw_only=True)
+@define(kw_only=True)
 class _Pool:
+    """``places`` are those of ``loop``: in another one nobody waits for them."""
+
     client: httpx.AsyncClient
+    loop: AbstractEventLoop | None
     places: Semaphore
+
+    def places_of(self, loop: AbstractEventLoop) -> Semaphore:
+        if loop is not self.loop:
+            self.loop, self.places = loop, type(self.places)(CONNECTIONS)
+        return self.places
 
 
 class _PerProcess(Generic[C]):
@@ -126,13 +139,13 @@ def _made(kind: Callable[..., C], **options: Any) -> C:
         ) from error
 
 
-def _arguments(request: HttpRequest) -> dict[str, Any]:
+def _arguments(request: HttpRequest, deadline: float) -> dict[str, Any]:
     return {
         "method": request.method,
         "url": request.url,
         "headers": dict(request.headers),
         "content": request.body,
-        "timeout": request.timeout,
+        "timeout": max(0.001, deadline - time.monotonic()),
         "follow_redirects": False,
     }
 

@@ -139,12 +139,17 @@ _ENDING: set[Any] = set()
 """Tasks, so that nobody throws them away before they end."""
 
 
-async def _settled_anyway(value: Awaitable[None] | None) -> None:
-    """Also where the task is cancelled again and again, as within a cancelled scope of anyio."""
-    if value is None:
+async def _settled_anyway(value: object) -> None:
+    """Also where the task is cancelled again and again, as within a cancelled scope of anyio on asyncio."""
+    if not isawaitable(value):
         return
     import asyncio  # who serves has it
 
+    try:
+        asyncio.get_running_loop()
+    except RuntimeError:  # another library runs the coroutine
+        await value
+        return
     ending = asyncio.ensure_future(value)
     _ENDING.add(ending)
     ending.add_done_callback(_ENDING.discard)

@@ -65,8 +65,9 @@ class HttpAnswer:
 class Transport(Protocol):
     """Carries requests, from any thread. A client takes another one for tests or for a way of its own to the server.
 
-    `send` returns whatever was answered, redirects and errors included, or raises `ConnectionFailed`. It neither
-    follows redirects nor tries again. `close` lets connections go; a repeat does nothing.
+    `send` returns whatever was answered, redirects and errors included, or raises `ConnectionFailed`, and `ValueError`
+    for a URL that cannot be sent. It neither follows redirects nor tries again. `close` lets connections go; a repeat
+    does nothing.
     """
 
     def send(self, request: HttpRequest, /) -> HttpAnswer: ...

@@ -96,6 +96,7 @@ class _Watched:
         self._seen = seen
         self._execution_id = execution_id
         self._status = ""
+        self._left: int | None = None
         try:
             self._parts = app(environ, self._start)
         except BaseException:
@@ -103,13 +104,18 @@ class _Watched:
             raise
         self._done = isinstance(self._parts, list | tuple)
 
-    def _start(self, status: str, *further: Any) -> Any:
+    def _start(self, status: str, headers: Any, *further: Any) -> Any:
         self._status = status
-        return self._start_response(status, *further)
+        self._left = _length(headers)
+        return self._start_response(status, headers, *further)
 
     def __iter__(self) -> Iterator[bytes]:
         try:
-            yield from self._parts
+            for part in self._parts:
+                if self._left is not None:
+                    self._left -= len(part)
+                    self._done = self._done or self._left <= 0  # also if nobody is there to take the last of it
+                yield part
             self._done = True
         except BaseException:
             self._status = ""
@@ -123,6 +129,12 @@ class _Watched:
 
     def _end(self, *, handled: bool) -> None:
         self._seen.end(self._execution_id, handled=handled)
+
+
+def _length(headers: Iterable[tuple[str, str]]) -> int | None:
+    """Bytes of the answer, where the application says so."""
+    told = next((value for name, value in headers if name.lower() == "content-length"), "")
+    return int(told) if told.isascii() and told.isdigit() else None
 
 
 def _text(environ: _Environ, name: str) -> str:

@@ -155,6 +155,21 @@ class TestSeen:
                 ask(verified, environ_of(signed_headers() | {"fail": "1"}, BODY))
         assert len(app.deliveries) == 2
 
+    def test_one_whose_finished_answer_nobody_took_does_not(self) -> None:
+        """What says how long it is has done its work before the last piece leaves."""
+
+        def app(environ: dict[str, Any], start_response: Callable[..., Any]) -> Iterable[bytes]:
+            start_response("200 OK", [("Content-Length", "4")])
+            yield b"do"
+            yield b"ne"
+
+        verified = VerifyWebhooks(app, WEBHOOK, seen=SeenInMemory())
+        answer: Any = verified(environ_of(signed_headers(), BODY), lambda *_: None)
+        parts = iter(answer)
+        assert [next(parts), next(parts)] == [b"do", b"ne"]
+        answer.close()
+        assert ask(verified, environ_of(signed_headers(), BODY)) == (200, "this execution was handled before")
+
     def test_one_whose_answer_was_not_finished_does(self) -> None:
         """The peer went away: a server stops iterating, and closes."""
         done: list[str] = []
@@ -167,7 +182,8 @@ class TestSeen:
 
         verified = VerifyWebhooks(app, WEBHOOK, seen=SeenInMemory())
         answer: Any = verified(environ_of(signed_headers(), BODY), lambda *_: None)
-        assert next(iter(answer)) == b"working"
+        parts = iter(answer)
+        assert next(parts) == b"working"
         answer.close()
         assert done == []
         assert ask(verified, environ_of(signed_headers(), BODY))[0] == 200
