@@ -156,14 +156,14 @@ def _clock_ahead(connection: Connection) -> timedelta | None:
 
 
 def _require_replaceable(database: Path, file: Path) -> None:
+    if file.resolve() in [Path(f"{database.resolve()}{ending}") for ending in _BESIDE]:
+        raise ConfigurationError("FILE", f"{file} belongs to the database")
     if not file.exists():
         return
     if not stat.S_ISREG(file.stat().st_mode):
         raise ConfigurationError("FILE", f"{file} is no regular file")
     if file.samefile(database):
         raise ConfigurationError("FILE", "is the database itself")
-    if file.resolve() in [Path(f"{database.resolve()}{ending}") for ending in _BESIDE]:
-        raise ConfigurationError("FILE", f"{file} belongs to the database")
     with file.open("rb") as opened:
         beginning = opened.read(len(_MAGIC))
     if beginning not in (b"", _MAGIC):

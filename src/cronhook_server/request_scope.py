@@ -64,7 +64,7 @@ class RequestScope:
             if message["type"] == "http.response.start":
                 status = message["status"]
                 own = (b"x-request-id", request_id.encode())
-                message["headers"] = [*message.get("headers", ()), own, *EVERY_ANSWER, *last]
+                message["headers"] = [*map(_with_head, message.get("headers", ())), own, *EVERY_ANSWER, *last]
             await send(message)
 
         bound = structlog.contextvars.bind_contextvars(request_id=request_id)
@@ -76,6 +76,12 @@ class RequestScope:
                 _log_request(self._log, scope, asked, status, seconds)
             self._metrics.answered(asked, _template(scope), status, seconds)
             structlog.contextvars.reset_contextvars(**bound)
+
+
+def _with_head(header: tuple[bytes, bytes]) -> tuple[bytes, bytes]:
+    """HEAD is allowed where GET is."""
+    name, value = header
+    return (name, value.replace(b"GET", b"GET, HEAD", 1)) if name == b"allow" and b"HEAD" not in value else header
 
 
 def _has_two_lengths(scope: _Scope) -> bool:

@@ -96,8 +96,8 @@ def database_url(written: str) -> str:
     scheme = _scheme_of(written).partition("+")[0]
     if scheme not in ("sqlite", "postgresql", "postgres"):
         raise ValueError("write it as sqlite:///path or postgresql://user@host/database")
-    if scheme != "sqlite" and _looks_cut(_behind_host(written)):
-        raise ValueError("percent-encode the signs @ : / # ? in its password and its user name")
+    if scheme != "sqlite" and "@" in _path_for_libpq(written):
+        raise ValueError("percent-encode the signs @ and / in its password, its user name and its database")
     return written
 
 
@@ -121,13 +121,15 @@ def masked_url(url: str) -> str:
     return url.partition("://")[0] + "://" + netloc + _SECRET_PARAMETER.sub(rf"\1{MASK}", _behind_host(url))
 
 
-def _looks_cut(behind: str) -> bool:
-    """Whether the host seems to stand behind the first sign that ends it: the rest of a password would be taken for it.
+def _path_for_libpq(url: str) -> str:
+    """What libpq takes for the name of the database. Credentials end at the first ``@``, unless a slash comes first.
 
-    An ``@`` in the value of a parameter is none of that.
+    Where a password has these signs as they are, its rest is taken for the host, which errors tell, and for a path.
     """
-    path, _, query = behind.partition("?")
-    return "@" in path or any("@" in name for name, *_ in (one.partition("=") for one in query.split("&")))
+    rest = url.partition("://")[2]
+    credentials, at, behind = rest.partition("@")
+    host_and_path = (behind if at and "/" not in credentials else rest).partition("?")[0]
+    return host_and_path.partition("/")[2]
 
 
 def _behind_host(url: str) -> str:

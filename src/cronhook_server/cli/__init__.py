@@ -36,10 +36,6 @@ def run_command(arguments: Sequence[str] | None) -> int:
     if find_spec("rich_click") is None:
         sys.stderr.write("cronhook: the command line is not installed: pip install 'cronhook[server]'\n")
         return 2
-    given = sys.argv[1:] if arguments is None else arguments
-    if not all(map(_is_unicode, given)):
-        sys.stderr.write("cronhook: an argument is not UTF-8\n")
-        return 2
     try:
         from cronhook_server.cli.group import cli
 
@@ -50,7 +46,3 @@ def run_command(arguments: Sequence[str] | None) -> int:
         from cronhook_server.cli.failure import exit_code_of
 
         return exit_code_of(error)
-
-
-def _is_unicode(argument: str) -> bool:
-    return not any("\ud800" <= character <= "\udfff" for character in argument)

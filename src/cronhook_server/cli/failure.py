@@ -19,6 +19,7 @@ from cronhook_core.errors import (
     Unavailable,
 )
 from cronhook_server.cli.exit_codes import ExitCode
+from cronhook_server.setting_values import is_unicode
 
 _OF_ERRORS: tuple[tuple[type[CronhookError], ExitCode], ...] = (
     (ConfigurationError, ExitCode.WRONG_USE),
@@ -48,6 +49,9 @@ def exit_code_of(error: BaseException) -> int:
         stop_writing()
         complain(f"the output cannot be written: {error.strerror}")
         return ExitCode.FAILED
+    if isinstance(error, UnicodeEncodeError) and not all(map(is_unicode, sys.argv)):
+        complain("an argument is not UTF-8")  # a file's name may be anything, what is sent or stored may not
+        return ExitCode.WRONG_USE
     if not isinstance(error, CronhookError):
         raise error
     return _of_cronhook(error)

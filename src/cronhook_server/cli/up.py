@@ -12,7 +12,7 @@ from rich.markup import escape
 
 from cronhook_core.wire.instant import write_instant
 from cronhook_server.all_in_one import WORKSPACE_NAME, Started, run_all_in_one
-from cronhook_server.cli.failure import stop_writing
+from cronhook_server.cli.failure import complain, stop_writing
 from cronhook_server.cli.output import console
 from cronhook_server.logs import configure_logging
 from cronhook_server.process import run
@@ -45,6 +45,8 @@ def _welcome_who_reads(settings: Settings, started: Started) -> None:
         _welcome(settings, started)
     except BrokenPipeError:
         stop_writing()
+        if started.first_key is not None:
+            complain(f"nobody read the first API key; another one: cronhook keys create --workspace {WORKSPACE_NAME}")
 
 
 def _welcome(settings: Settings, started: Started) -> None:

@@ -7,8 +7,8 @@ import signal
 import subprocess
 import sys
 import termios
-from collections.abc import Callable
-from contextlib import suppress
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import IO
 
@@ -140,10 +140,19 @@ def test_a_server_with_closed_streams_ends_as_it_should(
     command = f"exec {shlex.quote(COMMAND)} api {closed}"
     port = free_port()
     settings = environment | {"CRONHOOK_PORT": str(port), "CRONHOOK_DATABASE_URL": f"sqlite:///{tmp_path}/c.db"}
-    with subprocess.Popen(["bash", "-c", command], env=settings, cwd=tmp_path) as process:
+    with ended_at_last(subprocess.Popen(["bash", "-c", command], env=settings, cwd=tmp_path)) as process:
         wait_until(lambda: process.poll() is not None or serves(port), PATIENCE, "the server is ready")
         process.send_signal(signal.SIGTERM)
         assert process.wait(PATIENCE) == 0
+
+
+@contextmanager
+def ended_at_last(process: subprocess.Popen[bytes]) -> Iterator[subprocess.Popen[bytes]]:
+    with process:
+        try:
+            yield process
+        finally:
+            process.kill()
 
 
 def serves(port: int) -> bool:
@@ -167,7 +176,7 @@ def test_who_reads_only_the_first_line(command: str, environment: dict[str, str]
         stderr=subprocess.DEVNULL,
     )
     os.close(writing)
-    with started as process:
+    with ended_at_last(started) as process:
         if command == "up":
             wait_until(lambda: process.poll() is not None or serves(port), PATIENCE, "the server is ready")
             process.send_signal(signal.SIGTERM)
