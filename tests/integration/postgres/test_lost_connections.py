@@ -173,6 +173,29 @@ async def test_a_call_cancelled_at_any_moment_gives_its_connection_back(
     assert [record.message for record in caplog.records if record.name.startswith("sqlalchemy")] == []
 
 
+async def test_statements_sent_together_and_cancelled_spoil_no_session(
+    database: PostgresDatabase, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A session that is left within a pipeline would take the next statement for sent, and answer nothing."""
+    monkeypatch.setattr("psycopg.waiting.MAX_BUSY_TIME", 0.0)
+    statements: list[tuple[str, Sequence[object]]] = [
+        ("SELECT 1", ()),
+        ("SELECT pg_sleep(0.001)", ()),
+        ("SELECT 2", ()),
+    ]
+    moments, ended = 0, False
+    while not ended:
+        moments += 1
+        task = asyncio.create_task(database.execute_all(statements))
+        for _ in range(moments):
+            await asyncio.sleep(0)
+        task.cancel()
+        await asyncio.wait([task])
+        ended = not task.cancelled()
+        assert await asyncio.gather(*[database.execute("SELECT 7") for _ in range(10)]) == [[(7,)]] * 10, moments
+    assert moments > 3
+
+
 async def test_a_deadlock_is_resolved_by_trying_again(database: PostgresDatabase, open_database: Open) -> None:
     holders: set[str] = set()
 
@@ -273,3 +296,16 @@ async def test_notifications_are_heard_again_after_their_connection_was_killed(
         assert list(await popping) == [message()]
         assert await planning == LATER
     assert list(await queue.pop(1, AT_ONCE, NOW)) == []
+
+
+async def test_what_somebody_else_notifies_ends_no_listening(database: PostgresDatabase, url: str) -> None:
+    queue = PostgresQueue(database)
+    await database.notifications.listening(QueueUnavailable)
+    planning = asyncio.create_task(queue.wait(LONG))
+    await asyncio.sleep(0)
+    async with observed(url) as observer:
+        for payload in ("2026-01-01T00:00:00", "soon", "2026-01-01"):
+            await observer.execute("SELECT pg_notify('cronhook_due', %s)", [payload])
+    await queue.announce(NOW)
+    assert await planning == NOW
+    assert database.notifications.heard

@@ -6,6 +6,7 @@ from contextlib import asynccontextmanager
 from random import Random
 from typing import Any, Concatenate, Generic, Literal, ParamSpec, TypeVar, cast
 
+import psycopg
 from psycopg import AsyncRawCursor
 from psycopg.pq import ExecStatus
 from sqlalchemy import Connection
@@ -219,5 +220,7 @@ async def _run(session: Session, statements: Sequence[tuple[str, Sequence[Any]]]
 async def _rows(session: Session, statement: str, parameters: Sequence[Any]) -> Rows:
     cursor = await session.execute(statement, parameters, binary=True)
     # Not by the cursor's description: that is an object for every column.
-    has_rows = cursor.pgresult is not None and cursor.pgresult.status == ExecStatus.TUPLES_OK
+    if cursor.pgresult is None:
+        raise psycopg.OperationalError("the statement was not answered")
+    has_rows = cursor.pgresult.status == ExecStatus.TUPLES_OK
     return await cursor.fetchall() if has_rows else []

@@ -7,7 +7,7 @@ from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 
 import psycopg
-from psycopg.pq import TransactionStatus
+from psycopg.pq import PipelineStatus, TransactionStatus
 
 from cronhook_core.backends.postgres.connecting import Session
 from cronhook_core.backends.postgres.failures import judged
@@ -52,7 +52,9 @@ class Sessions:
             return await self._connect()
 
     async def _give_back(self, connection: Session) -> None:
-        if connection.pgconn.transaction_status == TransactionStatus.IDLE and not self._closed:
+        """A session whose caller was cancelled within a pipeline is in it still, and would answer nothing more."""
+        quiet = connection.pgconn.pipeline_status == PipelineStatus.OFF
+        if quiet and connection.pgconn.transaction_status == TransactionStatus.IDLE and not self._closed:
             self._idle.append(connection)
             return
         await connection.close()
