@@ -6,7 +6,7 @@ from collections.abc import Sequence
 import pytest
 
 from cronhook_core.backends.postgres.grouping import QUIET_TURNS, Grouped
-from cronhook_core.errors import StoreUnavailable
+from cronhook_core.errors import StoreBusy, StoreUnavailable
 
 
 class Doubling:
@@ -124,3 +124,19 @@ async def test_a_database_that_is_away_is_asked_once(grouped: Grouped[int, int],
     assert doubling.groups == [[1, 2, 3]]
     doubling.failure = None
     assert await grouped.ask(1) == 2
+
+
+@pytest.mark.parametrize(("failure", "asked"), [(StoreUnavailable("away"), 1), (StoreBusy("held"), 2)])
+async def test_who_waits_while_the_database_is_away_does_not_wait_anew(
+    grouped: Grouped[int, int], doubling: Doubling, failure: Exception, asked: int
+) -> None:
+    doubling.gate.clear()
+    doubling.failure = failure
+    first = asyncio.ensure_future(grouped.ask(1))
+    await doubling.asked.wait()
+    later = [asyncio.ensure_future(grouped.ask(number)) for number in (2, 3)]
+    await asyncio.sleep(0)
+    doubling.gate.set()
+    answers = await asyncio.gather(first, *later, return_exceptions=True)
+    assert [type(answer) for answer in answers] == [type(failure)] * 3
+    assert len(doubling.groups) == asked

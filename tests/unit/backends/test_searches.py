@@ -6,7 +6,10 @@ import asyncio
 from collections.abc import Callable
 from typing import Any
 
+import pytest
+
 from cronhook_core.backends.sql.job_catalog import SEARCHES_AT_ONCE, SqlJobCatalog
+from cronhook_core.errors import StoreUnavailable
 from cronhook_core.ports.job_catalog import JobFilter
 
 
@@ -37,3 +40,17 @@ async def test_searches_leave_connections_for_all_else() -> None:
     database.answer.set()
     assert await asyncio.gather(*lists) == [[]] * 5
     assert len(database.reading) == 5
+
+
+async def test_a_search_waits_for_others_only_so_long(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("cronhook_core.backends.sql.job_catalog.SEARCH_BEGINS_WITHIN", 0.01)
+    database = SlowDatabase()
+    catalog = SqlJobCatalog(database)
+    search = JobFilter(text="a")
+    held = [asyncio.create_task(catalog.list_jobs("wsp_1", search, limit=10)) for _ in range(SEARCHES_AT_ONCE)]
+    await asyncio.sleep(0)
+    with pytest.raises(StoreUnavailable, match="other searches"):
+        await catalog.list_jobs("wsp_1", search, limit=10)
+    database.answer.set()
+    await asyncio.gather(*held)
+    assert await catalog.list_jobs("wsp_1", search, limit=10) == []

@@ -6,7 +6,7 @@ import asyncio
 from collections.abc import Awaitable, Callable, Sequence
 from typing import Generic, TypeVar
 
-from cronhook_core.errors import Unavailable
+from cronhook_core.errors import StoreBusy, Unavailable
 
 Q = TypeVar("Q")
 A = TypeVar("A")
@@ -24,7 +24,8 @@ class Grouped(Generic[Q, A]):
     the event loop bring more. So a busy process asks seldom, and one with time to spare does not wait.
 
     Callers do not feel each other: a caller that is cancelled leaves the others alone, and where a group fails although
-    the database is there, each of its questions is asked again by itself. While the database is away all of them fail.
+    the database is there, each of its questions is asked again by itself. While the database is away all of them fail,
+    and with them those that wait: each would wait as long for the same.
     """
 
     def __init__(self, answer_all: Callable[[Sequence[Q]], Awaitable[Sequence[A]]], *, at_most: int) -> None:
@@ -82,10 +83,20 @@ class Grouped(Generic[Q, A]):
                 for one in group:
                     await self._answer([one])
                 return
-            for _, future in group:
-                if not future.done():
-                    future.set_exception(error)
+            _fail([*group, *self._those_that_would_wait_as_long(error)], error)
             return
         for (_, future), answer in zip(group, answers, strict=True):
             if not future.done():
                 future.set_result(answer)
+
+    def _those_that_would_wait_as_long(self, error: Exception) -> Sequence[tuple[Q, asyncio.Future[A]]]:
+        if not isinstance(error, Unavailable) or isinstance(error, StoreBusy):
+            return ()
+        waiting, self._waiting = self._waiting, []
+        return waiting
+
+
+def _fail(group: Sequence[tuple[object, asyncio.Future[A]]], error: Exception) -> None:
+    for _, future in group:
+        if not future.done():
+            future.set_exception(error)

@@ -1,8 +1,8 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Sequence
-from contextlib import nullcontext
+from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager, nullcontext
 from datetime import datetime
 
 from cronhook_core.backends.sql import reads, writes
@@ -11,10 +11,13 @@ from cronhook_core.backends.sql.idempotency import refuse_answered
 from cronhook_core.domain.execution import Attempt, Execution, ExecutionStatus
 from cronhook_core.domain.idempotency import IdempotentRequest
 from cronhook_core.domain.job import Job
+from cronhook_core.errors import StoreUnavailable
 from cronhook_core.ports.job_catalog import CancelQueued, JobFilter
 
 SEARCHES_AT_ONCE = 2
 """Lists by a text or a tag, which read all jobs of a workspace where few match. Connections stay for all else."""
+SEARCH_BEGINS_WITHIN = 2.0
+"""Seconds. A database that hangs would otherwise be waited for once for each search before this one."""
 
 
 class SqlJobCatalog:
@@ -50,8 +53,20 @@ class SqlJobCatalog:
     async def list_jobs(
         self, workspace_id: str, matching: JobFilter, *, limit: int, before_id: str | None = None
     ) -> Sequence[Job]:
-        async with self._searches if matching.searches else nullcontext():
+        async with self._search() if matching.searches else nullcontext():
             return await self._database.read(reads.list_jobs, workspace_id, matching, limit, before_id)
+
+    @asynccontextmanager
+    async def _search(self) -> AsyncIterator[None]:
+        try:
+            async with asyncio.timeout(SEARCH_BEGINS_WITHIN):
+                await self._searches.acquire()
+        except TimeoutError:
+            raise StoreUnavailable("other searches are under way, and do not end") from None
+        try:
+            yield
+        finally:
+            self._searches.release()
 
     async def count_jobs(self, workspace_id: str) -> int:
         return await self._database.read(reads.count_jobs, workspace_id)
