@@ -56,7 +56,7 @@ class Notifications:
 
     def start(self) -> None:
         """Begin to listen; a repeat has no effect."""
-        if self._task is None:
+        if self._task is None or self._task.done():
             self._task = asyncio.create_task(self._run(), name="cronhook-postgres-notifications")
 
     async def listening(self, error: type[Unavailable]) -> None:

@@ -127,7 +127,9 @@ class PostgresQueue:
 
     def _announced(self, payload: str) -> None:
         with suppress(ValueError):  # nothing was said, or by somebody else
-            self._announcements.tell(datetime.fromisoformat(payload))
+            due_at = datetime.fromisoformat(payload)
+            if due_at.tzinfo is not None:
+                self._announcements.tell(due_at)
 
 
 def _columns(messages: Sequence[QueueMessage]) -> list[Column]:
