@@ -15,6 +15,7 @@ from cronhook_core.backends.postgres.lock import PostgresLock
 from cronhook_core.backends.postgres.queue import PostgresQueue
 from cronhook_core.backends.sql.migrations import upgrade
 from cronhook_core.errors import QueueUnavailable, StoreUnavailable, Unavailable
+from cronhook_core.ports.job_catalog import JobFilter
 from cronhook_core.ports.lock import Held, Lease
 from cronhook_core.testing.builders import NOW, make_definition
 from cronhook_core.testing.job_store.scene import Scene
@@ -104,3 +105,14 @@ async def test_a_standby_is_a_store_and_a_queue_that_are_away() -> None:
         for call, error in calls:
             with pytest.raises(error):
                 await call()
+
+
+async def test_instants_are_read_whatever_way_the_database_writes_dates(server: PostgresServer) -> None:
+    with in_encoding(server, "UTF8") as url:
+        upgrade(url)
+        with psycopg.connect(url, autocommit=True) as connection:
+            connection.execute("ALTER DATABASE in_utf8 SET datestyle = 'SQL, DMY'")
+        async with PostgresDatabase.open(url) as database:
+            store = PostgresJobStore(database)
+            job = await Scene(store, PostgresAccountStore(database)).job()
+            assert await store.list_jobs(job.workspace_id, JobFilter(), limit=10) == [job]

@@ -37,6 +37,7 @@ SESSION = {
     "idle_in_transaction_session_timeout": "5s",
     "default_transaction_isolation": "read committed",
     "timezone": "UTC",
+    "datestyle": "ISO",
     "jit": "off",
 }
 """What the statements rely on, whatever the database's or the role's own defaults are."""
