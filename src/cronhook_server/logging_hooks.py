@@ -62,6 +62,8 @@ class LoggingHooks(NoHooks):
 
     def executions_lost(self, verdicts: Sequence[Verdict], now: datetime) -> None:
         for verdict in verdicts:
+            if not verdict.accepted:
+                continue
             self._log.warning(
                 "execution_lost",
                 execution_id=verdict.execution_id,

@@ -23,6 +23,8 @@ FLOOR_EVERY = 1.0
 """Seconds between two looks into the store for what no message told of."""
 FLOOR_WITHOUT_QUEUE_EVERY = 0.5
 """The same while the queue is away: then nothing else tells of work."""
+FLOOR_AGAIN_AFTER = 0.05
+"""The same at least, where a look passed over hosts or workspaces that had their share of the slots."""
 FLOOR_SHARE = 0.1
 """Of the time, at most, goes to these looks: one that took long is repeated less often, and waits for no claim."""
 FLOOR_SHARE_WITHOUT_QUEUE = 0.5
@@ -62,6 +64,8 @@ class Intake:
         self._waiting = Waiting(WAITING_BOUND)
         self._slot_of: dict[str, tuple[str, str]] = {}
         self._next_floor = 0.0
+        self._floor_allowed_at = 0.0
+        self._narrowed = False
         self._asked_to_look = False
         self._gathering = False
         self.claiming = asyncio.Lock()
@@ -77,12 +81,19 @@ class Intake:
         await self._popping.abort()
         await self._claims.stop()
 
+    async def abort(self) -> None:
+        """Wait for no claim: what it took, the reaper finds."""
+        await self._claims.abort()
+
     def ended(self, claim: Claim) -> None:
         """A send ended: its slot is free again."""
         host, workspace_id = self._slot_of.pop(claim.execution_id)
         self._slots.give_back(host, workspace_id)
         self._popping.wake()
         if self._waiting:
+            self._claims.wake()
+        elif self._narrowed and self._next_floor > self._floor_allowed_at:
+            self._next_floor = self._floor_allowed_at
             self._claims.wake()
 
     def look_again(self) -> None:
@@ -100,40 +111,51 @@ class Intake:
             await self._look_into_store()
             admitted = self._waiting.admit(self._slots, AT_ONCE)
             self._gathering = len(admitted) > 1
-            if admitted:
-                await self._claim(admitted)
+            claimed = await self._claim(admitted) if admitted else 0
         except StoreUnavailable:
             self._dependencies.database.failed()
             return self._dependencies.database.pause
         self._dependencies.database.answered()
-        return 0.0 if len(admitted) == AT_ONCE else max(0.0, self._next_floor - self._clock.monotonic())
+        others_took_some = claimed < len(admitted) and len(self._waiting) > 0
+        if len(admitted) == AT_ONCE or others_took_some:
+            return 0.0
+        return max(0.0, self._next_floor - self._clock.monotonic())
 
     async def _look_into_store(self) -> None:
+        """A look that passes over hosts or workspaces says nothing of what else these have.
+
+        So the next one is made when a send has ended, and not only at its time.
+        """
         if not self._slots.free or (self._clock.monotonic() < self._next_floor and not self._asked_to_look):
             return
         self._asked_to_look = False
+        skip_hosts, skip_workspaces = self._slots.full_hosts(), self._slots.full_workspaces()
         limit, began, more = min(self._slots.free, AT_ONCE), self._clock.monotonic(), False
         try:
             ready = await self._store.ready(
                 self._clock.now(),
                 limit,
-                skip_hosts=self._slots.full_hosts(),
-                skip_workspaces=self._slots.full_workspaces(),
+                skip_hosts=skip_hosts,
+                skip_workspaces=skip_workspaces,
                 with_suspects=not self._sends.holds_suspect,
             )
             unknown = [self._waiting.add(message) for message in ready]
             more = len(ready) == limit and any(unknown)
         finally:
             ended = self._clock.monotonic()
-            self._next_floor = ended + (0.0 if more else self._floor_pause(ended - began))
+            self._narrowed = bool(skip_hosts or skip_workspaces)
+            every, share = self._floor_rate()
+            self._floor_allowed_at = ended + max(FLOOR_AGAIN_AFTER, (ended - began) / share)
+            self._next_floor = ended if more else max(ended + every, self._floor_allowed_at)
 
-    def _floor_pause(self, took: float) -> float:
+    def _floor_rate(self) -> tuple[float, float]:
         """Also after a look that failed: what messages told of is claimed meanwhile."""
         if self._dependencies.queue.available:
-            return max(FLOOR_EVERY, took / FLOOR_SHARE)
-        return max(FLOOR_WITHOUT_QUEUE_EVERY, took / FLOOR_SHARE_WITHOUT_QUEUE)
+            return FLOOR_EVERY, FLOOR_SHARE
+        return FLOOR_WITHOUT_QUEUE_EVERY, FLOOR_SHARE_WITHOUT_QUEUE
 
-    async def _claim(self, messages: Sequence[QueueMessage]) -> None:
+    async def _claim(self, messages: Sequence[QueueMessage]) -> int:
+        """How many of them; others may have been claimed by somebody else, and have left their slots."""
         worker_id = self._life.worker_id
         claims: Sequence[Claim] = ()
         try:
@@ -147,6 +169,7 @@ class Intake:
                     )
         finally:
             self._use_slots(messages, {claim.execution_id: claim for claim in claims})
+        return len(claims)
 
     def _use_slots(self, messages: Sequence[QueueMessage], claims: dict[str, Claim]) -> None:
         for message in messages:

@@ -119,12 +119,20 @@ class Worker:
             self._intake.look_again()  # others of its kind were left until now
 
     async def _end(self) -> None:
-        await self._intake.stop()
+        await self._stop_intake()
         cut_off = await self._sends.drain(self._options.drain_timeout.total_seconds(), self._hurry)
         await self._within(FLUSH_FOR, self._results.written())
         await self._results.stop()
         await self._beating.abort()
         await self._within(FLUSH_FOR, self._give_up(cut_off))
+
+    async def _stop_intake(self) -> None:
+        stopping, hurried = asyncio.ensure_future(self._intake.stop()), asyncio.ensure_future(self._hurry.wait())
+        await asyncio.wait((stopping, hurried), return_when=asyncio.FIRST_COMPLETED)
+        hurried.cancel()
+        if not stopping.done():
+            await self._intake.abort()
+        await stopping
 
     async def _give_up(self, cut_off: CutOff) -> None:
         """Hand back what did not end; what cannot be written now, the reaper finds."""

@@ -3,21 +3,25 @@
 import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
+from datetime import timedelta
 from random import Random
 from typing import Any
 
 import pytest
+from attrs import evolve
 
 from cronhook_core.backends.memory.account_store import MemoryAccountStore
 from cronhook_core.backends.memory.database import MemoryDatabase
 from cronhook_core.backends.memory.job_store import MemoryJobStore
 from cronhook_core.backends.memory.queue import MemoryQueue
 from cronhook_core.domain.execution import QueueMessage
+from cronhook_core.domain.webhook import Outcome, WebhookRequest, WebhookResult
 from cronhook_core.engine.availability import Dependencies
 from cronhook_core.engine.delivery import Delivery
-from cronhook_core.engine.worker import Worker
+from cronhook_core.engine.worker import Worker, WorkerOptions
 from cronhook_core.errors import StoreUnavailable
 from cronhook_core.ports.job_store import JobStore
+from cronhook_core.ports.webhook_sender import WebhookSender
 from cronhook_core.testing.builders import NOW
 from cronhook_core.testing.interposed import interposed
 from cronhook_core.testing.job_store.scene import Scene
@@ -51,7 +55,13 @@ def clock() -> ManualClock:
 
 @asynccontextmanager
 async def working(
-    clock: ManualClock, sender: ScriptedSender, store: JobStore, looks: SlowLooks, queue: MemoryQueue
+    clock: ManualClock,
+    sender: WebhookSender,
+    store: JobStore,
+    looks: SlowLooks,
+    queue: MemoryQueue,
+    *,
+    concurrency: int = 500,
 ) -> AsyncIterator[None]:
     random, hooks = Random(1), RecordingHooks()
     worker = Worker(
@@ -62,6 +72,7 @@ async def working(
         random=random,
         hooks=hooks,
         dependencies=Dependencies(hooks, random),
+        options=WorkerOptions(concurrency=concurrency),
     )
     worker.start()
     try:
@@ -88,3 +99,57 @@ async def test_looks_that_take_long_are_repeated_less_often(clock: ManualClock) 
     async with working(clock, ScriptedSender(), store, looks, MemoryQueue(clock)):
         await clock.advance(60)
     assert 10 <= looks.looks <= 12
+
+
+class SlowSender:
+    """Answers after 0.2 s of the clock."""
+
+    def __init__(self, clock: ManualClock) -> None:
+        self.sent: list[str] = []
+        self._clock = clock
+
+    async def __call__(self, request: WebhookRequest) -> WebhookResult:
+        await self._clock.sleep(0.2)
+        self.sent.append(dict(request.headers)["webhook-id"])
+        return WebhookResult(outcome=Outcome.SUCCEEDED, response_status=200)
+
+
+@pytest.mark.parametrize(("hosts", "slots"), [(1, 10), (30, 14)])
+async def test_a_backlog_that_nobody_tells_of_keeps_the_slots_in_use(
+    clock: ManualClock, hosts: int, slots: int
+) -> None:
+    """Of twenty slots one host takes half, and one workspace two thirds: without them nothing would be looked for."""
+    database, sender = MemoryDatabase(), SlowSender(clock)
+    store = MemoryJobStore(database)
+    scene = Scene(store, MemoryAccountStore(database))
+    workspace = (await scene.job()).workspace_id
+    for number in range(600):
+        job = await scene.job(workspace_id=workspace, host=f"host-{number % hosts}.example")
+        await scene.queued(job, clock.now())
+    async with working(clock, sender, store, SlowLooks(clock, 0), MemoryQueue(clock), concurrency=20):
+        await clock.advance(5)
+        assert len(sender.sent) >= 0.8 * slots * 5 / 0.2
+
+
+async def test_messages_of_what_others_have_claimed_hold_up_nothing(clock: ManualClock) -> None:
+    database, sender = MemoryDatabase(), SlowSender(clock)
+    store, queue = MemoryJobStore(database), MemoryQueue(clock)
+    scene = Scene(store, MemoryAccountStore(database))
+    execution = await scene.queued(await scene.job(), clock.now() + timedelta(days=1))
+    gone = [evolve(QueueMessage.of(execution), execution_id=f"exe_{number}") for number in range(400)]
+    async with working(clock, sender, store, SlowLooks(clock, 0), queue, concurrency=20):
+        await clock.advance(2)
+        await queue.push(gone, clock.now())
+        theirs = [await scene.queued(await scene.job(), clock.now()) for _ in range(5)]
+        await queue.push([QueueMessage.of(one) for one in theirs], clock.now())
+        await clock.advance(0.9)
+        assert {one.id for one in theirs} <= set(sender.sent)
+
+
+async def test_who_stops_at_once_does_not_wait_for_a_store_that_hangs(clock: ManualClock) -> None:
+    looks = SlowLooks(clock, 1000)
+    async with asyncio.timeout(10):
+        async with working(clock, ScriptedSender(), MemoryJobStore(MemoryDatabase()), looks, MemoryQueue(clock)):
+            await clock.advance(1)
+            assert looks.looks == 1
+    assert clock.now() < NOW + timedelta(seconds=60)
