@@ -36,6 +36,10 @@ class AllHooks:
         for hooks in self._hooks:
             hooks.executions_lost(verdicts, now)
 
+    def executions_released(self, verdicts: Sequence[Verdict], now: datetime) -> None:
+        for hooks in self._hooks:
+            hooks.executions_released(verdicts, now)
+
     def worker_registered(self, worker_id: str, now: datetime) -> None:
         for hooks in self._hooks:
             hooks.worker_registered(worker_id, now)

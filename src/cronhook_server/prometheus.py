@@ -64,9 +64,15 @@ class PrometheusHooks(NoHooks):
             self._results.late.inc()
 
     def executions_lost(self, verdicts: Sequence[Verdict], now: datetime) -> None:
+        self._count(Outcome.LOST, verdicts)
+
+    def executions_released(self, verdicts: Sequence[Verdict], now: datetime) -> None:
+        self._count(Outcome.RELEASED, verdicts)
+
+    def _count(self, outcome: Outcome, verdicts: Sequence[Verdict]) -> None:
         for verdict in verdicts:
             if verdict.accepted:
-                self._results.attempts[Outcome.LOST].inc()
+                self._results.attempts[outcome].inc()
                 self._results.execution_has(verdict.status)
 
     def worker_buried(self, worker_id: str, now: datetime) -> None:

@@ -138,12 +138,16 @@ class Worker:
         """Hand back what did not end; what cannot be written now, the reaper finds."""
         try:
             if cut_off.unsent:
-                await self._store.release(cut_off.unsent, self._clock.now())
+                await self._release(cut_off.unsent)
             if cut_off.sent:
                 await self._lose(cut_off.sent)
         except StoreUnavailable:
             return
         await self._life.end()
+
+    async def _release(self, refs: Sequence[ClaimRef]) -> None:
+        now = self._clock.now()
+        self._hooks.executions_released(await self._store.release(refs, now), now)
 
     async def _lose(self, refs: Sequence[ClaimRef]) -> None:
         now = self._clock.now()
@@ -172,6 +176,6 @@ class Worker:
             held |= self._sends.held
             strays = [ref for ref in running if ref not in held]
             if strays:
-                await self._store.release(strays, self._clock.now())
+                await self._release(strays)
         except StoreUnavailable:
             return

@@ -45,6 +45,9 @@ class RecordingHooks:
     def executions_lost(self, verdicts: Sequence[Verdict], now: datetime) -> None:
         self._record("executions_lost", tuple(verdicts), now)
 
+    def executions_released(self, verdicts: Sequence[Verdict], now: datetime) -> None:
+        self._record("executions_released", tuple(verdicts), now)
+
     def worker_registered(self, worker_id: str, now: datetime) -> None:
         self._record("worker_registered", worker_id, now)
 

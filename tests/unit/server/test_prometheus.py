@@ -127,6 +127,10 @@ CASES: dict[str, tuple[Announce, dict[str, float]]] = {
         lambda hooks: hooks.executions_lost([AGAIN, FAILED, REFUSED], NOW),
         {"cronhook_attempts_total[lost]": 2, "cronhook_jobs_failed_total": 1} | ended(ExecutionStatus.FAILED),
     ),
+    "given back": (
+        lambda hooks: hooks.executions_released([AGAIN, REFUSED], NOW),
+        {"cronhook_attempts_total[released]": 1},
+    ),
     "a worker is dead": (
         lambda hooks: hooks.worker_buried("wrk_1", NOW),
         {"cronhook_workers_buried_total": 1},
