@@ -22,7 +22,7 @@ from cronhook_server.composition import memory_backends
 from cronhook_server.secret_key import pepper_of
 from cronhook_server.settings import Settings
 from cronhook_server.signing import DerivedSigningKeys
-from cronhook_server.testing.calling import AsgiApp, Ask, Function, WsgiApp, asgi, function, wsgi
+from cronhook_server.testing.calling import Answer, AsgiApp, Ask, Function, WsgiApp, asgi, function, wsgi
 from cronhook_server.testing.known import API_KEY, BASE_URL, SECRET_KEY, WORKSPACE_ID
 from cronhook_server.testing.receivers import Receivers
 from cronhook_server.testing.sent_webhook import SentWebhook
@@ -110,6 +110,8 @@ class AsyncInProcessServer:
 
     def _raise_error(self) -> None:
         error = self._receivers.take_error()
+        if isinstance(error, StopIteration):  # which no coroutine can raise
+            error = RuntimeError("a receiver raised StopIteration")
         if error is not None and self._raise_errors:
             raise error
 
@@ -129,9 +131,9 @@ class _InProcess:
 
     async def send(self, request: HttpRequest, /) -> HttpAnswer:
         headers = tuple(request.headers.items())
-        answer = await self._call(
-            Ask(method=request.method, url=request.url, headers=headers, body=request.body or b"")
-        )
+        answer = Answer()
+        ask = Ask(method=request.method, url=request.url, headers=headers, body=request.body or b"")
+        await self._call(ask, answer)
         if answer.error is not None:
             raise answer.error
         return HttpAnswer(status=answer.status, headers=Headers(answer.headers), body=answer.body)

@@ -7,10 +7,12 @@ import sys
 from collections.abc import Awaitable, Callable, Iterable, Mapping, MutableMapping
 from inspect import isawaitable, iscoroutinefunction
 from io import BytesIO
-from typing import Any
+from typing import Any, TypeVar
 from urllib.parse import unquote, unquote_to_bytes, urlsplit
 
 from attrs import define, field, frozen
+
+T = TypeVar("T")
 
 _Message = MutableMapping[str, Any]
 AsgiApp = Callable[[Any, Any, Any], Awaitable[Any]]
@@ -28,54 +30,68 @@ class Ask:
 
 @define(kw_only=True)
 class Answer:
-    """``error`` is what the application raised, before or after it answered; ``status`` is 500 where it did not."""
+    """What a call of an application fills in. ``error`` is what that raised, before or after it answered.
+
+    ``status`` is 500 where it did not answer; ``begun``: the status is out, ``complete``: so is all of the body.
+    """
 
     status: int = 500
     headers: list[tuple[str, str]] = field(factory=list)
     body: bytes = b""
-    error: Exception | None = None
+    error: BaseException | None = None
+    begun: bool = False
+    complete: asyncio.Event = field(factory=asyncio.Event)
 
 
-Call = Callable[[Ask], Awaitable[Answer]]
+Call = Callable[[Ask, Answer], Awaitable[None]]
 
 
 def asgi(app: AsgiApp) -> Call:
     """Speaks ASGI 3 to ``app``. Its lifespan is not run."""
 
-    async def call(ask: Ask) -> Answer:
-        answer, done = Answer(), asyncio.Event()
+    async def call(ask: Ask, answer: Answer) -> None:
         messages: list[_Message] = [{"type": "http.request", "body": ask.body, "more_body": False}]
 
         async def receive() -> _Message:
             if not messages:
-                await done.wait()
+                await answer.complete.wait()
                 return {"type": "http.disconnect"}
             return messages.pop()
 
         async def send(message: _Message) -> None:
             if message["type"] == "http.response.start":
-                answer.status = message["status"]
+                answer.status, answer.begun = message["status"], True
                 answer.headers = [(_text(name), _text(value)) for name, value in message.get("headers", ())]
             elif message["type"] == "http.response.body":
                 answer.body += message.get("body", b"")
                 if not message.get("more_body", False):
-                    done.set()
+                    answer.complete.set()
 
-        try:
-            await app(_scope(ask), receive, send)
-        except Exception as error:  # noqa: BLE001 - whatever an application raises is told to the test
-            answer.error = error
-        return answer
+        await _told(answer, app(_scope(ask), receive, send))
 
     return call
+
+
+async def _told(answer: Answer, work: Awaitable[T]) -> T | None:
+    """Whatever an application raises is told to the test, but for what ends the test itself."""
+    try:
+        return await work
+    except (KeyboardInterrupt, GeneratorExit):
+        raise
+    except asyncio.CancelledError as error:
+        task = asyncio.current_task()
+        if task is None or task.cancelling():
+            raise
+        answer.error = error
+    except BaseException as error:  # noqa: BLE001 - of pytest's, too
+        answer.error = error
+    return None
 
 
 def wsgi(app: WsgiApp) -> Call:
     """Speaks WSGI (PEP 3333) to ``app``, in a thread."""
 
-    def in_thread(ask: Ask) -> Answer:
-        answer = Answer()
-
+    def in_thread(ask: Ask, answer: Answer) -> None:
         def start_response(status: str, headers: list[tuple[str, str]], *_: Any) -> Callable[[bytes], Any]:
             answer.status, answer.headers = int(status.split()[0]), list(headers)
             return written.append
@@ -87,12 +103,13 @@ def wsgi(app: WsgiApp) -> Call:
                 written.extend(parts)
             finally:
                 getattr(parts, "close", lambda: None)()
-        except Exception as error:  # noqa: BLE001 - as above
+        except BaseException as error:  # noqa: BLE001 - as above
             answer.error = error
+            if not any(written):  # the status leaves with the first piece (PEP 3333)
+                answer.status, answer.headers = 500, []
         answer.body = b"".join(written)
-        return answer
 
-    return lambda ask: asyncio.to_thread(in_thread, ask)
+    return lambda ask, answer: asyncio.to_thread(in_thread, ask, answer)
 
 
 def function(handler: Function) -> Call:
@@ -101,18 +118,26 @@ def function(handler: Function) -> Call:
     What it returns is the status; None is 200.
     """
 
-    async def call(ask: Ask) -> Answer:
-        answer = Answer()
+    def in_thread(ask: Ask, answer: Answer) -> Any:
         try:
-            if iscoroutinefunction(handler):
-                status = await handler(ask.body, dict(ask.headers))
-            else:
-                returned = await asyncio.to_thread(handler, ask.body, dict(ask.headers))
-                status = await returned if isawaitable(returned) else returned
-            answer.status = 200 if status is None else status
-        except Exception as error:  # noqa: BLE001 - as above
+            return handler(ask.body, dict(ask.headers))
+        except BaseException as error:  # noqa: BLE001 - as above; no future takes a StopIteration
             answer.error = error
-        return answer
+
+    async def handled(ask: Ask, answer: Answer) -> None:
+        if iscoroutinefunction(handler):
+            status = await handler(ask.body, dict(ask.headers))
+        else:
+            returned = await asyncio.to_thread(in_thread, ask, answer)
+            status = await returned if isawaitable(returned) else returned
+        if answer.error is not None:
+            return
+        if not isinstance(status, int | None):
+            raise TypeError(f"a receiver returns a status, or None for 200, and not {status!r}")
+        answer.status = 200 if status is None else status
+
+    async def call(ask: Ask, answer: Answer) -> None:
+        await _told(answer, handled(ask, answer))
 
     return call
 

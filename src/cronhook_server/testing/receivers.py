@@ -6,12 +6,17 @@ import asyncio
 import time
 from collections.abc import Awaitable, Callable, Sequence
 
+from cronhook_core.domain.addresses import AllowedTargets
+from cronhook_core.domain.callback_url import check_callback_url
 from cronhook_core.domain.signature import signature_header
 from cronhook_core.domain.webhook import Outcome, WebhookRequest, WebhookResult
+from cronhook_core.errors import InvalidCallbackUrl
 from cronhook_core.ports.clock import Clock
 from cronhook_server.composition import result_of_answer
 from cronhook_server.testing.calling import Answer, Ask, Call
 from cronhook_server.testing.sent_webhook import SentWebhook
+
+_ANYTHING = AllowedTargets.parse("0.0.0.0/0, ::/0")
 
 
 class NoReceiver(LookupError):
@@ -29,13 +34,13 @@ class Receivers:
         self._clock = clock
         self._secrets = secrets
         self._calls: dict[str, Call] = {}
-        self._errors: list[Exception] = []
+        self._errors: list[BaseException] = []
 
     def mount(self, url: str, call: Call) -> None:
         """Requests to this URL, and to all below it, go to ``call``; of several that fit, to the longest."""
-        self._calls[url.rstrip("/")] = call
+        self._calls[_as_jobs_have_it(url).rstrip("/")] = call
 
-    def take_error(self) -> Exception | None:
+    def take_error(self) -> BaseException | None:
         """The first error that a receiver raised since this was last called."""
         error = self._errors[0] if self._errors else None
         self._errors.clear()
@@ -47,11 +52,10 @@ class Receivers:
         if call is None:
             self._errors.append(NoReceiver(f"nothing is mounted at {request.url}: mount its receiver first"))
             return self._unanswered(ask, Outcome.CONNECT_ERROR, "nothing is mounted at this URL")
-        try:
-            async with asyncio.timeout(request.timeout.total_seconds()):
-                answer = await call(ask)
-        except TimeoutError:
-            return self._unanswered(ask, Outcome.TIMEOUT, f"no answer within {request.timeout.total_seconds():g} s")
+        seconds = request.timeout.total_seconds()
+        answer = await _asked(call, ask, seconds)
+        if answer is None:
+            return self._unanswered(ask, Outcome.TIMEOUT, f"no answer within {seconds:g} s")
         return self._answered(request, ask, answer)
 
     def _call_for(self, url: str) -> Call | None:
@@ -83,3 +87,29 @@ class Receivers:
             await self._secrets(), webhook_id=headers["webhook-id"], timestamp=timestamp, body=request.body
         )
         return tuple(headers.items())
+
+
+async def _asked(call: Call, ask: Ask, seconds: float) -> Answer | None:
+    """The answer, if its status came in time. What an application does after it is waited for, and takes no time."""
+    answer = Answer()
+    calling = asyncio.ensure_future(call(ask, answer))
+    completed = asyncio.ensure_future(answer.complete.wait())
+    try:
+        await asyncio.wait((calling, completed), timeout=seconds, return_when=asyncio.FIRST_COMPLETED)
+        if calling.done() or answer.complete.is_set():
+            await calling
+            return answer
+        calling.cancel()
+        await asyncio.wait((calling,))
+        return answer if answer.begun else None
+    finally:
+        calling.cancel()
+        completed.cancel()
+
+
+def _as_jobs_have_it(url: str) -> str:
+    """Jobs have the URL that is requested: its host in lower case and ASCII, and no port that goes without saying."""
+    try:
+        return check_callback_url(url, allowed=_ANYTHING).url
+    except InvalidCallbackUrl:
+        return url

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import concurrent.futures
 import threading
 from collections.abc import Coroutine, Sequence
 from datetime import datetime
@@ -100,7 +101,9 @@ class _LoopThread:
         if reason is not None:
             work.close()
             raise RuntimeError(reason)
-        return asyncio.run_coroutine_threadsafe(work, self._loop).result()
+        done: concurrent.futures.Future[T] = concurrent.futures.Future()
+        asyncio.run_coroutine_threadsafe(_into(done, work), self._loop).result()
+        return done.result()
 
     def close(self) -> None:
         if self._loop.is_closed():
@@ -109,6 +112,16 @@ class _LoopThread:
         self._loop.call_soon_threadsafe(self._loop.stop)
         self._thread.join()
         self._loop.close()
+
+
+async def _into(done: concurrent.futures.Future[T], work: Coroutine[Any, Any, T]) -> None:
+    """Not out of the loop: a SystemExit would end its thread, and whoever waits would wait for ever."""
+    try:
+        done.set_result(await work)
+    except asyncio.CancelledError:
+        raise
+    except BaseException as error:  # noqa: BLE001 - it is raised where the work was asked for
+        done.set_exception(error)
 
 
 class _FromThreads:

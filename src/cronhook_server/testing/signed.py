@@ -43,16 +43,17 @@ def signed_request(
         scheduled_for: For which instant it was planned. None: ``at``.
         attempt: From 1.
         at: When it was sent (an aware datetime): receivers refuse what is more than 5 minutes off. None: now.
-        headers: The job's own.
+        headers: The job's own. Only ``content-type`` and ``user-agent`` take the place of what cronhook sends.
     """
-    raw = json.dumps(payload, separators=(",", ":")).encode() if body is None else body
+    raw = json.dumps(payload, ensure_ascii=False, separators=(",", ":")).encode() if body is None else body
     sent_at = datetime.now(UTC) if at is None else at
     signed = Webhook(secret).sign(raw, execution_id=execution_id, at=sent_at)
     planned_for = (scheduled_for or sent_at).astimezone(UTC).isoformat().replace("+00:00", "Z")
     told = {
-        "user-agent": "cronhook-testing",
         "cronhook-job-id": job_id,
         "cronhook-scheduled-for": planned_for,
         "cronhook-attempt": str(attempt),
     }
-    return SignedRequest(body=raw, headers={**(headers or {}), **signed, **told})
+    defaults = {"content-type": signed.pop("content-type"), "user-agent": "cronhook-testing"}
+    own = {name.lower(): value for name, value in (headers or {}).items()}
+    return SignedRequest(body=raw, headers={**defaults, **own, **signed, **told})

@@ -2,6 +2,7 @@
 
 import asyncio
 import inspect
+import sys
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -183,6 +184,62 @@ class TestReceivers:
         assert server.now == datetime(2030, 3, 31, tzinfo=UTC)
         (row,) = server.client.logs.list(job.id)
         assert (row.status, row.response_status) == ("failed", 500)
+
+    @pytest.mark.parametrize(
+        ("receiver", "raised"),
+        [
+            (lambda body, headers: pytest.fail("not what was expected"), pytest.fail.Exception),
+            (lambda body, headers: sys.exit("settings are missing"), SystemExit),
+            (lambda body, headers: next(iter(())), RuntimeError),
+            (lambda body, headers: "200", TypeError),
+            (lambda body, headers: ("ok", 200), TypeError),
+        ],
+    )
+    def test_whatever_it_is(self, server: InProcessServer, receiver: Any, raised: type[BaseException]) -> None:
+        async def as_coroutine(body: bytes, headers: dict[str, str]) -> Any:
+            return receiver(body, headers)
+
+        for mounted in (receiver, as_coroutine):
+            server.mount(URL, mounted)
+            server.client.jobs.create(name="r", callback_url=URL, run_at=server.now, retry_delays_seconds=[])
+            with pytest.raises(raised):
+                server.advance()
+
+    @pytest.mark.parametrize("late", ["background", "body"])
+    def test_an_answer_that_is_out_is_no_timeout(self, server: InProcessServer, late: str) -> None:
+        """As over HTTP: the status decides, whatever the application does after it."""
+
+        async def app(scope: Any, receive: Any, send: Any) -> None:
+            await send({"type": "http.response.start", "status": 202, "headers": []})
+            await send({"type": "http.response.body", "body": b"took", "more_body": late == "body"})
+            await asyncio.sleep(1.2)
+
+        server.mount_asgi("https://app.example", app)
+        server.client.jobs.create(name="r", callback_url=URL, run_at=START, timeout_seconds=1, retry_delays_seconds=[])
+        (sent,) = server.advance()
+        assert (sent.status, sent.error) == (202, None)
+
+    def test_a_wsgi_answer_that_breaks_before_its_first_byte_is_500(self) -> None:
+        app = Flask(__name__)
+
+        @app.post("/hooks/report")
+        def broken() -> Any:
+            def parts() -> Iterator[bytes]:
+                raise KeyError("broken")
+                yield b""
+
+            return app.response_class(parts())
+
+        with InProcessServer(start=START, raise_errors=False) as server:
+            server.mount_wsgi("https://app.example", app)
+            server.client.jobs.create(name="r", callback_url=URL, run_at=START, retry_delays_seconds=[])
+            assert [sent.status for sent in server.advance()] == [500]
+
+    @pytest.mark.parametrize("place", ["https://APP.example:443", "https://app.example/", "https://app.example/hooks/"])
+    def test_a_url_is_mounted_however_it_is_written(self, server: InProcessServer, place: str) -> None:
+        server.mount(place, took)
+        server.client.jobs.create(name="r", callback_url=URL, run_at=START)
+        assert [sent.status for sent in server.advance()] == [204]
 
     def test_or_only_counts_as_a_failure(self) -> None:
         app = FastAPI()

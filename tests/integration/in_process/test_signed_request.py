@@ -44,13 +44,16 @@ def test_a_body_of_ones_own_and_headers() -> None:
 
 
 def test_it_has_the_headers_that_cronhook_sends() -> None:
+    payload, headers = {"a": [1], "name": "Zoë"}, {"Content-Type": "application/cloudevents+json", "User-Agent": "me"}
     with InProcessServer() as server:
         server.mount(URL, lambda body, headers: None)
-        server.client.jobs.create(name="r", callback_url=URL, run_at=server.now, payload={"a": [1]})
-        (sent,) = server.advance()
-    made = signed_request({"a": [1]})
-    assert made.headers.keys() == sent.headers.keys()
-    assert made.body == sent.body
+        server.client.jobs.create(name="r", callback_url=URL, run_at=server.now, payload=payload)
+        server.client.jobs.create(name="r", callback_url=URL, run_at=server.now, payload=payload, headers=headers)
+        for sent, own in zip(server.advance(), ({}, headers), strict=True):
+            made = signed_request(payload, headers=own)
+            assert made.headers.keys() == sent.headers.keys()
+            assert made.body == sent.body
+            assert made.headers["content-type"] == sent.headers["content-type"]
 
 
 def test_the_base_install_is_enough() -> None:
