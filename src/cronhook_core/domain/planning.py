@@ -50,9 +50,8 @@ class DueJob:
 class JobPlan:
     """One job's step: applied only if the job still has ``revision`` and ``expected_next_run`` and is active.
 
-    ``execution`` is queued unless the same (job, instant) already is; it has the job's workspace and host, may be
-    claimed from its instant on, and was made at the instant that the store is told. None when the job cannot be
-    planned. With ``inactive_reason`` the job becomes inactive.
+    ``execution`` is queued unless the same (job, instant) already is; it has the job's workspace and host, and may be
+    claimed from its instant on. None when the job cannot be planned. With ``inactive_reason`` the job becomes inactive.
     """
 
     job_id: str

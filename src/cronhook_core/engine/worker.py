@@ -132,7 +132,7 @@ class Worker:
         hurried.cancel()
         if not stopping.done():
             await self._intake.abort()
-        await stopping
+        await asyncio.gather(stopping)
 
     async def _give_up(self, cut_off: CutOff) -> None:
         """Hand back what did not end; what cannot be written now, the reaper finds."""

@@ -12,9 +12,8 @@ from io import TextIOWrapper
 def main() -> None:
     """Exit codes: see `cronhook_server.cli.exit_codes`."""
     _open_what_is_closed()
-    for stream in (sys.stdout, sys.stderr):
-        if isinstance(stream, TextIOWrapper):
-            stream.reconfigure(errors="replace")  # a terminal may not have every sign that we write
+    if isinstance(sys.stdout, TextIOWrapper):
+        sys.stdout.reconfigure(errors="replace")  # a terminal may not have every sign that we write
     sys.exit(run_command(None))
 
 

@@ -103,10 +103,10 @@ async def test_json_in_utf_8_may_say_so(api: Api, media_type: str) -> None:
 @pytest.mark.parametrize(
     ("method", "path", "allowed"),
     [
-        ("PUT", "/v1/jobs", "GET, OPTIONS, POST"),
-        ("TRACE", "/v1/jobs", "GET, OPTIONS, POST"),
-        ("POST", "/v1/jobs/job_01arz3ndektsv4rrffq69g5fav/logs", "GET, OPTIONS"),
-        ("DELETE", "/health", "GET, OPTIONS"),
+        ("PUT", "/v1/jobs", "GET, HEAD, OPTIONS, POST"),
+        ("TRACE", "/v1/jobs", "GET, HEAD, OPTIONS, POST"),
+        ("POST", "/v1/jobs/job_01arz3ndektsv4rrffq69g5fav/logs", "GET, HEAD, OPTIONS"),
+        ("DELETE", "/health", "GET, HEAD, OPTIONS"),
     ],
 )
 async def test_other_methods(api: Api, method: str, path: str, allowed: str) -> None:
@@ -118,10 +118,10 @@ async def test_other_methods(api: Api, method: str, path: str, allowed: str) -> 
 @pytest.mark.parametrize(
     ("path", "allowed"),
     [
-        ("/v1/jobs", "GET, OPTIONS, POST"),
-        ("/v1/jobs/job_01arz3ndektsv4rrffq69g5fav", "DELETE, GET, OPTIONS, PATCH"),
-        ("/v1/keys", "GET, OPTIONS, POST"),
-        ("/health", "GET, OPTIONS"),
+        ("/v1/jobs", "GET, HEAD, OPTIONS, POST"),
+        ("/v1/jobs/job_01arz3ndektsv4rrffq69g5fav", "DELETE, GET, HEAD, OPTIONS, PATCH"),
+        ("/v1/keys", "GET, HEAD, OPTIONS, POST"),
+        ("/health", "GET, HEAD, OPTIONS"),
     ],
 )
 async def test_options_names_all_methods_and_asks_for_no_key(api: Api, path: str, allowed: str) -> None:

@@ -28,19 +28,19 @@ WITH moved AS (
         status = CASE WHEN p.inactive_reason IS NULL THEN j.status ELSE 'inactive' END,
         inactive_reason = coalesce(p.inactive_reason, j.inactive_reason),
         revision = j.revision + CASE WHEN p.inactive_reason IS NULL THEN 0 ELSE 1 END,
-        updated_at = CASE WHEN p.inactive_reason IS NULL THEN j.updated_at ELSE $11::timestamptz END
+        updated_at = CASE WHEN p.inactive_reason IS NULL THEN j.updated_at ELSE $12::timestamptz END
     FROM unnest(
         $1::text[], $2::int[], $3::timestamptz[], $4::timestamptz[], $5::timestamptz[], $6::text[],
-        $7::text[], $8::timestamptz[], $9::smallint[], $10::timestamptz[]
+        $7::text[], $8::timestamptz[], $9::timestamptz[], $10::smallint[], $11::timestamptz[]
     ) AS p (
         job_id, revision, expected_next_run, next_run, planned_through, inactive_reason,
-        id, scheduled_for, missed_count, missed_from
+        id, scheduled_for, created_at, missed_count, missed_from
     )
     WHERE j.id = ANY (ARRAY[p.job_id])
       AND j.status = 'active' AND j.revision = p.revision AND j.next_run = p.expected_next_run
     RETURNING
         j.id AS job_id, j.workspace_id, j.host, p.expected_next_run, j.next_run, p.inactive_reason,
-        p.id, p.scheduled_for, p.missed_count, p.missed_from
+        p.id, p.scheduled_for, p.created_at, p.missed_count, p.missed_from
 ), unlisted AS (
     DELETE FROM timetable t USING (SELECT expected_next_run, job_id FROM moved OFFSET 0) AS m
     WHERE t.next_run = ANY (ARRAY[m.expected_next_run]) AND t.job_id = ANY (ARRAY[m.job_id])
@@ -58,7 +58,7 @@ WITH moved AS (
     )
     SELECT
         m.id, m.job_id, m.workspace_id, m.host, 'schedule', m.scheduled_for, 'queued', m.scheduled_for,
-        $11::timestamptz, 0, 0, 0, 0, m.missed_count, m.missed_from
+        m.created_at, 0, 0, 0, 0, m.missed_count, m.missed_from
     FROM moved m
     WHERE m.id IS NOT NULL AND (
         SELECT true FROM executions e
@@ -112,6 +112,7 @@ def _execution_columns(executions: Sequence[Execution | None]) -> list[Column]:
     return [
         texts([e.id if e else None for e in executions]),
         instants([e.scheduled_for if e else None for e in executions]),
+        instants([e.created_at if e else None for e in executions]),
         numbers([e.missed_count if e else None for e in executions]),
         instants([e.missed_from if e else None for e in executions]),
     ]
