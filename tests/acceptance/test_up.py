@@ -55,8 +55,11 @@ class TestTheFirstStart:
         assert up.get("/v1/jobs")["data"] == []
 
 
-def test_who_read_its_log_ends_and_it_goes_on(tmp_path: Path, receiver: Receiver) -> None:
+def test_who_read_its_log_ends_and_it_goes_on(
+    tmp_path: Path, receiver: Receiver, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """As `cronhook up 2>&1 | tee log` does whose `tee` was killed: results are written, and it ends in order."""
+    monkeypatch.delenv("PYTHONUNBUFFERED", raising=False)
     os.mkfifo(tmp_path / "log")
     reader = os.open(tmp_path / "log", os.O_RDONLY | os.O_NONBLOCK)
     with Up(tmp_path) as up:

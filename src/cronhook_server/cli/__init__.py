@@ -14,7 +14,17 @@ def main() -> None:
     _open_what_is_closed()
     if isinstance(sys.stdout, TextIOWrapper):
         sys.stdout.reconfigure(errors="replace")  # a terminal may not have every sign that we write
-    sys.exit(run_command(None))
+    code = run_command(None)
+    _let_go_of_what_nobody_reads()
+    sys.exit(code)
+
+
+def _let_go_of_what_nobody_reads() -> None:
+    """What is in the buffer of a closed stderr would fail once more at the very end, and change the exit code."""
+    try:
+        sys.stderr.flush()
+    except OSError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stderr.fileno())
 
 
 def _open_what_is_closed() -> None:
