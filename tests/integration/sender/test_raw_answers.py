@@ -50,6 +50,8 @@ async def answering(pieces: Sequence[bytes]) -> AsyncIterator[str]:
         opened.append(writer)
         await reader.readuntil(b"\r\n\r\n")
         for piece in pieces:
+            if writer.transport.is_closing():  # the sender has what it wanted
+                return
             writer.write(piece)
             await asyncio.sleep(0.002)
 
