@@ -9,7 +9,6 @@ from typing import Any, TypeVar
 
 from cronhook_client import AsyncCronhook
 from cronhook_client.exchange import AsyncTransport, Headers, HttpAnswer, HttpRequest
-from cronhook_core.domain.addresses import AllowedTargets
 from cronhook_core.domain.api_key import ApiKey, Scope, digest_of, display_prefix
 from cronhook_core.domain.ids import new_id
 from cronhook_core.domain.workspace import Workspace
@@ -24,13 +23,11 @@ from cronhook_server.settings import Settings
 from cronhook_server.signing import DerivedSigningKeys
 from cronhook_server.testing.calling import Answer, AsgiApp, Ask, Function, WsgiApp, asgi, function, wsgi
 from cronhook_server.testing.known import API_KEY, BASE_URL, SECRET_KEY, WORKSPACE_ID
-from cronhook_server.testing.receivers import Receivers
+from cronhook_server.testing.receivers import ANY_ADDRESS, Receivers
 from cronhook_server.testing.sent_webhook import SentWebhook
 from cronhook_server.testing.virtual_engine import VirtualEngine
 
 T = TypeVar("T")
-
-_ANY_ADDRESS = AllowedTargets.parse("0.0.0.0/0, ::/0")
 
 
 class AsyncInProcessServer:
@@ -53,7 +50,7 @@ class AsyncInProcessServer:
         self._clock = ManualClock(datetime.now(UTC) if start is None else start)
         self._raise_errors = raise_errors
         backends = memory_backends(self._clock)
-        settings = Settings(allowed_targets=_ANY_ADDRESS)
+        settings = Settings(allowed_targets=ANY_ADDRESS)
         assembly = Assembly(backends, settings, secret_key=SECRET_KEY, hooks=NoHooks(), random=_SameEachTime(0))
         keys = DerivedSigningKeys(backends.accounts, secret_key=SECRET_KEY, clock=self._clock)
         self._receivers = Receivers(self._clock, lambda: keys.secrets(WORKSPACE_ID))

@@ -16,7 +16,7 @@ from cronhook_server.composition import result_of_answer
 from cronhook_server.testing.calling import Answer, Ask, Call
 from cronhook_server.testing.sent_webhook import SentWebhook
 
-_ANYTHING = AllowedTargets.parse("0.0.0.0/0, ::/0")
+ANY_ADDRESS = AllowedTargets.parse("0.0.0.0/0, ::/0")
 
 
 class NoReceiver(LookupError):
@@ -110,6 +110,6 @@ async def _asked(call: Call, ask: Ask, seconds: float) -> Answer | None:
 def _as_jobs_have_it(url: str) -> str:
     """Jobs have the URL that is requested: its host in lower case and ASCII, and no port that goes without saying."""
     try:
-        return check_callback_url(url, allowed=_ANYTHING).url
+        return check_callback_url(url, allowed=ANY_ADDRESS).url
     except InvalidCallbackUrl:
         return url

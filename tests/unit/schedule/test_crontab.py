@@ -46,7 +46,7 @@ class TestReading:
         ("text", "command"),
         [
             ("*/5 * * * * w", "w"),
-            ("*/5 * * * * w > /tmp/who", "w > /tmp/who"),
+            ("*/5 * * * * w > who.log", "w > who.log"),
             ("0 3 * * * jan /usr/local/bin/backup", "jan /usr/local/bin/backup"),
             ("0 5 * * * # paused", "# paused"),
             ("0 5 * * * -", "-"),
