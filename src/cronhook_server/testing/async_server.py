@@ -34,7 +34,8 @@ class AsyncInProcessServer:
     """The API, the planner and the deliveries of cronhook, with nothing of it outside this object.
 
     ``client`` speaks to it; webhooks go to what is mounted. Time stands still until `advance` moves it; what is due on
-    the way is delivered then, and nothing ever is in between. Retries come exactly after their delays, without jitter.
+    the way is delivered then, and nothing ever is in between: one after the other, of one instant in the order in which
+    their jobs were created. Retries come exactly after their delays, without jitter.
 
     ``app`` is the API as an ASGI application, ``transport`` what carries the calls of other clients of your own.
     """
@@ -51,7 +52,7 @@ class AsyncInProcessServer:
         self._raise_errors = raise_errors
         backends = memory_backends(self._clock)
         settings = Settings(allowed_targets=ANY_ADDRESS)
-        assembly = Assembly(backends, settings, secret_key=SECRET_KEY, hooks=NoHooks(), random=_SameEachTime(0))
+        assembly = Assembly(backends, settings, secret_key=SECRET_KEY, hooks=NoHooks(), random=_InOrder())
         keys = DerivedSigningKeys(backends.accounts, secret_key=SECRET_KEY, clock=self._clock)
         self._receivers = Receivers(self._clock, lambda: keys.secrets(WORKSPACE_ID))
         delivery = assembly.delivery(self._receivers)
@@ -113,8 +114,14 @@ class AsyncInProcessServer:
             raise error
 
 
-class _SameEachTime(Random):
-    """Draws the same ids in each run, and nothing where it is about jitter."""
+class _InOrder(Random):
+    """Counts where ids are drawn, so that their order is that in which they were made, and leaves out the jitter."""
+
+    _drawn = 0
+
+    def getrandbits(self, k: int, /) -> int:
+        self._drawn += 1
+        return self._drawn
 
     def uniform(self, a: float, b: float) -> float:
         return (a + b) / 2

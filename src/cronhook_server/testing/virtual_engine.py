@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from datetime import datetime
 
+from cronhook_core.domain.execution import QueueMessage
 from cronhook_core.engine.delivery import Delivery
 from cronhook_core.engine.planner import plan_jobs
 from cronhook_core.ports.job_store import JobStore
@@ -48,23 +49,29 @@ class VirtualEngine:
         await self._clock.advance(max(0.0, (instant - self._clock.now()).total_seconds()))
 
     async def _run_due(self) -> None:
-        for _ in range(MOST_AT_ONE_INSTANT):
-            await self._plan()
-            if not await self._attempt_next():
-                return
-        raise RuntimeError(f"more than {MOST_AT_ONE_INSTANT} webhooks were due at {self._clock.now()}")
+        attempts = 0
+        while ready := await self._ready():
+            for message in ready:
+                attempts += await self._attempt(message)
+            if attempts > MOST_AT_ONE_INSTANT:
+                raise RuntimeError(f"more than {MOST_AT_ONE_INSTANT} webhooks were due at {self._clock.now()}")
+
+    async def _ready(self) -> list[QueueMessage]:
+        """All that is due, the oldest instant first, and of one instant in the order in which the jobs were created."""
+        await self._plan()
+        ready = await self._store.ready(self._clock.now(), MOST_AT_ONE_INSTANT)
+        return sorted(ready, key=lambda message: (message.scheduled_for, message.job_id))
 
     async def _plan(self) -> None:
         now = self._clock.now()
         while due := await self._store.due_jobs(now, PLANNED_AT_ONCE):
             await self._store.plan(plan_jobs(due, now), now)
 
-    async def _attempt_next(self) -> bool:
-        now = self._clock.now()
-        ready = await self._store.ready(now, 1)
-        claims = await self._store.claim([m.execution_id for m in ready], worker_id=WORKER_ID, now=now)
+    async def _attempt(self, message: QueueMessage) -> int:
+        """How many attempts this made: none where a receiver had it cancelled or deleted meanwhile."""
+        claims = await self._store.claim([message.execution_id], worker_id=WORKER_ID, now=self._clock.now())
         for claim in claims:
             report = await self._delivery.attempt(claim, await self._delivery.secrets(claim))
             await self._store.finish([report], self._clock.now())
             self._on_attempt()
-        return bool(claims)
+        return len(claims)
