@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from datetime import datetime, timedelta
 
 from attrs import field, frozen
@@ -13,6 +13,7 @@ from cronhook_core.domain.planning import DueJob, JobPlan
 from cronhook_core.domain.time_zone import zone_database_version
 from cronhook_core.engine.availability import Dependencies
 from cronhook_core.engine.background import BackgroundLoop
+from cronhook_core.engine.foresight import Foresight
 from cronhook_core.engine.leadership import Leadership, LeaseTimes
 from cronhook_core.engine.planner import plan_jobs
 from cronhook_core.engine.pruner import Pruner
@@ -30,12 +31,16 @@ LONGEST_SLEEP = 1.0
 """Seconds that a planner sleeps at most, should an announcement be lost."""
 SHORTEST_SLEEP = 0.05
 """Seconds between two tries of what was due and could not be planned."""
+FORESEEN_FROM = 0.1
+"""Seconds that what is next must be ahead, at least, for its plans to be made before it is due."""
 LISTEN_FOR = timedelta(seconds=5)
 FIRST_BATCH = 50
 """Due jobs that are planned in the first step of a pass; each step after it may plan twice as many.
 
 So workers have something to send soon, however many jobs are due at one instant.
 """
+HEAD_START = 0.005
+"""Seconds that a pass leaves to workers after its first step, for planning takes what the machine has."""
 
 
 @frozen(kw_only=True)
@@ -86,6 +91,7 @@ class Scheduler:
             unfit=self._unfit_to_lead,
         )
         self._feed = QueueFeed(queue, clock=clock, dependency=dependencies.queue)
+        self._foresight = Foresight(store)
         self._pushed_through: datetime | None = None
         self._next_pass = 0.0
         self._busy_since: float | None = None
@@ -197,10 +203,25 @@ class Scheduler:
 
     async def _plan_due(self, now: datetime) -> None:
         await self._push_retries(now)
-        limit = min(FIRST_BATCH, self._options.batch)
-        while self._plans and not self._stopping and len(await self._plan_batch(now, now, limit)) == limit:
-            self._busy_since = self._clock.monotonic()
-            limit = min(2 * limit, self._options.batch)
+        foreseen = self._foresight.take(now)
+        for step, size in enumerate(_batch_sizes(self._options.batch)):
+            if not self._goes_on():
+                return
+            if foreseen:
+                planned = len(foreseen[:size])
+                await self._apply(foreseen[:size], now)
+                foreseen = foreseen[size:]
+            else:
+                planned = len(await self._plan_batch(now, now, size))
+                if planned < size:
+                    return
+            if step == 0 and planned == size:
+                await self._clock.sleep(HEAD_START)
+
+    def _goes_on(self) -> bool:
+        """Whether one more batch is for this node to plan; it is then not hanging either."""
+        self._busy_since = self._clock.monotonic()
+        return self._plans and not self._stopping
 
     async def _plan_overdue(self, now: datetime) -> None:
         overdue = now - self._options.overdue_after
@@ -217,15 +238,17 @@ class Scheduler:
     async def _plan_batch(self, due_until: datetime, now: datetime, limit: int) -> Sequence[DueJob]:
         """Those that were due until then, planned."""
         due = await self._store.due_jobs(due_until, limit)
-        if not due:
-            return due
-        plans = plan_jobs(due, now)
+        await self._apply(plan_jobs(due, now), now)
+        return due
+
+    async def _apply(self, plans: Sequence[JobPlan], now: datetime) -> None:
+        if not plans:
+            return
         queued = set(await self._store.plan(plans, now))
         self._announce_plans(plans, queued, now)
         self._offer([QueueMessage.of(p.execution) for p in plans if p.execution and p.execution.id in queued])
-        return due
 
-    def _announce_plans(self, plans: list[JobPlan], queued: set[str], now: datetime) -> None:
+    def _announce_plans(self, plans: Sequence[JobPlan], queued: set[str], now: datetime) -> None:
         for plan in plans:
             if plan.execution and plan.execution.id in queued:
                 self._hooks.execution_planned(plan, now)
@@ -249,6 +272,8 @@ class Scheduler:
         ahead = LONGEST_SLEEP if due_at is None else (due_at - self._clock.now()).total_seconds()
         shortest = SHORTEST_SLEEP if due_at is not None and due_at <= now else 0.0
         self._next_pass = self._clock.monotonic() + min(LONGEST_SLEEP, max(shortest, ahead))
+        if due_at is not None and FORESEEN_FROM <= ahead < LONGEST_SLEEP + FORESEEN_FROM:
+            await self._foresight.look(due_at)
 
     def _look_again(self) -> None:
         """What was slept for may not be the earliest any more, or not be for another node to plan."""
@@ -270,3 +295,10 @@ class Scheduler:
             self._next_pass = min(self._next_pass, self._clock.monotonic() + ahead)
             self._planning.wake()
         return 0.0
+
+
+def _batch_sizes(greatest: int) -> Iterator[int]:
+    size = min(FIRST_BATCH, greatest)
+    while True:
+        yield size
+        size = min(2 * size, greatest)
