@@ -25,7 +25,7 @@ from tests.faults.verdict import allowed, hard, verdict, worker_ids
 from tests.services import wait_until
 
 MODULES = {
-    "scheduler": frozenset({"leadership", "queue_feed", "reaper", "scheduler"}),
+    "scheduler": frozenset({"foresight", "leadership", "queue_feed", "reaper", "scheduler"}),
     "worker": frozenset({"delivery", "intake", "result_writer", "worker", "worker_life"}),
 }
 """Modules of the engine that plan, claim and finish, by whose they are."""
