@@ -31,8 +31,6 @@ LONGEST_SLEEP = 1.0
 """Seconds that a planner sleeps at most, should an announcement be lost."""
 SHORTEST_SLEEP = 0.05
 """Seconds between two tries of what was due and could not be planned."""
-FORESEEN_FROM = 0.1
-"""Seconds that what is next must be ahead, at least, for its plans to be made before it is due."""
 LISTEN_FOR = timedelta(seconds=5)
 FIRST_BATCH = 50
 """Due jobs that are planned in the first step of a pass; each step after it may plan twice as many.
@@ -91,7 +89,7 @@ class Scheduler:
             unfit=self._unfit_to_lead,
         )
         self._feed = QueueFeed(queue, clock=clock, dependency=dependencies.queue)
-        self._foresight = Foresight(store)
+        self._foresight = Foresight(store, clock=clock, hooks=hooks)
         self._pushed_through: datetime | None = None
         self._next_pass = 0.0
         self._busy_since: float | None = None
@@ -122,12 +120,19 @@ class Scheduler:
         return self._leadership.leads
 
     def start(self) -> None:
-        for loop in (self._leading, self._planning, self._pushing, self._listening, *self._upkeep):
+        for loop in (
+            self._leading,
+            self._planning,
+            self._foresight.looking,
+            self._pushing,
+            self._listening,
+            *self._upkeep,
+        ):
             loop.start()
 
     async def stop(self, *, at_once: bool = False) -> None:
         self._stopping = True
-        others = (self._listening, *self._upkeep)
+        others = (self._foresight.looking, self._listening, *self._upkeep)
         if at_once:
             others = (self._planning, self._leading, self._pushing, *others)
         else:
@@ -195,6 +200,7 @@ class Scheduler:
             await self._plan_due(now)
             await self._sleep_until_due(now)
         else:
+            self._foresight.forget()
             await self._plan_overdue(now)
             self._next_pass = self._clock.monotonic() + LONGEST_SLEEP
         if self._answered_since is None:
@@ -208,14 +214,15 @@ class Scheduler:
             if not self._goes_on():
                 return
             if foreseen:
-                planned = len(foreseen[:size])
-                await self._apply(foreseen[:size], now)
-                foreseen = foreseen[size:]
+                batch, foreseen = foreseen[:size], foreseen[size:]
+                if not await self._apply(batch, now):  # others were here before
+                    foreseen = []
+                more = bool(foreseen)
             else:
-                planned = len(await self._plan_batch(now, now, size))
-                if planned < size:
+                more = len(await self._plan_batch(now, now, size)) == size
+                if not more:
                     return
-            if step == 0 and planned == size:
+            if step == 0 and more:
                 await self._clock.sleep(HEAD_START)
 
     def _goes_on(self) -> bool:
@@ -241,12 +248,14 @@ class Scheduler:
         await self._apply(plan_jobs(due, now), now)
         return due
 
-    async def _apply(self, plans: Sequence[JobPlan], now: datetime) -> None:
+    async def _apply(self, plans: Sequence[JobPlan], now: datetime) -> int:
+        """How many executions were queued."""
         if not plans:
-            return
+            return 0
         queued = set(await self._store.plan(plans, now))
         self._announce_plans(plans, queued, now)
         self._offer([QueueMessage.of(p.execution) for p in plans if p.execution and p.execution.id in queued])
+        return len(queued)
 
     def _announce_plans(self, plans: Sequence[JobPlan], queued: set[str], now: datetime) -> None:
         for plan in plans:
@@ -272,8 +281,8 @@ class Scheduler:
         ahead = LONGEST_SLEEP if due_at is None else (due_at - self._clock.now()).total_seconds()
         shortest = SHORTEST_SLEEP if due_at is not None and due_at <= now else 0.0
         self._next_pass = self._clock.monotonic() + min(LONGEST_SLEEP, max(shortest, ahead))
-        if due_at is not None and FORESEEN_FROM <= ahead < LONGEST_SLEEP + FORESEEN_FROM:
-            await self._foresight.look(due_at)
+        if due_at is not None:
+            self._foresight.expect(due_at)
 
     def _look_again(self) -> None:
         """What was slept for may not be the earliest any more, or not be for another node to plan."""

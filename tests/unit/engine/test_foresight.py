@@ -1,5 +1,6 @@
 """Plans that are made before their instant, and what happens to a job in between."""
 
+import asyncio
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from datetime import datetime, timedelta
@@ -15,7 +16,7 @@ from cronhook_core.domain.job import Job, JobDefinition
 from cronhook_core.domain.planning import DueJob, JobPlan
 from cronhook_core.domain.schedule import CronSchedule, OneTimeSchedule
 from cronhook_core.embedded import Embedded, embedded
-from cronhook_core.engine.foresight import AT_ONCE, HOLDS_FOR, Foresight
+from cronhook_core.engine.foresight import AT_ONCE, BOUND, HOLDS_FOR, Foresight
 from cronhook_core.engine.planner import plan_job
 from cronhook_core.engine.scheduler import HEAD_START
 from cronhook_core.errors import StoreUnavailable
@@ -35,9 +36,11 @@ class Watched:
     def __init__(self, clock: ManualClock, patch: pytest.MonkeyPatch) -> None:
         self.looks: list[tuple[float, int]] = []
         self.plans: list[tuple[float, int]] = []
+        self.store: MemoryJobStore
         due_jobs, plan = MemoryJobStore.due_jobs, MemoryJobStore.plan
 
         async def look(store: MemoryJobStore, now: datetime, limit: int) -> Sequence[DueJob]:
+            self.store = store
             found = await due_jobs(store, now, limit)
             if found:
                 self.looks.append((clock.monotonic(), len(found)))
@@ -76,8 +79,8 @@ async def running(sender: ScriptedSender, clock: ManualClock) -> AsyncIterator[E
     assert hooks.named("pass_failed") == []
 
 
-def due_at(instant: datetime = DUE, **changes: object) -> JobDefinition:
-    return JobDefinition(name="once", schedule=OneTimeSchedule(instant), callback_url=URL, **changes)  # type: ignore[arg-type]
+def due_at(instant: datetime = DUE) -> JobDefinition:
+    return JobDefinition(name="once", schedule=OneTimeSchedule(instant), callback_url=URL)
 
 
 def instants_sent(sender: ScriptedSender) -> list[str]:
@@ -174,6 +177,45 @@ async def test_after_a_stall_what_was_missed_is_counted(clock: ManualClock, send
     assert (execution.scheduled_for, execution.missed_count) == (NOW + 3 * MINUTE, 2)
 
 
+async def test_a_pass_waits_for_no_look(
+    clock: ManualClock, sender: ScriptedSender, watched: Watched, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What is announced meanwhile goes at once, and so does what was looked for when the look is not over in time."""
+    due_jobs = MemoryJobStore.due_jobs
+
+    async def slow(store: MemoryJobStore, now: datetime, limit: int) -> Sequence[DueJob]:
+        if limit == BOUND:
+            await clock.sleep(5)
+        return await due_jobs(store, now, limit)
+
+    monkeypatch.setattr(MemoryJobStore, "due_jobs", slow)
+    async with running(sender, clock) as engine:
+        await engine.jobs.create(engine.workspace_id, due_at())
+        await clock.advance(9)
+        await engine.jobs.create(engine.workspace_id, due_at(NOW + timedelta(seconds=9.6)))
+        await clock.advance(8)
+    assert watched.plans == [(9.6, 1), (10, 1)]
+
+
+async def test_an_end_waits_for_no_look(
+    clock: ManualClock, sender: ScriptedSender, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    looking = asyncio.Event()
+
+    async def hangs(store: MemoryJobStore, now: datetime, limit: int) -> Sequence[DueJob]:
+        if limit != BOUND:
+            return []
+        looking.set()
+        await asyncio.Event().wait()
+        raise AssertionError
+
+    monkeypatch.setattr(MemoryJobStore, "due_jobs", hangs)
+    async with running(sender, clock) as engine:
+        await engine.jobs.create(engine.workspace_id, due_at())
+        await clock.advance(9)
+        assert looking.is_set()
+
+
 class TestForesight:
     @pytest.fixture
     def scene(self) -> Scene:
@@ -181,20 +223,25 @@ class TestForesight:
         return Scene(MemoryJobStore(database), MemoryAccountStore(database))
 
     @pytest.fixture
-    def foresight(self, scene: Scene) -> Foresight:
-        return Foresight(scene.store)
+    def foresight(self, scene: Scene, clock: ManualClock) -> Foresight:
+        clock.step(9)
+        return Foresight(scene.store, clock=clock, hooks=RecordingHooks())
+
+    async def looked(self, foresight: Foresight, due_at: datetime = DUE) -> Foresight:
+        foresight.expect(due_at)
+        await foresight.run_once()
+        return foresight
 
     async def test_its_plans_are_those_of_the_rule(self, scene: Scene, foresight: Foresight) -> None:
         jobs = await scene.jobs(AT_ONCE + 1, next_run=DUE)
-        await foresight.look(DUE)
-        taken = {plan.job_id: plan for plan in foresight.take(DUE)}
+        taken = {plan.job_id: plan for plan in (await self.looked(foresight)).take(DUE)}
         assert taken == {job.id: plan_job(make_due_job(job), DUE) for job in jobs}
 
     async def test_before_its_instant_it_keeps_them_and_then_hands_them_out_once(
         self, scene: Scene, foresight: Foresight
     ) -> None:
         await scene.job(next_run=DUE)
-        await foresight.look(DUE)
+        await self.looked(foresight)
         assert foresight.take(DUE - timedelta(milliseconds=1)) == []
         assert len(foresight.take(DUE)) == 1
         assert foresight.take(DUE) == []
@@ -204,55 +251,101 @@ class TestForesight:
         self, late: timedelta, scene: Scene, foresight: Foresight
     ) -> None:
         await scene.job(next_run=DUE)
-        await foresight.look(DUE)
+        await self.looked(foresight)
         assert foresight.take(DUE + late) == []
         assert foresight.take(DUE) == []
 
-    async def test_in_another_minute_it_does_not_hold(self, scene: Scene, foresight: Foresight) -> None:
+    async def test_in_another_minute_it_does_not_hold(
+        self, scene: Scene, foresight: Foresight, clock: ManualClock
+    ) -> None:
+        clock.step(50)
         at = NOW + MINUTE - timedelta(milliseconds=1)
         await scene.job(next_run=at)
-        await foresight.look(at)
+        await self.looked(foresight, at)
         assert foresight.take(NOW + MINUTE) == []
+        await self.looked(foresight, at)
+        assert len(foresight.take(at)) == 1
 
     async def test_a_job_without_a_next_instant_is_left_to_the_pass(
         self, scene: Scene, foresight: Foresight, monkeypatch: pytest.MonkeyPatch
     ) -> None:
         no_zone = CronSchedule.stored("* * * * *", "Europe/Atlantis")
-        job = evolve(make_due_job(await scene.job(next_run=DUE)), schedule=no_zone)
+        jobs = [make_due_job(job) for job in await scene.jobs(2, next_run=DUE)]
 
         async def due_jobs(store: MemoryJobStore, now: datetime, limit: int) -> Sequence[DueJob]:
-            return [job]
+            return [jobs[0], evolve(jobs[1], schedule=no_zone)]
 
         monkeypatch.setattr(MemoryJobStore, "due_jobs", due_jobs)
-        await foresight.look(DUE)
-        assert foresight.take(DUE) == []
+        await self.looked(foresight)
+        assert [plan.job_id for plan in foresight.take(DUE)] == [jobs[0].id]
 
     async def test_it_looks_at_so_many(
         self, scene: Scene, foresight: Foresight, monkeypatch: pytest.MonkeyPatch
     ) -> None:
         monkeypatch.setattr("cronhook_core.engine.foresight.BOUND", 3)
         await scene.jobs(5, next_run=DUE)
-        await foresight.look(DUE)
+        await self.looked(foresight)
         assert len(foresight.take(DUE)) == 3
 
-    async def test_an_instant_is_looked_at_once(
-        self, scene: Scene, foresight: Foresight, clock: ManualClock, watched: Watched
+    @pytest.mark.parametrize(("ahead", "looks"), [(1.2, 0), (1.19, 1), (0.2, 1), (0.19, 0), (-1, 0)])
+    async def test_when_it_looks(
+        self, ahead: float, looks: int, scene: Scene, foresight: Foresight, clock: ManualClock, watched: Watched
+    ) -> None:
+        clock.step(1 - ahead)
+        await scene.job(next_run=DUE)
+        await self.looked(foresight)
+        assert len(watched.looks) == looks
+
+    async def test_an_instant_is_looked_at_once_also_where_something_comes_in_between(
+        self, scene: Scene, foresight: Foresight, watched: Watched
     ) -> None:
         await scene.job(next_run=DUE)
-        await foresight.look(DUE)
-        await foresight.look(DUE)
+        for due_at in (DUE, DUE, DUE - timedelta(seconds=0.5)):
+            await self.looked(foresight, due_at)
         assert len(watched.looks) == 1
+        assert len(foresight.take(DUE)) == 1
 
-    async def test_a_look_that_fails_leaves_nothing(
+    async def test_others_have_their_turns_and_what_comes_too_late_is_dropped(
+        self, scene: Scene, foresight: Foresight, clock: ManualClock
+    ) -> None:
+        await scene.jobs(2 * AT_ONCE, next_run=DUE)
+        looking = asyncio.create_task(self.looked(foresight))
+        await asyncio.sleep(0)
+        await asyncio.sleep(0)
+        assert not looking.done()
+        clock.step(1)
+        await looking
+        assert foresight.take(DUE) == []
+
+    async def test_a_look_that_fails_leaves_what_was(
         self, scene: Scene, foresight: Foresight, monkeypatch: pytest.MonkeyPatch
     ) -> None:
-        await scene.job(next_run=DUE)
-        await foresight.look(DUE)
-
         async def away(store: MemoryJobStore, now: datetime, limit: int) -> Sequence[DueJob]:
             raise StoreUnavailable("away")
 
         monkeypatch.setattr(MemoryJobStore, "due_jobs", away)
-        with pytest.raises(StoreUnavailable):
-            await foresight.look(DUE - timedelta(seconds=1))
+        await self.looked(foresight)
         assert foresight.take(DUE) == []
+
+    async def test_it_forgets(self, scene: Scene, foresight: Foresight, watched: Watched) -> None:
+        await scene.job(next_run=DUE)
+        await self.looked(foresight)
+        foresight.forget()
+        assert foresight.take(DUE) == []
+        foresight.expect(DUE)
+        foresight.forget()
+        await foresight.run_once()
+        assert len(watched.looks) == 1
+
+
+async def test_what_another_node_planned_is_not_tried_to_its_end(
+    clock: ManualClock, sender: ScriptedSender, watched: Watched
+) -> None:
+    async with running(sender, clock) as engine:
+        jobs = [await engine.jobs.create(engine.workspace_id, due_at()) for _ in range(200)]
+        await clock.advance(9.3)
+        await watched.store.plan([plan_job(make_due_job(job), DUE) for job in jobs], DUE)
+        watched.plans.clear()
+        await clock.advance(3)
+    assert watched.plans == [(10, 0)]
+    assert len(sender.requests) == 200
