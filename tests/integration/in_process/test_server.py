@@ -52,24 +52,6 @@ def answers(*statuses: int) -> Any:
 
 
 class TestTime:
-    def test_what_is_due_at_one_instant_goes_in_the_order_of_creation_in_every_run(self) -> None:
-        for _ in range(5):  # each begins now, with ids of its own
-            with InProcessServer() as server:
-                server.mount(URL, took)
-                for number in range(12):
-                    server.client.jobs.create(name="one", callback_url=URL, run_at=server.now, payload=number)
-                assert [webhook.json() for webhook in server.advance()] == list(range(12))
-
-    def test_a_retry_goes_before_what_is_due_first_at_its_instant(self, server: InProcessServer) -> None:
-        server.mount(URL, answers(500, 200, 200))
-        server.client.jobs.create(
-            name="later", callback_url=URL, run_at=server.now + timedelta(seconds=30), payload="later"
-        )
-        server.client.jobs.create(
-            name="again", callback_url=URL, run_at=server.now, payload="again", retry_delays_seconds=[30]
-        )
-        assert [webhook.json() for webhook in server.advance(minutes=1)] == ["again", "again", "later"]
-
     def test_what_is_due_is_delivered_at_its_instant(self, server: InProcessServer) -> None:
         server.mount(URL, took)
         job = server.client.jobs.create(name="hourly", callback_url=URL, cron="30 * * * *", payload={"a": 1})
