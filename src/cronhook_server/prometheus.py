@@ -18,7 +18,7 @@ from cronhook_core.ports.engine_hooks import NoHooks
 BUCKETS = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0, 60.0, 120.0, 300.0, 600.0)
 """Seconds: from 5 ms to 10 min."""
 LOOPS = (
-    *("planning", "leadership", "pushing", "announcements", "reaper", "pruner", "zone rules"),
+    *("planning", "foresight", "leadership", "pushing", "announcements", "reaper", "pruner", "zone rules"),
     *("beat", "messages", "claims", "signing secrets", "results"),
 )
 """What the engine calls its passes."""
