@@ -16,10 +16,8 @@ from cronhook_core.engine.background import BackgroundLoop
 from cronhook_core.engine.foresight import Foresight
 from cronhook_core.engine.leadership import Leadership, LeaseTimes
 from cronhook_core.engine.planner import plan_jobs
-from cronhook_core.engine.pruner import Pruner
 from cronhook_core.engine.queue_feed import QueueFeed
-from cronhook_core.engine.reaper import Reaper
-from cronhook_core.engine.zone_rules import ZoneRules
+from cronhook_core.engine.upkeep import upkeep_loops
 from cronhook_core.errors import QueueUnavailable, StoreUnavailable
 from cronhook_core.ports.clock import Clock
 from cronhook_core.ports.engine_hooks import EngineHooks
@@ -98,50 +96,39 @@ class Scheduler:
         self._planning = BackgroundLoop("planning", self.run_once, clock=clock, hooks=hooks)
         self._leading = BackgroundLoop("leadership", self.lead, clock=clock, hooks=hooks, wait=self._leadership.wait)
         self._pushing = BackgroundLoop("pushing", self.push, clock=clock, hooks=hooks)
-        self._listening = BackgroundLoop("announcements", self._listen, clock=clock, hooks=hooks)
-        reaper = Reaper(store, clock=clock, hooks=hooks, leads=lambda: self._cleans_up)
-        pruner = Pruner(store, clock=clock, leads=lambda: self._cleans_up, retention=self._options.retention)
-        zone_rules = ZoneRules(
+        listening = BackgroundLoop("announcements", self._listen, clock=clock, hooks=hooks)
+        upkeep = upkeep_loops(
             store,
-            self._options.zone_rules,
             clock=clock,
             hooks=hooks,
+            retention=self._options.retention,
+            zone_rules=self._options.zone_rules,
             leads=lambda: self.leads,
+            cleans_up=lambda: self._cleans_up,
             moved=self._look_again,
         )
-        self._upkeep = [
-            BackgroundLoop("reaper", reaper.run_once, clock=clock, hooks=hooks),
-            BackgroundLoop("pruner", pruner.run_once, clock=clock, hooks=hooks),
-            BackgroundLoop("zone rules", zone_rules.run_once, clock=clock, hooks=hooks),
-        ]
+        self._dispensable: tuple[BackgroundLoop, ...] = (self._foresight.looking, listening, *upkeep)
 
     @property
     def leads(self) -> bool:
         return self._leadership.leads
 
     def start(self) -> None:
-        for loop in (
-            self._leading,
-            self._planning,
-            self._foresight.looking,
-            self._pushing,
-            self._listening,
-            *self._upkeep,
-        ):
+        for loop in (self._leading, self._planning, self._pushing, *self._dispensable):
             loop.start()
 
     async def stop(self, *, at_once: bool = False) -> None:
         self._stopping = True
-        others = (self._foresight.looking, self._listening, *self._upkeep)
         if at_once:
-            others = (self._planning, self._leading, self._pushing, *others)
+            aborted: tuple[BackgroundLoop, ...] = (self._planning, self._leading, self._pushing, *self._dispensable)
         else:
             await self._planning.stop()
             await self._leading.stop()
             await self._leadership.resign("it stops")
             await self._pushing.stop()
             await self._feed.run_once()
-        await asyncio.gather(*(loop.abort() for loop in others))
+            aborted = self._dispensable
+        await asyncio.gather(*(loop.abort() for loop in aborted))
 
     async def lead(self) -> float:
         """Keep or seek the lead; the seconds until it has to be called again."""
