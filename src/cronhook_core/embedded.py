@@ -9,7 +9,7 @@ from contextlib import AsyncExitStack, asynccontextmanager, suppress
 from pathlib import Path
 from random import Random, SystemRandom
 
-from attrs import frozen
+from attrs import field, frozen
 
 from cronhook_core.backends.clocks import SystemClock
 from cronhook_core.backends.memory.account_store import MemoryAccountStore
@@ -24,6 +24,7 @@ from cronhook_core.domain.workspace import Workspace
 from cronhook_core.engine.availability import Dependencies
 from cronhook_core.engine.delivery import Delivery
 from cronhook_core.engine.job_service import JobService
+from cronhook_core.engine.leadership import LeaseTimes
 from cronhook_core.engine.scheduler import Scheduler, SchedulerOptions
 from cronhook_core.engine.worker import Worker, WorkerOptions
 from cronhook_core.ports.account_store import AccountStore
@@ -55,6 +56,7 @@ class _Stores:
     jobs: JobStore
     accounts: AccountStore
     lock: Lock
+    lease: LeaseTimes = field(factory=LeaseTimes)
 
 
 @asynccontextmanager
@@ -97,7 +99,13 @@ async def embedded(
             jobs=JobService(stores.jobs, queue, clock=clock, random=random, targets=policy, vault=vault, hooks=hooks),
             workspace_id=await _default_workspace(stores.accounts, clock, random),
             scheduler=Scheduler(
-                stores.jobs, queue, stores.lock, clock=clock, hooks=hooks, dependencies=dependencies, options=scheduler
+                stores.jobs,
+                queue,
+                stores.lock,
+                clock=clock,
+                hooks=hooks,
+                dependencies=dependencies,
+                options=scheduler or SchedulerOptions(lease=stores.lease),
             ),
             worker=Worker(
                 stores.jobs,
@@ -148,11 +156,17 @@ async def _stores(database: Path | str | None, clock: Clock) -> AsyncIterator[_S
 @asynccontextmanager
 async def _sqlite_stores(path: Path, clock: Clock) -> AsyncIterator[_Stores]:
     from cronhook_core.backends.sqlite import SqliteAccountStore, SqliteDatabase, SqliteJobStore, SqliteLock
+    from cronhook_core.backends.sqlite.lock import RENEWALS
 
     async with SqliteDatabase.open(path) as file:
         if file.newer_schema is not None:
             _log.warning("%s was made by a later version of cronhook (schema %s)", path, file.newer_schema)
-        yield _Stores(jobs=SqliteJobStore(file), accounts=SqliteAccountStore(file), lock=SqliteLock(file, clock))
+        yield _Stores(
+            jobs=SqliteJobStore(file),
+            accounts=SqliteAccountStore(file),
+            lock=SqliteLock(file, clock),
+            lease=LeaseTimes(renewals=RENEWALS),
+        )
 
 
 @asynccontextmanager

@@ -115,7 +115,8 @@ class Assembly:
             hooks=self._hooks,
             dependencies=self._dependencies,
             options=SchedulerOptions(
-                lease=LeaseTimes(ttl=self._settings.leader_ttl), retention=self._settings.log_retention
+                lease=LeaseTimes(ttl=self._settings.leader_ttl, renewals=self._backends.renewals),
+                retention=self._settings.log_retention,
             ),
         )
 

@@ -19,8 +19,10 @@ from cronhook_core.backends.sql.database import SqlDatabase
 from cronhook_core.backends.sql.migrations import check_schema, head_revision, upgrade
 from cronhook_core.backends.sql.urls import is_sqlite, sqlite_path
 from cronhook_core.backends.sqlite import SqliteAccountStore, SqliteDatabase, SqliteJobStore, SqliteLock
+from cronhook_core.backends.sqlite.lock import RENEWALS
 from cronhook_core.domain.key_derivation import key_id
 from cronhook_core.domain.webhook import RESPONSE_BODY_READ_LIMIT, WebhookRequest, WebhookResult
+from cronhook_core.engine.leadership import LeaseTimes
 from cronhook_core.errors import ConfigurationError, QueueUnavailable, StoreUnavailable
 from cronhook_core.ports.account_store import AccountStore
 from cronhook_core.ports.clock import Clock
@@ -44,6 +46,7 @@ class Backends:
     """Open backends. ``warnings`` is what the operator should know, one sentence each.
 
     ``clock_jump`` tells how far a server's clock jumped, while that is not believed; None: the clock is this machine's.
+    ``renewals`` is how often the leader's lease is renewed within its life.
     """
 
     store: JobStore
@@ -55,6 +58,7 @@ class Backends:
     probes: tuple[Probe, ...]
     warnings: tuple[str, ...] = ()
     clock_jump: ClockJump | None = None
+    renewals: int = 5
 
 
 def memory_backends(clock: Clock) -> Backends:
@@ -132,6 +136,7 @@ async def _on_sqlite(database_url: str) -> AsyncIterator[Backends]:
             rate_limiter=MemoryRateLimiter(clock),
             probes=_probes(store.ping, database),
             warnings=_schema_warnings(database.newer_schema),
+            renewals=RENEWALS,
         )
 
 
@@ -187,6 +192,7 @@ async def _with_redis(backends: Backends, settings: Settings, url: str, random: 
             backends,
             queue=RedisQueue(redis),
             lock=RedisLock(redis),
+            renewals=LeaseTimes().renewals,
             rate_limiter=SparedRateLimiter(RedisRateLimiter(redis), backends.rate_limiter),
             probes=(*backends.probes, Probe(name="redis", check=redis.ping, vital=False)),
             warnings=(*backends.warnings, *((_EVICTS,) if evicts else ())),

@@ -20,16 +20,19 @@ ANSWER_WITHIN = 0.5
 
 @frozen(kw_only=True)
 class LeaseTimes:
-    """``ttl`` is the life of a lease, ``renew_every`` how often it is renewed, ``margin`` is kept off its end."""
+    """``ttl`` is the life of a lease, ``renewals`` how often it is renewed within it; a tenth is kept off its end."""
 
     ttl: timedelta = timedelta(seconds=1.5)
+    renewals: int = 5
 
     @property
     def renew_every(self) -> float:
-        return self.ttl.total_seconds() / 5
+        """Seconds."""
+        return self.ttl.total_seconds() / self.renewals
 
     @property
     def trusted_for(self) -> float:
+        """Seconds from the request that was granted."""
         return self.ttl.total_seconds() * 0.9
 
 

@@ -16,13 +16,17 @@ from cronhook_core.errors import LockUnavailable, StoreUnavailable
 from cronhook_core.ports.clock import Clock
 from cronhook_core.ports.lock import Held, Lease
 
+RENEWALS = 3
+"""Of a lease within its life: each one writes to the file, and no network loses one."""
 POLL_SECONDS = 0.1
 """How soon a waiting process notices what another one released."""
 
 T = TypeVar("T")
 
 _STORED = select(leases).where(leases.c.name == bindparam("of"))
-_RENEW = update(leases).where(leases.c.name == bindparam("of"))
+_RENEW = update(leases).where(
+    leases.c.name == bindparam("of"), leases.c.token == bindparam("by"), leases.c.expires_at > bindparam("now")
+)
 
 
 class SqliteLock:
@@ -88,11 +92,8 @@ def _acquire(connection: Connection, lease: Lease, ttl: timedelta, now: datetime
 
 
 def _renew(connection: Connection, lease: Lease, ttl: timedelta, now: datetime) -> bool:
-    row = _stored(connection, lease.name)
-    if row is None or row.token != lease.token or _remaining(row, now) <= timedelta(0):
-        return False
-    connection.execute(_RENEW, {"of": lease.name, "granted_at": now, "expires_at": now + ttl})
-    return True
+    times = {"now": now, "granted_at": now, "expires_at": now + ttl}
+    return connection.execute(_RENEW, {"of": lease.name, "by": lease.token, **times}).rowcount == 1
 
 
 def _release(connection: Connection, lease: Lease) -> None:
