@@ -5,7 +5,7 @@ from redis.asyncio import Redis
 from cronhook_client.seen import Sighting
 
 UNDER_WAY_SECONDS = 120
-"""Longer than any handler takes, and than cronhook waits for one (60 s at most)."""
+"""Longer than any handler takes, and than cronhook waits for one (60 s at most); as the middleware has it."""
 HANDLED_SECONDS = 2 * 24 * 3600
 """Longer than the retries of an execution go on, unless its job has delays of days."""
 

@@ -14,6 +14,8 @@ from cronhook_client.webhooks import Delivery
 
 DELIVERY = "cronhook.delivery"
 MAX_BODY_BYTES = 1024 * 1024
+UNDER_WAY_SECONDS = 120
+"""Longer than any handler should take, and than cronhook waits for one (60 s at most)."""
 
 _SLASHES = re.compile("//+")
 
@@ -22,16 +24,35 @@ _log = logging.getLogger("cronhook_client.webhooks")
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Reply:
-    """An answer that the application behind the adapter has no part in. ``text`` is shown in cronhook's log."""
+    """An answer that the application behind the adapter has no part in. ``text`` is shown in cronhook's log.
+
+    ``retry_after`` is in seconds.
+    """
 
     status: int
     text: str
+    retry_after: int | None = None
+
+    @property
+    def headers(self) -> list[tuple[str, str]]:
+        headers = [("content-type", "text/plain; charset=utf-8"), ("content-length", str(len(self.body)))]
+        return headers if self.retry_after is None else [*headers, ("retry-after", str(self.retry_after))]
+
+    @property
+    def body(self) -> bytes:
+        return self.text.encode()
 
 
-REPLIES = {
-    Sighting.HANDLED: Reply(status=200, text="this execution was handled before"),
-    Sighting.UNDER_WAY: Reply(status=409, text="this execution is being handled by an earlier request"),
-}
+def seen_before(sighting: Sighting, under_way_seconds: int) -> Reply:
+    """The answer to an execution that is not new.
+
+    The process that handles it may have died. A try that came before that is known would be one of the job's delays for
+    nothing, and it may have no other.
+    """
+    if sighting is Sighting.HANDLED:
+        return Reply(status=200, text="this execution was handled before")
+    text = "this execution is being handled by an earlier request"
+    return Reply(status=503, text=text, retry_after=under_way_seconds)
 
 
 def refused(error: WebhookVerificationError) -> Reply:

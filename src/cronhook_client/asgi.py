@@ -12,11 +12,12 @@ from typing import Any, TypeVar
 from cronhook_client._receiving import (
     DELIVERY,
     MAX_BODY_BYTES,
-    REPLIES,
+    UNDER_WAY_SECONDS,
     Paths,
     Reply,
     delivery_in,
     refused,
+    seen_before,
     too_large,
 )
 from cronhook_client.seen import AsyncSeen, Seen, Sighting
@@ -42,7 +43,8 @@ class VerifyWebhooks:
     all. A longer body than ``max_body_bytes`` is answered with 413.
 
     ``seen`` keeps a request from reaching ``app`` twice: a handled execution (``app`` answered 2xx) is answered with
-    200, one that is still under way with 409, after which cronhook tries again.
+    200, one that is still under way with 503 and a ``retry-after`` of ``under_way_seconds``, when cronhook tries again:
+    no sooner than ``seen`` forgets what a process that died was at.
     """
 
     def __init__(
@@ -52,12 +54,14 @@ class VerifyWebhooks:
         *,
         paths: str | Iterable[str] | None = None,
         seen: Seen | AsyncSeen | None = None,
+        under_way_seconds: int = UNDER_WAY_SECONDS,
         max_body_bytes: int = MAX_BODY_BYTES,
     ) -> None:
         self._app = app
         self._webhook = webhook
         self._paths = Paths(paths)
         self._seen = seen
+        self._under_way_seconds = under_way_seconds
         self._max_body_bytes = max_body_bytes
 
     async def __call__(self, scope: _Scope, receive: _Receive, send: _Send) -> None:
@@ -94,7 +98,7 @@ class VerifyWebhooks:
             return
         sighting = await _settled(self._seen.begin(delivery.execution_id))
         if sighting is not Sighting.NEW:
-            await _reply(send, REPLIES[sighting])
+            await _reply(send, seen_before(sighting, self._under_way_seconds))
             return
         handled = False
 
@@ -129,10 +133,9 @@ def _again(body: bytes, receive: _Receive) -> _Receive:
 
 
 async def _reply(send: _Send, reply: Reply) -> None:
-    body = reply.text.encode()
-    headers = [(b"content-type", b"text/plain; charset=utf-8"), (b"content-length", str(len(body)).encode())]
+    headers = [(name.encode(), value.encode()) for name, value in reply.headers]
     await send({"type": "http.response.start", "status": reply.status, "headers": headers})
-    await send({"type": "http.response.body", "body": body})
+    await send({"type": "http.response.body", "body": reply.body})
 
 
 _ENDING: set[Any] = set()

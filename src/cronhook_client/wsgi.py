@@ -13,11 +13,12 @@ from typing import Any
 from cronhook_client._receiving import (
     DELIVERY,
     MAX_BODY_BYTES,
-    REPLIES,
+    UNDER_WAY_SECONDS,
     Paths,
     Reply,
     delivery_in,
     refused,
+    seen_before,
     too_large,
 )
 from cronhook_client.seen import Seen, Sighting
@@ -41,12 +42,14 @@ class VerifyWebhooks:
         *,
         paths: str | Iterable[str] | None = None,
         seen: Seen | None = None,
+        under_way_seconds: int = UNDER_WAY_SECONDS,
         max_body_bytes: int = MAX_BODY_BYTES,
     ) -> None:
         self._app = app
         self._webhook = webhook
         self._paths = Paths(paths)
         self._seen = seen
+        self._under_way_seconds = under_way_seconds
         self._max_body_bytes = max_body_bytes
 
     def __call__(self, environ: _Environ, start_response: _StartResponse) -> Iterable[bytes]:
@@ -73,7 +76,7 @@ class VerifyWebhooks:
             return self._app(environ, start_response)
         sighting = self._seen.begin(delivery.execution_id)
         if sighting is not Sighting.NEW:
-            return _reply(start_response, REPLIES[sighting])
+            return _reply(start_response, seen_before(sighting, self._under_way_seconds))
         return _Watched(self._app, environ, start_response, self._seen, delivery.execution_id)
 
 
@@ -163,7 +166,5 @@ def _headers(environ: _Environ) -> dict[str, str]:
 
 
 def _reply(start_response: _StartResponse, reply: Reply) -> list[bytes]:
-    body = reply.text.encode()
-    headers = [("content-type", "text/plain; charset=utf-8"), ("content-length", str(len(body)))]
-    start_response(f"{reply.status} {responses[reply.status]}", headers)
-    return [body]
+    start_response(f"{reply.status} {responses[reply.status]}", reply.headers)
+    return [reply.body]

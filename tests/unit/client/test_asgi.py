@@ -216,7 +216,25 @@ class TestSeen:
 
         verified = VerifyWebhooks(app, WEBHOOK, seen=seen)
         assert (await ask(verified, signed_headers(), BODY))[0] == 204
-        assert answers == [(409, "this execution is being handled by an earlier request")]
+        assert answers == [(503, "this execution is being handled by an earlier request")]
+
+    async def test_it_is_told_when_one_that_died_is_forgotten(self, kind: type[Any]) -> None:
+        """So that tries before that use up none of the job's delays."""
+        seen, started = kind(), []
+        under_way = seen.begin("exe_1")
+        if kind is AsyncSeenInMemory:
+            await under_way
+
+        async def send(message: Message) -> None:
+            started.extend(message.get("headers", ()))
+
+        async def receive() -> Message:
+            return {"type": "http.request", "body": BODY}
+
+        headers = WEBHOOK.sign(BODY, execution_id="exe_1")
+        scope = {"type": "http", "path": "/", "headers": [(n.encode(), v.encode()) for n, v in headers.items()]}
+        await VerifyWebhooks(App(), WEBHOOK, seen=seen, under_way_seconds=45)(scope, receive, send)
+        assert (b"retry-after", b"45") in started
 
     async def test_what_is_not_verified_is_not_remembered(self, kind: type[Any]) -> None:
         verified = VerifyWebhooks(App(), WEBHOOK, seen=kind())

@@ -198,4 +198,13 @@ class TestSeen:
 
         verified = VerifyWebhooks(app, WEBHOOK, seen=SeenInMemory())
         assert ask(verified, environ_of(signed_headers(), BODY))[0] == 204
-        assert answers == [(409, "this execution is being handled by an earlier request")]
+        assert answers == [(503, "this execution is being handled by an earlier request")]
+
+    def test_it_is_told_when_one_that_died_is_forgotten(self) -> None:
+        """So that tries before that use up none of the job's delays."""
+        seen, told = SeenInMemory(), {}
+        seen.begin("exe_1")
+        verified = VerifyWebhooks(App(), WEBHOOK, seen=seen, under_way_seconds=45)
+        environ = environ_of(WEBHOOK.sign(BODY, execution_id="exe_1"), BODY)
+        verified(environ, lambda status, headers: told.update(headers))
+        assert told["retry-after"] == "45"
