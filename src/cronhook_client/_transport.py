@@ -8,8 +8,6 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
-from attrs import define
-
 from cronhook_client.errors import ConnectionFailed, TimedOut, UnexpectedAnswer
 from cronhook_client.exchange import Headers, HttpAnswer, HttpRequest
 from cronhook_core.errors import ConfigurationError
@@ -62,11 +60,10 @@ class AsyncHttpxTransport:
         # What waits for a connection waits here: the pool of httpx may lose one whose waiter is cancelled, for good.
         self._pools = _PerProcess(
             lambda: _Pool(
-                client=_made(
+                make=lambda: _made(
                     httpx.AsyncClient, limits=httpx.Limits(max_connections=None, max_keepalive_connections=KEPT)
                 ),
-                loop=None,
-                places=asyncio.Semaphore(CONNECTIONS),
+                make_places=lambda: asyncio.Semaphore(CONNECTIONS),
             )
         )
 
@@ -77,10 +74,11 @@ class AsyncHttpxTransport:
         pool = self._pools.mine()
         began = False
         try:
-            async with asyncio.timeout(request.timeout + GRACE), pool.places_of(asyncio.get_running_loop()):
+            client, places = pool.of(asyncio.get_running_loop())
+            async with asyncio.timeout(request.timeout + GRACE), places:
                 began = True
                 with _translated():
-                    async with pool.client.stream(**_arguments(request, deadline)) as response:
+                    async with client.stream(**_arguments(request, deadline)) as response:
                         body = _Body(response, deadline)
                         async for piece in response.aiter_bytes():
                             body.add(piece)
@@ -90,21 +88,32 @@ class AsyncHttpxTransport:
             raise TimedOut(f"{reason} ({request.method} {request.url})", began) from error
 
     async def close(self) -> None:
-        await self._pools.mine().client.aclose()
+        import asyncio
+
+        client, _ = self._pools.mine().of(asyncio.get_running_loop())
+        await client.aclose()
 
 
-@define(kw_only=True)
 class _Pool:
-    """``places`` are those of ``loop``: in another one nobody waits for them."""
+    """Connections and places belong to the event loop that they were first used in.
 
-    client: httpx.AsyncClient
-    loop: AbstractEventLoop | None
-    places: Semaphore
+    In another one, as with the next `asyncio.run`, both are made anew: those of a loop that has ended can be neither
+    used nor closed.
+    """
 
-    def places_of(self, loop: AbstractEventLoop) -> Semaphore:
-        if loop is not self.loop:
-            self.loop, self.places = loop, type(self.places)(CONNECTIONS)
-        return self.places
+    def __init__(self, *, make: Callable[[], httpx.AsyncClient], make_places: Callable[[], Semaphore]) -> None:
+        self._make = make
+        self._make_places = make_places
+        self._loop: AbstractEventLoop | None = None
+        self._places = make_places()
+        self._client = make()
+
+    def of(self, loop: AbstractEventLoop) -> tuple[httpx.AsyncClient, Semaphore]:
+        if loop is not self._loop:
+            if self._loop is not None:
+                self._client, self._places = self._make(), self._make_places()
+            self._loop = loop
+        return self._client, self._places
 
 
 class _PerProcess(Generic[C]):
@@ -136,6 +145,10 @@ def _made(kind: Callable[..., C], **options: Any) -> C:
     except (httpx.InvalidURL, ValueError, ImportError) as error:  # ImportError: of a SOCKS proxy
         raise ConfigurationError(
             "HTTP_PROXY, HTTPS_PROXY, ALL_PROXY, NO_PROXY", f"httpx does not understand one of these variables: {error}"
+        ) from error
+    except OSError as error:
+        raise ConfigurationError(
+            "SSL_CERT_FILE, SSL_CERT_DIR", f"the certificates that one of these variables names cannot be read: {error}"
         ) from error
 
 

@@ -252,6 +252,32 @@ def test_a_variable_that_the_transport_does_not_understand(kind: Any, monkeypatc
         kind("k")
 
 
+@pytest.mark.parametrize("kind", [Cronhook, AsyncCronhook])
+def test_certificates_that_are_not_there(kind: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("SSL_CERT_FILE", "/no/such/certificates.pem")
+    with pytest.raises(ConfigurationError, match="SSL_CERT_FILE, SSL_CERT_DIR: the certificates"):
+        kind("k")
+
+
+ONE_LOOP_AFTER_THE_OTHER = """
+import asyncio, sys
+from cronhook_client._transport import AsyncHttpxTransport
+from cronhook_client.exchange import HttpRequest
+
+transport = AsyncHttpxTransport()
+request = HttpRequest(method="GET", url=sys.argv[1], headers={}, body=None, timeout=10.0)
+assert [asyncio.run(transport.send(request)).status for _ in range(3)] == [200, 200, 200]
+asyncio.run(transport.close())
+"""
+
+
+def test_an_async_transport_is_used_in_one_loop_after_the_other(receiver: Receiver) -> None:
+    """As with one `asyncio.run` for each task of a worker; connections of a loop that has ended are left behind."""
+    command = [sys.executable, "-W", "ignore", "-c", ONE_LOOP_AFTER_THE_OTHER, receiver.url("/v1/jobs")]
+    ended = subprocess.run(command, capture_output=True, timeout=60)
+    assert (ended.returncode, ended.stderr) == (0, b"")
+
+
 async def test_a_certificate_that_nobody_vouches_for(tmp_path: Path) -> None:
     with Receiver(tls=Authority(tmp_path).server_context("127.0.0.1")) as receiver:
         failure = await BOTH.fail(request_for(receiver.url("/")), ConnectionFailed, sent=False)

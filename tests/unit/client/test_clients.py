@@ -1,5 +1,6 @@
 """The clients themselves: how they are made, what they share, what they show."""
 
+import asyncio
 import inspect
 import logging
 import re
@@ -191,8 +192,8 @@ class TestClosing:
         client.close()
         async with AsyncCronhook("k") as async_client:
             await async_client.with_options(timeout=1).close()
-            assert async_client._sender.transport._pools.mine().client.is_closed is False
-        assert async_client._sender.transport._pools.mine().client.is_closed is True
+            assert async_client._sender.transport._pools.mine().of(asyncio.get_running_loop())[0].is_closed is False
+        assert async_client._sender.transport._pools.mine().of(asyncio.get_running_loop())[0].is_closed is True
 
 
 class TestRaw:
