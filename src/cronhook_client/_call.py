@@ -72,10 +72,15 @@ class Call(Generic[T]):
 
 
 def _filled(path: str, identifiers: tuple[str, ...]) -> str:
-    """No identifier can leave its segment: slashes and full stops are escaped, and an empty one is refused."""
+    """No identifier can leave its segment: full stops are escaped; slashes, and an empty one, are refused.
+
+    Servers read an escaped slash as a slash.
+    """
     for identifier in identifiers:
-        if not identifier:
-            raise ValueError("an id is not empty")
+        if not isinstance(identifier, str):
+            raise TypeError(f"an id is a text, such as job.id, and not a {type(identifier).__name__}")
+        if not identifier or "/" in identifier:
+            raise ValueError(f"an id is not empty and has no slash in it, as {identifier[:80]!r} has")
         before, _, after = path.partition("{")
         path = before + quote(identifier, safe="").replace(".", "%2E") + after.partition("}")[2]
     return path

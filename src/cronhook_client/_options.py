@@ -62,8 +62,8 @@ def _base_url(text: str) -> str:
     if not _is_base_url(text):
         raise ConfigurationError(
             BASE_URL_VARIABLE,
-            "the base URL (argument base_url or this variable) is an http or https URL without user, query and "
-            f"fragment, such as {DEFAULT_BASE_URL}",
+            "the base URL (argument base_url or this variable) is an http or https URL in visible ASCII, without user, "
+            f"query and fragment, such as {DEFAULT_BASE_URL}",
         )
     return text.rstrip("/")
 

@@ -64,7 +64,7 @@ def tries(
             return Response(value=value_of(outcome, call.route.read), answer=outcome, retries=retries)
         failure = outcome if isinstance(outcome, ConnectionFailed) else error_of(outcome)
         next_pause = pause_after(failure, repeat=call.route.repeat, retries=retries, spread=random.random())
-        if next_pause is None or retries == options.max_retries:
+        if next_pause is None or retries >= options.max_retries:
             raise failure
         _log.info("%s %s: trying again in %.1f s after %r", request.method, call.path, next_pause, failure.code)
         pause, retries, maybe_done = next_pause, retries + 1, maybe_done or _may_be_done(failure)

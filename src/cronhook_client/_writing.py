@@ -30,9 +30,14 @@ def query_of(**fields: object) -> tuple[tuple[str, str], ...]:
 
 
 def instant(name: str, value: datetime | NotGiven | None) -> Any:
-    """RFC 3339 in UTC; raises ValueError for a naive datetime, which may mean any of many instants."""
+    """RFC 3339 in UTC; raises ValueError for a naive datetime, which may mean any of many instants.
+
+    TypeError for a text or a date.
+    """
     if value is None or value is NOT_GIVEN:
         return value
+    if not isinstance(value, datetime):
+        raise TypeError(f"{name} is an aware datetime, such as datetime.now(UTC), and not a {type(value).__name__}")
     if value.tzinfo is None or value.utcoffset() is None:
         raise ValueError(f"{name} must be an aware datetime, such as datetime.now(UTC), not the naive {value}")
     return write_instant(value)

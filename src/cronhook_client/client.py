@@ -50,7 +50,9 @@ class Cronhook:
         max_retries: int | None = None,
         transport: Transport | None = None,
     ) -> None:
-        """Nothing is sent yet. Raises `ConfigurationError` where the key is missing or an argument cannot be meant.
+        """Nothing is sent yet. Raises `ConfigurationError` where the key is missing, or it or the URL cannot be meant.
+
+        ValueError for such a ``timeout`` and such ``max_retries``.
 
         Args:
             api_key: ``chk_…``. None: the variable ``CRONHOOK_API_KEY``.

@@ -91,7 +91,7 @@ class Webhook:
         tolerance: timedelta = TOLERANCE,
         clock: Callable[[], float] = time.time,
     ) -> None:
-        given = (secret,) if isinstance(secret, str) else tuple(secret)
+        given = (secret,) if isinstance(secret, str | bytes) else tuple(secret or ())
         if not given:
             raise InvalidSecret("there is no signing secret")
         self._secrets = tuple(map(_secret_bytes, given))
@@ -194,8 +194,8 @@ def _signatures(written: str) -> list[bytes]:
 
 
 def _secret_bytes(secret: str) -> bytes:
-    if not secret.startswith(SECRET_PREFIX):
-        raise InvalidSecret(f"a signing secret starts with {SECRET_PREFIX}")
+    if not str(secret).startswith(SECRET_PREFIX):
+        raise InvalidSecret(f"a signing secret is a text that starts with {SECRET_PREFIX}")
     try:
         decoded = b64decode(secret.removeprefix(SECRET_PREFIX), validate=True)
     except (binascii.Error, ValueError):

@@ -7,13 +7,14 @@ from typing import TYPE_CHECKING, Any
 
 import rich_click as click
 
+from cronhook_core.errors import CronhookError
 from cronhook_core.wire.converter import to_json
 from cronhook_server.cli.api_client import with_client
 from cronhook_server.cli.arguments import id_argument
 from cronhook_server.cli.exit_codes import ExitCode
 from cronhook_server.cli.listing import how_many, page_size, print_list
 from cronhook_server.cli.ordered_group import HELP_NAMES, OrderedGroup
-from cronhook_server.cli.output import OutputFormat, output_option, print_one, print_table, print_text
+from cronhook_server.cli.output import OutputFormat, note, output_option, print_one, print_table, print_text
 from cronhook_server.cli.showing import EXECUTIONS, LOGS, execution_row, log_row, present
 from cronhook_server.cli.waiting import wait_for_end, wait_for_option, wait_option
 
@@ -108,7 +109,11 @@ def print_ended(
     if not wait and at_most is None:
         print_execution(to_json(execution), output)
         return
-    ended = wait_for_end(client, execution.id, at_most)
+    try:
+        ended = wait_for_end(client, execution.id, at_most)
+    except CronhookError:
+        note(f"{execution.id} was queued, and goes on by itself")
+        raise
     print_execution(to_json(ended), output)
     if ended.status != "succeeded":
         sys.exit(ExitCode.FAILED)

@@ -66,6 +66,11 @@ def create(client: Cronhook, /, output: OutputFormat, idempotency_key: str | Non
     fields = fields_of(**options)
     if ("cron" in fields) == ("run_at" in fields):
         raise click.UsageError("say when: either --cron, or --run-at or --in", ctx=click.get_current_context())
+    if idempotency_key is not None and options["run_in"] is not None:
+        raise click.UsageError(
+            "--in means another instant each time, so no repeat is the same; with --idempotency-key, give --run-at",
+            ctx=click.get_current_context(),
+        )
     print_job(to_json(client.jobs.create(**fields, idempotency_key=idempotency_key)), output)
 
 

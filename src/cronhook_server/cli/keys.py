@@ -183,11 +183,16 @@ async def _revoked(workspace: str, key_id: str) -> None:
 
 
 async def _rotated(workspace: str, key_id: str, grace: float) -> dict[str, Any]:
+    from cronhook_core.errors import InvalidRequest
     from cronhook_server.grace import grace_of
 
+    try:
+        stays = grace_of(grace)
+    except InvalidRequest as error:
+        raise click.BadParameter(f"{error} seconds", param_hint="--grace") from None
     async with _key_service() as keys:
         found = await keys.find_workspace(workspace)
-        key, text = await keys.rotate(found.id, key_id, grace=grace_of(grace))
+        key, text = await keys.rotate(found.id, key_id, grace=stays)
         return _made(key, text) | {"workspace_id": found.id, "workspace": found.name}
 
 

@@ -66,6 +66,11 @@ def command(
             raise click.UsageError(
                 "--follow goes with --status, -o table and -o jsonl", ctx=click.get_current_context()
             )
+        if status == "running":
+            raise click.UsageError(
+                "--follow prints attempts that have ended, and none of these is running",
+                ctx=click.get_current_context(),
+            )
         _follow(client, job_id, status, output)
         return
     order: Any = "asc" if oldest_first else None

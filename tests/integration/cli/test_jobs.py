@@ -87,6 +87,11 @@ class TestCreate:
         create = ("jobs", "create", *JOB, "--cron", "@daily", "--idempotency-key", "once", "-o", "json")
         assert cronhook(*create).json["id"] == cronhook(*create).json["id"]
 
+    def test_a_key_of_ones_own_needs_an_instant_that_stays_the_same(self, cronhook: Command) -> None:
+        ended = cronhook("jobs", "create", *JOB, "--in", "10m", "--idempotency-key", "once")
+        assert ended.code == 2
+        assert "give --run-at" in ended.err
+
     def test_a_quota_that_is_used_up_has_a_code_of_its_own(self, cronhook: Command) -> None:
         ends = [cronhook("jobs", "create", *JOB, "--cron", "@daily") for _ in range(11)]
         assert [end.code for end in ends] == [0] * 10 + [6]
@@ -189,6 +194,23 @@ class TestRun:
         ended = cronhook("jobs", "run", job["id"], "--wait-for", "1")
         assert ended.code == 5
         assert "it goes on by itself" in ended.err
+
+    def test_what_was_queued_is_named_where_the_key_may_not_wait(
+        self, cronhook: Command, job: dict[str, Any], monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        """Else it looks as if nothing had been done, and is done again."""
+        writer = cronhook("keys", "create", "--name", "writer", "--scopes", "write", "-o", "json").json
+        with monkeypatch.context() as patched:
+            patched.setenv("CRONHOOK_API_KEY", writer["key"])
+            ended = cronhook("jobs", "run", job["id"], "--wait")
+        (execution,) = cronhook("executions", "list", job["id"], "-o", "json").json
+        assert ended.code == 4
+        assert f"{execution['id']} was queued, and goes on by itself" in ended.err
+
+    def test_what_is_running_cannot_be_followed(self, cronhook: Command, job: dict[str, Any]) -> None:
+        ended = cronhook("logs", job["id"], "--follow", "--status", "running")
+        assert ended.code == 2
+        assert "none of these is running" in ended.err
 
 
 class TestLogsBeyondReach:

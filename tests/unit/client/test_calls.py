@@ -290,8 +290,24 @@ class TestHeaders:
 
 class TestArguments:
     def test_an_id_cannot_leave_its_place(self) -> None:
-        request = asked_of(lambda c: c.jobs.get("../keys?x=1#ä"), answer(200, JOB))
-        assert request.url == "http://127.0.0.1:8080/v1/jobs/%2E%2E%2Fkeys%3Fx%3D1%23%C3%A4"
+        request = asked_of(lambda c: c.jobs.get("..?x=1#ä"), answer(200, JOB))
+        assert request.url == "http://127.0.0.1:8080/v1/jobs/%2E%2E%3Fx%3D1%23%C3%A4"
+
+    @pytest.mark.parametrize("identifier", ["../keys", "job_1/", "/job_1", "job_1/logs"])
+    def test_an_id_with_a_slash_is_refused(self, identifier: str) -> None:
+        """Servers decode an escaped one before they look for the route."""
+        with pytest.raises(ValueError, match="no slash"):
+            asked_of(lambda c: c.jobs.get(identifier), answer(200, JOB))
+
+    def test_a_job_is_no_id(self) -> None:
+        job: Any = object()
+        with pytest.raises(TypeError, match=r"such as job\.id"):
+            asked_of(lambda c: c.jobs.get(job), answer(200, JOB))
+
+    def test_a_text_is_no_instant(self) -> None:
+        text: Any = "2030-01-01T00:00:00Z"
+        with pytest.raises(TypeError, match="run_at is an aware datetime"):
+            asked_of(lambda c: c.jobs.create(name="n", callback_url="u", run_at=text), answer(201, JOB))
 
     def test_an_empty_id_is_refused(self) -> None:
         with pytest.raises(ValueError, match="an id is not empty"):

@@ -167,9 +167,11 @@ class TestSecrets:
             Webhook(secret)
         assert secret in ("", "whsec_") or secret not in str(refused.value)
 
-    def test_none_at_all(self) -> None:
+    @pytest.mark.parametrize("secret", [[], None, encode_secret(SECRET).encode(), [None]])
+    def test_none_at_all_and_no_text(self, secret: Any) -> None:
+        """Such as a variable of the environment that is not set."""
         with pytest.raises(InvalidSecret):
-            Webhook([])
+            Webhook(secret)
 
 
 class TestWhatIsSigned:
