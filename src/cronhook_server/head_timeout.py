@@ -38,7 +38,7 @@ class HeadTimeoutProtocol(ReadTimeoutProtocol):
             self._too_late = asyncio.get_running_loop().call_later(HEAD_WITHIN_SECONDS, self._drop)
 
     def _is_answering(self) -> bool:
-        return self.cycle is not None and not self.cycle.response_complete
+        return self._cycle is not None and not self._cycle.response_complete
 
     def _drop(self) -> None:
         if not self._is_answering():

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from uvicorn.protocols.http.auto import AutoHTTPProtocol
+from uvicorn.protocols.http.h11_impl import H11Protocol, RequestResponseCycle
 
 from cronhook_core.wire.converter import to_json
 from cronhook_core.wire.problem import problem
@@ -13,10 +13,17 @@ from cronhook_server.request_scope import EVERY_ANSWER, new_request_id
 _DETAIL = "This is not a request of HTTP/1.1."
 
 
-class UnreadableRequestProtocol(AutoHTTPProtocol):  # type: ignore[misc, valid-type]  # uvicorn chooses it when imported
+class UnreadableRequestProtocol(H11Protocol):
+    """By h11, which bounds a request's head; httptools, which uvicorn prefers wherever it is installed, does not."""
+
+    @property
+    def _cycle(self) -> RequestResponseCycle | None:
+        """None before the first request of a connection."""
+        return self.cycle
+
     def send_400_response(self, msg: str) -> None:
         """The last answer of a connection; none in the middle of another one. ``msg`` is uvicorn's, and not told."""
-        if self.cycle is None or self.cycle.response_complete or not self.cycle.response_started:
+        if self._cycle is None or self._cycle.response_complete or not self._cycle.response_started:
             self.transport.write(_refusal())
         self.transport.close()
 

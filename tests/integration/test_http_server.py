@@ -8,6 +8,7 @@ from datetime import timedelta
 from typing import Any
 
 import pytest
+from uvicorn.protocols.http.h11_impl import H11Protocol
 
 from cronhook_server import process, read_timeout
 from cronhook_server.process import HttpServer, listen
@@ -66,6 +67,22 @@ def lost(monkeypatch: pytest.MonkeyPatch) -> asyncio.Event:
 
     monkeypatch.setattr(process, "HeadTimeoutProtocol", Watched)
     return event
+
+
+async def test_the_head_of_a_request_is_bounded_whatever_parsers_are_installed() -> None:
+    """It needs no key; uvicorn's other parser has no bound, and comes with its extra `standard`."""
+    assert issubclass(process.HeadTimeoutProtocol, H11Protocol)
+    with closing(listen("127.0.0.1", 0)) as listening:
+        server = HttpServer(Asked(), listening, drain_timeout=timedelta(seconds=1))
+        server.start(lambda: None)
+        try:
+            reader, writer = await asyncio.open_connection(*listening.getsockname())
+            writer.write(b"GET / HTTP/1.1\r\nhost: x\r\nx-long: " + 100_000 * b"x")
+            async with asyncio.timeout(GENEROUS):
+                assert (await reader.readline()).startswith(b"HTTP/1.1 400 ")
+            writer.close()
+        finally:
+            await server.stop(at_once=True)
 
 
 class TestTheRestOfAnAnswerThatIsNotRead:
