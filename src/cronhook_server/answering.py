@@ -13,10 +13,11 @@ from litestar.types import Receive, Scope, Send
 
 from cronhook_core.domain.idempotency import StoredAnswer
 from cronhook_core.wire.converter import to_json
-from cronhook_core.wire.strict_json import render_json
+from cronhook_core.wire.strict_json import JsonText, render_json
 
 JSON = "application/json"
 _fast = msgspec.json.Encoder()
+_text = msgspec.json.Decoder(msgspec.Raw)
 
 
 @frozen
@@ -76,6 +77,8 @@ def _opened(value: Any) -> Any:
         return [_opened(item) for item in value]
     if kind is datetime:
         return value.astimezone(UTC)
+    if kind is JsonText:  # a great payload of small parts, as objects of Python, would hold up everybody for long
+        return _text.decode(value)
     return value
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copyreg
+import json
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sized
 from datetime import datetime
 from enum import StrEnum
@@ -22,6 +23,7 @@ from cronhook_core.errors import InvalidRequest
 from cronhook_core.wire.instant import read_instant, read_requested_instant, write_instant
 from cronhook_core.wire.pointer import pointer_to
 from cronhook_core.wire.refusal import refusal
+from cronhook_core.wire.strict_json import JsonText
 
 MAX_ITEMS = 1000
 """Items of an array or object within a request; what each field may have is less."""
@@ -128,6 +130,7 @@ def _converter(*, forbid_unknown: bool) -> Converter:
     to_instant = read_requested_instant if forbid_unknown else read_instant
     converter.register_structure_hook(datetime, lambda value, _: to_instant(_expect(value, str, "text")))
     converter.register_unstructure_hook(datetime, write_instant)
+    converter.register_unstructure_hook(JsonText, json.loads)
     converter.register_unstructure_hook(StrEnum, lambda word: word.value)
     converter.register_unstructure_hook(tuple, lambda items: [converter.unstructure(item) for item in items])
     return converter

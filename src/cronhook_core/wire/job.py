@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime, timedelta
 from typing import Any
@@ -29,7 +28,7 @@ from cronhook_core.errors import InvalidCron, InvalidHeaders, InvalidRequest, In
 from cronhook_core.wire.pointer import pointer_to
 from cronhook_core.wire.refusal import gathered
 from cronhook_core.wire.seconds import from_seconds, to_seconds
-from cronhook_core.wire.strict_json import render_json
+from cronhook_core.wire.strict_json import JsonText, render_json
 
 DEFAULT_TIMEZONE = "UTC"
 DEFAULT_RETRY_DELAYS_SECONDS = tuple(to_seconds(delay) for delay in RetryPolicy().delays)
@@ -165,7 +164,7 @@ def _fields_of(definition: JobDefinition) -> dict[str, Any]:
         "timezone": cron.timezone if cron else None,
         "callback_url": definition.callback_url,
         "headers": shown_headers(definition.headers),
-        "payload": json.loads(definition.payload),
+        "payload": JsonText(definition.payload),
         "timeout_seconds": to_seconds(definition.timeout),
         "retry_delays_seconds": tuple(map(to_seconds, definition.retry_policy.delays)),
         "tags": definition.tags,

@@ -9,7 +9,7 @@ from typing import Any
 from attrs import evolve
 
 from cronhook_core.domain.callback_headers import MASK
-from cronhook_core.domain.job import JobDefinition
+from cronhook_core.domain.job import NULL_PAYLOAD, JobDefinition
 from cronhook_core.domain.schedule import OneTimeSchedule
 from cronhook_core.errors import Conflict, InvalidRequest
 from cronhook_core.wire.converter import read_request, to_json
@@ -34,7 +34,7 @@ def patched(
     if not isinstance(changes, dict):
         raise InvalidRequest("must be an object")
     _check_schedule(definition, changes)
-    fields = to_json(JobWrite.of(definition)) | _without_other_schedule(changes) | changes
+    fields = to_json(JobWrite.of(evolve(definition, payload=NULL_PAYLOAD))) | _without_other_schedule(changes) | changes
     fields["headers"] = _unmasked(fields["headers"], dict(definition.headers))
     written = read_request(fields, JobWrite)
     changed = written.to_definition(

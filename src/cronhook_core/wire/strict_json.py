@@ -17,6 +17,10 @@ MAX_INTEGER = 2**64 - 1
 """Integers beyond 64 bits are read as something else by most programs."""
 
 
+class JsonText(bytes):
+    """A JSON text in the place of its value: what is stored as text goes into an answer as it is."""
+
+
 def parse_json(body: bytes) -> Any:
     """The value of a JSON text in UTF-8.
 

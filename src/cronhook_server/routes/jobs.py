@@ -47,7 +47,7 @@ class JobRoutes(Controller):
         limit, before_id = limit_of(query), before_of(query, "job")
         workspace_id = request.caller.workspace_id
         found = await request.services.jobs.list(workspace_id, matching, limit=limit + 1, before_id=before_id)
-        jobs, cursor = page_of(found, limit, lambda job: job.id)
+        jobs, cursor = page_of(found, limit, lambda job: job.id, lambda job: len(job.definition.payload))
         return respond_with(JobPage(data=tuple(map(JobRead.of, jobs)), next_cursor=cursor))
 
     @get("/{job_id:str}", opt=requires(Scope.READ))

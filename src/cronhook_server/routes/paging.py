@@ -5,6 +5,7 @@ from __future__ import annotations
 import binascii
 from base64 import urlsafe_b64decode, urlsafe_b64encode
 from collections.abc import Callable, Sequence
+from itertools import accumulate
 from typing import TypeVar
 
 from cronhook_core.domain.ids import is_id
@@ -13,6 +14,8 @@ from cronhook_server.reading import Query
 
 DEFAULT_LIMIT = 50
 MAX_LIMIT = 200
+MAX_PAGE_BYTES = 4 * 1024 * 1024
+"""Of what weighs most in the rows of a page; a single row may weigh more."""
 _VERSION = "1:"
 
 T = TypeVar("T")
@@ -41,8 +44,15 @@ def write_cursor(identifier: str) -> str:
     return urlsafe_b64encode(f"{_VERSION}{identifier}".encode()).decode().rstrip("=")
 
 
-def page_of(rows: Sequence[T], limit: int, id_of: Callable[[T], str]) -> tuple[Sequence[T], str | None]:
-    """The rows of a page, of which one more than ``limit`` was read, and the cursor of the next one."""
-    if len(rows) <= limit:
+def page_of(
+    rows: Sequence[T], limit: int, id_of: Callable[[T], str], weight_of: Callable[[T], int] = lambda _: 0
+) -> tuple[Sequence[T], str | None]:
+    """The rows of a page, of which one more than ``limit`` was read, and the cursor of the next one.
+
+    Fewer than ``limit`` where they weigh too much: ``weight_of`` is in bytes.
+    """
+    weights = accumulate(map(weight_of, rows))
+    count = min(limit, max(1, sum(weight <= MAX_PAGE_BYTES for weight in weights)))
+    if len(rows) <= count:
         return rows, None
-    return rows[:limit], write_cursor(id_of(rows[limit - 1]))
+    return rows[:count], write_cursor(id_of(rows[count - 1]))

@@ -27,6 +27,7 @@ MODELS = [
     JobRead.of(job()),
     JobRead.of(job(b'{"b":[1.5,-0.0,1e-7,true,null,"\\u2028\\u0001 \\ud83e\\udd8a"],"a":{}}')),
     JobRead.of(job(b"123456789012345678901234567890")),
+    JobRead.of(job(b'{"n":123456789012345678901234567890,"n2":[[],[{}]]}')),
     JobRead.of(job(next_run=ODD, last_run=ODD.astimezone(UTC), created_at=NOW)),
     JobPage(data=(JobRead.of(job()), JobRead.of(job())), next_cursor=None),
     KeyList(data=(KeyRead.of(make_key("wsp_1")),)),
