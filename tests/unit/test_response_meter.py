@@ -151,6 +151,18 @@ async def test_the_end_of_a_connection_waits_for_what_came_before() -> None:
     assert line.parser.events == ["data", "data", "data", "eof", error]
 
 
+async def test_a_lost_connection_is_told_where_what_came_before_is_dropped() -> None:
+    """Else whoever closes the pool waits for it for ever, and the call for its deadline."""
+    line = Line()
+    line.meter.data_received(b"HTTP/1.1 200 OK\r\n" + b"x" * 3 * HEAD_BYTES_PER_TURN)
+    error = OSError("reset")
+    line.meter.connection_lost(error)
+    line.meter.abort()
+    line.meter.abort()
+    await asyncio.sleep(0)
+    assert line.parser.events == ["data", error]
+
+
 async def test_everything_else_is_passed_on() -> None:
     line = Line()
     line.meter.pause_writing()

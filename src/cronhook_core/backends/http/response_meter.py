@@ -44,6 +44,7 @@ class ResponseMeter(asyncio.Protocol):
         "_left",
         "_lines_left",
         "_loop",
+        "_lost",
         "_per_turn",
         "_protocol",
         "_transport",
@@ -63,6 +64,7 @@ class ResponseMeter(asyncio.Protocol):
         self._last = b""
         self._body: StreamReader | None = None
         self._waiting: deque[Callable[[], object]] = deque()
+        self._lost: Callable[[], object] | None = None
         self.exceeded = False
         self.retires_at = retires_at
 
@@ -98,8 +100,11 @@ class ResponseMeter(asyncio.Protocol):
             self.abort()
 
     def abort(self) -> None:
+        """Drop the connection, and what of it waits to be handed on; that it was lost is told all the same."""
         self._waiting.clear()
         self._transport.abort()
+        if self._lost is not None:
+            self._lost()
 
     def data_received(self, data: bytes) -> None:
         left, lines_left = self._left, self._lines_left
@@ -119,8 +124,9 @@ class ResponseMeter(asyncio.Protocol):
             self._protocol.eof_received()
 
     def connection_lost(self, exc: Exception | None) -> None:
-        if not self._after_waiting(partial(self._lose, exc)):
-            self._lose(exc)
+        self._lost = partial(self._lose, exc)
+        if not self._after_waiting(self._lost):
+            self._lost()
 
     def pause_writing(self) -> None:
         self._protocol.pause_writing()
@@ -137,6 +143,7 @@ class ResponseMeter(asyncio.Protocol):
                 self._transport.abort()
 
     def _lose(self, exc: Exception | None) -> None:
+        self._lost = None
         self._protocol.connection_lost(exc)
         if self._body is not None and not self._body.is_eof() and self._body.exception() is None:
             self._body.set_exception(ClientPayloadError("the connection was closed before the body was complete"))
