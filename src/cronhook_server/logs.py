@@ -127,6 +127,7 @@ def _for_programs() -> list[Processor]:
 def _for_people(stream: TextIO) -> list[Processor]:
     return [
         _cap_fields,
+        _escape_fields,
         structlog.dev.ConsoleRenderer(
             colors=stream.isatty(), exception_formatter=structlog.dev.plain_traceback, pad_event_to=24
         ),
@@ -150,6 +151,19 @@ def _cap_fields(_: WrappedLogger, __: str, event: EventDict) -> EventDict:
         if isinstance(value, str) and len(value) > MAX_FIELD_LENGTH and name != "exception":
             event[name] = f"{value[: MAX_FIELD_LENGTH - 1]}…"
     return event
+
+
+def _escape_fields(_: WrappedLogger, __: str, event: EventDict) -> EventDict:
+    """What a terminal would obey, such as colours, titles and writing from right to left, is shown and not done."""
+    for name, value in event.items():
+        if isinstance(value, str) and not value.isprintable() and name != "exception":
+            kept = "\n\t" if name == "event" else ""  # a library's message may have several lines
+            event[name] = "".join(one if one.isprintable() or one in kept else _escaped(one) for one in value)
+    return event
+
+
+def _escaped(character: str) -> str:
+    return character.encode("unicode_escape").decode("ascii")
 
 
 def _render_json(logger: WrappedLogger, method: str, event: EventDict) -> str:

@@ -104,6 +104,16 @@ def test_user_text_is_capped_for_people_too(stream: io.StringIO) -> None:
     assert "x" * (MAX_FIELD_LENGTH - 1) + "…" in stream.getvalue()
 
 
+def test_user_text_does_nothing_to_a_terminal(stream: io.StringIO) -> None:
+    """Anybody can ask for a path."""
+    configure_logging(LogFormat.CONSOLE, stream)
+    structlog.get_logger("x").info("request", route="/a\x1b[31m\x9b\u202e\n/é")
+    logging.getLogger("library").warning("two\nlines\x07")
+    written = stream.getvalue()
+    assert r"route=/a\x1b[31m\x9b\u202e\n/é" in written
+    assert "two\nlines\\x07" in written
+
+
 def test_a_traceback_is_whole(stream: io.StringIO) -> None:
     configure_logging(LogFormat.JSON, stream)
     try:
