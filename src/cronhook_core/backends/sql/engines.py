@@ -48,9 +48,17 @@ def sqlite_engine(path: str, *, begin: str = "BEGIN IMMEDIATE", pool: type[Pool]
         connect_args={"timeout": BUSY_TIMEOUT_SECONDS, "check_same_thread": False},
     )
 
+    made = False
+
     @event.listens_for(engine, "do_connect")
-    def make(*_: Any) -> None:
-        _make_for_owner_alone(path)
+    def open_file(_: Any, __: Any, arguments: list[Any], options: dict[str, Any]) -> None:
+        """A file that is gone while the engine is in use is an error, and not made anew without what was in it."""
+        nonlocal made
+        if not made:
+            _make_for_owner_alone(path)
+            made = True
+        arguments[:] = [f"{Path(path).as_uri()}?mode=rw"]
+        options["uri"] = True
 
     @event.listens_for(engine, "connect")
     def prepare(connection: sqlite3.Connection, _: Any) -> None:
