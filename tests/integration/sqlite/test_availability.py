@@ -6,8 +6,8 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Iterator
-from contextlib import closing, contextmanager
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+from contextlib import asynccontextmanager, closing, contextmanager
 from pathlib import Path
 
 import pytest
@@ -16,7 +16,7 @@ from sqlalchemy import Connection, func, select
 from cronhook_core.backends.sql import engines
 from cronhook_core.backends.sql.tables import PROBE, idempotency_records, meta
 from cronhook_core.backends.sqlite import SqliteDatabase, SqliteJobStore, SqliteLock
-from cronhook_core.backends.sqlite.database import READERS
+from cronhook_core.backends.sqlite.database import ENGINE_READERS, READERS
 from cronhook_core.backends.sqlite.job_store import PING_SECONDS
 from cronhook_core.domain.idempotency import KEPT_FOR
 from cronhook_core.domain.workspace import Workspace
@@ -135,25 +135,49 @@ class TestBusy:
             await SqliteLock(database).acquire("leader", MINUTE, NOW)
 
 
+@asynccontextmanager
+async def hanging(read: Callable[..., Awaitable[None]], readers: int) -> AsyncIterator[None]:
+    all_hang, release = threading.Barrier(readers + 1), threading.Event()
+
+    def hang(_: Connection) -> None:
+        all_hang.wait()
+        release.wait()
+
+    reads = [asyncio.ensure_future(read(hang)) for _ in range(readers)]
+    await asyncio.to_thread(all_hang.wait)
+    try:
+        yield
+    finally:
+        release.set()
+        await asyncio.gather(*reads)
+
+
+async def test_what_users_read_holds_up_no_plan(database: SqliteDatabase, store: SqliteJobStore) -> None:
+    async with hanging(database.read, READERS), asyncio.timeout(PING_SECONDS):
+        assert await store.due_jobs(NOW, 1) == []
+        assert await store.ready(NOW, 1) == []
+        assert await store.next_due(NOW) is None
+        assert await store.running("wrk_1") == []
+        await store.ping()
+
+
+async def test_a_file_that_is_gone_is_not_made_anew(path: Path, workspace: Workspace) -> None:
+    """It would be empty, and what had been answered with a success would not be in it."""
+    async with SqliteDatabase.open(path) as database:
+        async with hanging(database.read, READERS - 1):  # the last one has no connection yet
+            path.unlink()
+            with pytest.raises(StoreUnavailable, match="unable to open"):
+                await SqliteJobStore(database).get_job(workspace.id, "job_unknown")
+        assert not path.exists()
+
+
 class TestPing:
     async def test_it_does_not_wait_for_readers_that_hang(
         self, database: SqliteDatabase, store: SqliteJobStore
     ) -> None:
-        all_hang, release = threading.Barrier(READERS + 1), threading.Event()
-
-        def hang(_: Connection) -> None:
-            all_hang.wait()
-            release.wait()
-
-        hanging = [asyncio.create_task(database.read(hang)) for _ in range(READERS)]
-        await asyncio.to_thread(all_hang.wait)
-        try:
-            async with asyncio.timeout(PING_SECONDS + 1):
-                with pytest.raises(StoreUnavailable, match="did not answer"):
-                    await store.ping()
-        finally:
-            release.set()
-            await asyncio.gather(*hanging)
+        async with hanging(database.read_first, ENGINE_READERS), asyncio.timeout(PING_SECONDS + 1):
+            with pytest.raises(StoreUnavailable, match="did not answer"):
+                await store.ping()
         await store.ping()
 
     async def test_a_file_that_can_only_be_read_is_away(self, path: Path, workspace: Workspace) -> None:

@@ -20,7 +20,7 @@ from cronhook_core.backends.sql.urls import sqlite_path
 from cronhook_core.backends.sqlite.backup import copy_to
 from cronhook_core.errors import SchemaMismatch, StoreBusy, StoreUnavailable
 
-READERS = 3
+READERS, ENGINE_READERS = 3, 2
 _AWAY = frozenset(
     {
         sqlite3.SQLITE_BUSY,
@@ -47,7 +47,8 @@ class SqliteDatabase:
     Each call runs one function in a thread, as one transaction: writers one after the other, readers beside them on the
     state of the last commit. A caller that is cancelled does not interrupt the transaction under way.
 
-    `write` is for users, whose writes take turns, so that the engine's (`write_first`) wait for one of them at most.
+    `read` and `write` are for users. Their writes take turns, so that the engine's (`write_first`) wait for one of them
+    at most, and its reads (`read_first`) for none.
     Where another process holds the file, a write waits some seconds for it (`engines.BUSY_TIMEOUT_SECONDS`), and those
     that queue behind it do not begin to wait anew: however many there are, each raises ``StoreBusy`` within twice that.
     """
@@ -58,6 +59,7 @@ class SqliteDatabase:
         event.listen(self._reader, "connect", _forbid_writing)
         self._writing = ThreadPoolExecutor(1, thread_name_prefix="cronhook-sqlite-writer")
         self._reading = ThreadPoolExecutor(READERS, thread_name_prefix="cronhook-sqlite-reader")
+        self._reading_first = ThreadPoolExecutor(ENGINE_READERS, thread_name_prefix="cronhook-sqlite-engine")
         self._turn = asyncio.Lock()
         self._in_vain_since = -math.inf
         self.newer_schema: str | None = None
@@ -79,6 +81,12 @@ class SqliteDatabase:
 
     async def read(self, work: Callable[Concatenate[Connection, P], T], *args: P.args, **kwargs: P.kwargs) -> T:
         return await self._run(self._reading, lambda: _in_transaction(self._reader, lambda c: work(c, *args, **kwargs)))
+
+    async def read_first(self, work: Callable[Concatenate[Connection, P], T], *args: P.args, **kwargs: P.kwargs) -> T:
+        """Read without a turn among the users, who may ask for much: what is due cannot wait for all of that."""
+        return await self._run(
+            self._reading_first, lambda: _in_transaction(self._reader, lambda c: work(c, *args, **kwargs))
+        )
 
     async def write(self, work: Callable[Concatenate[Connection, P], T], *args: P.args, **kwargs: P.kwargs) -> T:
         asked_at = time.monotonic()
@@ -117,7 +125,7 @@ class SqliteDatabase:
 
     async def _close(self) -> None:
         async with self._turn:  # after whoever waits for one
-            for pool in (self._reading, self._writing):
+            for pool in (self._reading, self._reading_first, self._writing):
                 await asyncio.to_thread(pool.shutdown)
         for engine in (self._reader, self._writer):  # the last to close tidies the file up
             await asyncio.to_thread(engine.dispose)

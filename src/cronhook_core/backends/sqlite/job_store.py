@@ -29,7 +29,7 @@ class SqliteJobStore(SqlJobCatalog):
         super().__init__(database)
 
     async def due_jobs(self, now: datetime, limit: int) -> Sequence[DueJob]:
-        return await self._database.read(engine_reads.due_jobs, now, limit)
+        return await self._database.read_first(engine_reads.due_jobs, now, limit)
 
     async def plan(self, plans: Sequence[JobPlan], now: datetime) -> Sequence[str]:
         return await self._database.write_first(plan, plans, now) if plans else []
@@ -44,15 +44,15 @@ class SqliteJobStore(SqlJobCatalog):
         with_suspects: bool = True,
         after: datetime | None = None,
     ) -> Sequence[QueueMessage]:
-        return await self._database.read(
+        return await self._database.read_first(
             engine_reads.ready, now, limit, skip_hosts, skip_workspaces, with_suspects, after
         )
 
     async def next_due(self, now: datetime) -> datetime | None:
-        return await self._database.read(engine_reads.next_due, now)
+        return await self._database.read_first(engine_reads.next_due, now)
 
     async def zone_rules(self) -> str | None:
-        return await self._database.read(engine_reads.zone_rules)
+        return await self._database.read_first(engine_reads.zone_rules)
 
     async def remember_zone_rules(self, version: str) -> None:
         await self._database.write_first(remember_zone_rules, version)
@@ -80,7 +80,7 @@ class SqliteJobStore(SqlJobCatalog):
         return await self._database.write_first(lose, refs, now) if refs else []
 
     async def running(self, worker_id: str) -> Sequence[ClaimRef]:
-        return await self._database.read(engine_reads.running, worker_id)
+        return await self._database.read_first(engine_reads.running, worker_id)
 
     async def register_worker(self, worker_id: str, now: datetime) -> None:
         await self._database.write_first(upkeep.register_worker, worker_id, now)
@@ -95,7 +95,7 @@ class SqliteJobStore(SqlJobCatalog):
         return await self._database.write_first(upkeep.bury_worker, worker_id, beat, now)
 
     async def lose_abandoned(self, now: datetime, limit: int) -> Sequence[Verdict]:
-        return await self.lose(await self._database.read(engine_reads.abandoned, limit), now)
+        return await self.lose(await self._database.read_first(engine_reads.abandoned, limit), now)
 
     async def retire_worker(self, worker_id: str) -> None:
         await self._database.write_first(upkeep.retire_worker, worker_id)
@@ -103,7 +103,7 @@ class SqliteJobStore(SqlJobCatalog):
     async def ping(self) -> None:
         try:
             async with asyncio.timeout(PING_SECONDS):
-                await self._database.read(upkeep.ping)
+                await self._database.read_first(upkeep.ping)
                 await self._database.write_first(upkeep.ping_writing)
         except TimeoutError:
             raise StoreUnavailable(f"the SQLite file did not answer within {PING_SECONDS:g} s") from None

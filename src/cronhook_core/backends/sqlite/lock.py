@@ -25,8 +25,12 @@ T = TypeVar("T")
 
 _STORED = select(leases).where(leases.c.name == bindparam("of"))
 _RENEW = update(leases).where(
-    leases.c.name == bindparam("of"), leases.c.token == bindparam("by"), leases.c.expires_at > bindparam("now")
+    leases.c.name == bindparam("of"),
+    leases.c.token == bindparam("by"),
+    leases.c.expires_at > bindparam("now"),
+    leases.c.granted_at <= bindparam("ahead"),
 )
+"""A lease of the future, from before a clock was set back, is free for all: see `_remaining`."""
 
 
 class SqliteLock:
@@ -55,7 +59,7 @@ class SqliteLock:
         deadline = self._clock.monotonic() + timeout.total_seconds()
         while True:
             left = deadline - self._clock.monotonic()
-            if left <= 0 or await _answer(self._database.read(_stored, name)) is None:
+            if left <= 0 or await _answer(self._database.read_first(_stored, name)) is None:
                 return
             await self._clock.sleep(min(POLL_SECONDS, left))
 
@@ -92,7 +96,7 @@ def _acquire(connection: Connection, lease: Lease, ttl: timedelta, now: datetime
 
 
 def _renew(connection: Connection, lease: Lease, ttl: timedelta, now: datetime) -> bool:
-    times = {"now": now, "granted_at": now, "expires_at": now + ttl}
+    times = {"now": now, "ahead": now + ttl, "granted_at": now, "expires_at": now + ttl}
     return connection.execute(_RENEW, {"of": lease.name, "by": lease.token, **times}).rowcount == 1
 
 
