@@ -19,6 +19,7 @@ Headers = Sequence[tuple[str, str]]
 
 SHORTEST_REDACTED = 6
 """Characters; what is shorter occurs in any text by chance."""
+_SAFE_IN_HTML = str.maketrans({"&": "\\u0026", "<": "\\u003c", ">": "\\u003e"})
 
 
 def sealed(headers: Headers, vault: HeaderVault | None, job_id: str) -> tuple[tuple[str, str], ...]:
@@ -63,9 +64,15 @@ def without_secrets(result: WebhookResult, secrets: Sequence[str]) -> WebhookRes
 def _parts(name: str, value: str) -> Iterator[str]:
     """The value and what of it is a secret by itself, each also as JSON has it."""
     for part in (value, *(_values_of(value) if name == "cookie" else _credentials(value))):
-        yield part
-        yield json.dumps(part)[1:-1]
-        yield part.replace("/", "\\/")
+        yield from _spellings(part)
+
+
+def _spellings(text: str) -> Iterator[str]:
+    """Some writers of JSON escape slashes, as PHP's, and others what HTML takes for its own, as Go's and Rails'."""
+    as_json = json.dumps(text)[1:-1]
+    yield from (text, as_json)
+    yield from (text.replace("/", "\\/"), as_json.replace("/", "\\/"))
+    yield as_json.translate(_SAFE_IN_HTML)
 
 
 def _credentials(value: str) -> Iterator[str]:

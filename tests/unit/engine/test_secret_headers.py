@@ -213,6 +213,19 @@ def test_the_beginning_of_a_secret_at_the_end_of_what_was_cut_is_masked(said: st
     assert without_secrets(whole, ["canary-key"]).response_body == "It is canary-k"
 
 
+@pytest.mark.parametrize(
+    ("secret", "written"),
+    [
+        ('canary"key/1', r'{"k": "canary\"key\/1"}'),
+        ("canary&<key>", r'{"k": "canary\u0026\u003ckey\u003e"}'),
+    ],
+)
+def test_a_secret_is_known_as_any_json_writes_it(secret: str, written: str) -> None:
+    secrets = opened([("x-api-key", secret)], None, "job_1").secrets
+    result = WebhookResult(outcome=Outcome.HTTP_ERROR, response_body=written)
+    assert without_secrets(result, secrets).response_body == '{"k": "***"}'
+
+
 LONG = "canary/" + "".join(f"{number:03}" for number in range(200))
 
 
