@@ -126,7 +126,8 @@ def _tzdata() -> Traversable:
 
 def _unknown(name: str) -> str:
     reason = f"there is no IANA time zone named {name[:64]!r}"
-    nearest = next((known for known in zone_names() if known.lower() == name.lower()), None)
+    wanted = name[:64].lower()  # a request may name one of a megabyte
+    nearest = next((known for known in zone_names() if known.lower() == wanted), None)
     return f"{reason}; did you mean {nearest!r}?" if nearest else f"{reason}; write it like 'Europe/Berlin' or 'UTC'"
 
 
