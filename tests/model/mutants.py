@@ -151,8 +151,8 @@ OTHERS = (
         edits=(
             Edit(
                 "cronhook_core/domain/job_changes.py",
-                "next_run = job.definition.schedule.next_after(max(now, job.planned_through or now))",
-                "next_run = job.definition.schedule.next_after(job.planned_through or now)",
+                "next_run = job.definition.schedule.next_after(max(now, planned_through or now))",
+                "next_run = job.definition.schedule.next_after(planned_through or now)",
             ),
         ),
     ),

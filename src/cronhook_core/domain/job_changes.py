@@ -4,13 +4,17 @@ from __future__ import annotations
 
 from datetime import datetime, timedelta
 
-from cronhook_core.domain.job import InactiveReason, Job, JobDefinition, JobStatus
+from attrs import evolve
+
+from cronhook_core.domain.job import NULL_PAYLOAD, InactiveReason, Job, JobDefinition, JobStatus
 from cronhook_core.domain.schedule import OneTimeSchedule, Schedule
 from cronhook_core.errors import Conflict, InvalidRunAt
 
 RUN_AT_GRACE = timedelta(seconds=60)
 """An instant up to this far in the past is accepted, and fires at once: clocks differ and requests take time."""
 RUN_AT_HORIZON = timedelta(days=3653)
+CLOCKS_GO_BACK_BY = timedelta(days=2)
+"""At most. What was planned further ahead than this was planned by a clock that was wrong."""
 
 
 def first_run(schedule: Schedule, now: datetime, planned_through: datetime | None = None) -> datetime:
@@ -37,10 +41,12 @@ def redefined(job: Job, definition: JobDefinition, host: str, now: datetime, *, 
     if stays:
         return job.changed(now, definition=definition, host=host)
     status = JobStatus.PAUSED if job.status is JobStatus.PAUSED else JobStatus.ACTIVE
-    next_run = first_run(definition.schedule, now, job.planned_through)
+    planned_through = _believed(job.planned_through, now)
+    next_run = first_run(definition.schedule, now, planned_through)
     return job.changed(
         now,
         definition=definition,
+        planned_through=planned_through,
         host=host,
         status=status,
         inactive_reason=None,
@@ -69,26 +75,41 @@ def paused(job: Job, now: datetime) -> Job:
 
 
 def resumed(job: Job, now: datetime) -> Job:
-    """Planned from now on; a one-time job whose instant has passed becomes inactive, reason ``missed``."""
+    """Planned from now on; a one-time job whose instant has passed becomes inactive, reason ``missed``.
+
+    A job that a clock far ahead has planned into the future comes back by this, too.
+    """
     if job.status is JobStatus.INACTIVE:
         raise Conflict("the job is inactive; an update that names a schedule makes it active")
     if job.status is JobStatus.ACTIVE:
         return job
-    next_run = job.definition.schedule.next_after(max(now, job.planned_through or now))
+    planned_through = _believed(job.planned_through, now)
+    next_run = job.definition.schedule.next_after(max(now, planned_through or now))
     if next_run is not None:
-        return job.changed(now, status=JobStatus.ACTIVE, next_run=next_run)
+        return job.changed(now, status=JobStatus.ACTIVE, next_run=next_run, planned_through=planned_through)
     reason = InactiveReason.MISSED if job.is_one_time else InactiveReason.EXHAUSTED
     return job.changed(now, status=JobStatus.INACTIVE, inactive_reason=reason, next_run=None)
 
 
 def deleted(job: Job, now: datetime) -> Job:
+    """Nothing of it is sent any more, so what would be, and what only its owner knows the meaning of, is forgotten."""
     return job.changed(
-        now, status=JobStatus.INACTIVE, inactive_reason=InactiveReason.DELETED, next_run=None, deleted_at=now
+        now,
+        definition=evolve(job.definition, headers=(), payload=NULL_PAYLOAD, metadata={}),
+        status=JobStatus.INACTIVE,
+        inactive_reason=InactiveReason.DELETED,
+        next_run=None,
+        deleted_at=now,
     )
 
 
 def _is_ahead(job: Job, now: datetime) -> bool:
-    return job.definition.schedule.next_after(max(now, job.planned_through or now)) is not None
+    return job.definition.schedule.next_after(max(now, _believed(job.planned_through, now) or now)) is not None
+
+
+def _believed(planned_through: datetime | None, now: datetime) -> datetime | None:
+    """None where only a wrong clock can have planned so far; what has run does not run again all the same."""
+    return None if planned_through is None or planned_through > now + CLOCKS_GO_BACK_BY else planned_through
 
 
 def _check_run_at(run_at: datetime, now: datetime, planned_through: datetime | None) -> None:

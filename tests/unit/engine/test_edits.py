@@ -14,10 +14,11 @@ from cronhook_core.backends.memory.job_store import MemoryJobStore
 from cronhook_core.backends.memory.queue import MemoryQueue
 from cronhook_core.domain.execution import Execution, ExecutionStatus
 from cronhook_core.domain.job import InactiveReason, Job, JobStatus
+from cronhook_core.domain.job_changes import deleted
 from cronhook_core.domain.schedule import CronSchedule, OneTimeSchedule, Schedule
 from cronhook_core.engine.job_service import JobService
 from cronhook_core.errors import InvalidRunAt, InvalidTimezone
-from cronhook_core.testing.builders import NOW
+from cronhook_core.testing.builders import NOW, make_definition, make_job
 from cronhook_core.testing.job_store.scene import Scene
 from cronhook_core.testing.manual_clock import ManualClock
 from cronhook_core.testing.recording_hooks import RecordingHooks
@@ -172,3 +173,42 @@ async def test_a_pause_before_the_next_instant_plans_nothing(stage: Stage) -> No
     await stage.clock.advance(HOUR.total_seconds() - 1)
     await stage.service.pause(job.workspace_id, job.id)
     assert await stage.executions(job) == []
+
+
+class TestAJobThatAWrongClockPlannedIntoTheFuture:
+    """It was ahead by a year for a moment: the job shows an instant of next year."""
+
+    YEAR = timedelta(days=365)
+
+    async def planned_ahead(self, stage: Stage, by: timedelta) -> Job:
+        return await stage.job(HOURLY, planned_through=NOW + by, next_run=NOW + by + HOUR)
+
+    async def test_comes_back_by_an_edit(self, stage: Stage) -> None:
+        job = await stage.edit(await self.planned_ahead(stage, self.YEAR), HALF_HOURLY)
+        assert NOW < job.next_run <= NOW + HOUR / 2  # type: ignore[operator]  # it is not None
+        assert job.planned_through is None
+
+    async def test_and_by_another_kind_of_schedule(self, stage: Stage) -> None:
+        job = await self.planned_ahead(stage, self.YEAR)
+        assert (await stage.edit(job, OneTimeSchedule(NOW + HOUR))).next_run == NOW + HOUR
+
+    async def test_and_by_a_pause(self, stage: Stage) -> None:
+        job = await self.planned_ahead(stage, self.YEAR)
+        await stage.service.pause(job.workspace_id, job.id)
+        resumed = await stage.service.resume(job.workspace_id, job.id)
+        assert NOW < resumed.next_run <= NOW + HOUR  # type: ignore[operator]  # it is not None
+
+    async def test_a_clock_that_goes_back_by_less_runs_nothing_twice(self, stage: Stage) -> None:
+        by = timedelta(days=1)
+        job = await self.planned_ahead(stage, by)
+        assert (await stage.edit(job, HALF_HOURLY)).next_run == NOW + by + HOUR / 2
+
+
+def test_a_deleted_job_forgets_what_it_sent() -> None:
+    """Rows of jobs stay; secrets and personal data in them need not."""
+    definition = make_definition(
+        payload=b'{"patient":"x"}', headers=(("authorization", "Bearer x"),), metadata={"a": "b"}
+    )
+    after = deleted(make_job("wsp_1", definition=definition), NOW).definition
+    assert (after.payload, after.headers, after.metadata) == (b"null", (), {})
+    assert after.name == definition.name
