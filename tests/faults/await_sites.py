@@ -14,7 +14,14 @@ import cronhook_core.engine
 ENGINE = Path(cronhook_core.engine.__path__[0])
 HOLDERS = {"_store": "store", "_registry": "store", "_queue": "queue", "_lock": "lock", "_sender": "sender"}
 """The attributes that hold a port in the engine, and the first word of that port's failpoints."""
-HANDED_IN = {"self._clock.sleep", "self._empty.wait", "self._run_once", "self.claiming", "self._intake.claiming"}
+HANDED_IN = {
+    "self._clock.sleep",
+    "self._empty.wait",
+    "self._run_once",
+    "self._wait",
+    "self.claiming",
+    "self._intake.claiming",
+}
 """What is called under another name than it has, or is not a coroutine of the engine, and leaves no process."""
 BEHIND_ANOTHER_PORT = {"self._keys.secrets": "accounts.signing_versions"}
 """Ports that the server implements over a port with failpoints."""

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Callable
-from typing import Any
 
 from cronhook_core.ports.clock import Clock
 from cronhook_core.ports.engine_hooks import EngineHooks
@@ -40,7 +39,8 @@ class BackgroundLoop:
         self._clock = clock
         self._hooks = hooks
         self._wait = wait or clock.sleep
-        self._woken = asyncio.Event()
+        self._woken = False
+        self._pausing = False
         self._stopping = False
         self._task: asyncio.Task[None] | None = None
 
@@ -50,11 +50,14 @@ class BackgroundLoop:
 
     def wake(self) -> None:
         """Make the next pass begin now."""
-        self._woken.set()
+        self._woken = True
+        if self._pausing and self._task is not None and self._task is not asyncio.current_task():
+            self._pausing = False
+            self._task.cancel()
 
     async def stop(self) -> None:
         self._stopping = True
-        self._woken.set()
+        self.wake()
         if self._task is not None:
             await asyncio.wait([self._task])
 
@@ -69,7 +72,7 @@ class BackgroundLoop:
 
     async def _run(self) -> None:
         while not self._stopping:
-            self._woken.clear()
+            self._woken = False
             pause = await self._pass()
             if not self._stopping:
                 await self._pause(pause)
@@ -82,22 +85,24 @@ class BackgroundLoop:
             return ERROR_PAUSE
 
     async def _pause(self, seconds: float) -> None:
-        if self._woken.is_set():
+        """In this task and not in one of its own: loops of an idle engine do little else than pausing."""
+        if self._woken:
             await asyncio.sleep(0)
             return
-        waiting = asyncio.ensure_future(self._wait(seconds))
-        woken = asyncio.ensure_future(self._woken.wait())
+        self._pausing = True
         try:
-            await asyncio.wait((waiting, woken), return_when=asyncio.FIRST_COMPLETED)
-            failure = waiting.exception() if waiting.done() and not waiting.cancelled() else None
-        finally:
-            await _cancelled(waiting, woken)
-        if failure is not None:
-            self._hooks.pass_failed(self._name, failure)
+            await self._wait(seconds)
+        except asyncio.CancelledError:
+            if not self._was_woken():
+                raise
+        except Exception as error:  # noqa: BLE001 - as that of a pass
+            self._was_woken()
+            self._hooks.pass_failed(self._name, error)
             await self._clock.sleep(ERROR_PAUSE)
+        else:
+            self._was_woken()
 
-
-async def _cancelled(*futures: asyncio.Future[Any]) -> None:
-    for future in futures:
-        future.cancel()
-    await asyncio.gather(*futures, return_exceptions=True)
+    def _was_woken(self) -> bool:
+        """Whether `wake` cancelled the pause that has ended, and nobody else cancelled this task."""
+        pausing, self._pausing = self._pausing, False
+        return not pausing and self._task is not None and self._task.uncancel() == 0

@@ -1,4 +1,5 @@
 import asyncio
+from contextlib import suppress
 
 import pytest
 
@@ -127,3 +128,52 @@ async def test_a_pause_that_fails_is_announced_and_costs_the_time_of_an_error(
     assert passes.count == 4
     assert [event[0] for event in hooks.events] == ["pass_failed"] * 4
     await loop.abort()
+
+
+async def test_an_abort_that_comes_with_a_wake_ends_the_loop(
+    loop: BackgroundLoop, passes: Passes, clock: ManualClock
+) -> None:
+    loop.start()
+    await clock.until_sleeping()
+    loop.wake()
+    loop.wake()
+    await loop.abort()
+    assert passes.count == 1
+    loop.wake()
+
+
+async def test_a_wait_that_swallows_its_cancellation_leaves_no_trace(clock: ManualClock) -> None:
+    """A wake cancels the loop's own task: were that counted on, timeouts in later passes would not work."""
+    cancelled: list[int] = []
+
+    async def run_once() -> float:
+        task = asyncio.current_task()
+        cancelled.append(0 if task is None else task.cancelling())
+        return 10.0
+
+    async def wait(seconds: float) -> None:
+        with suppress(asyncio.CancelledError):
+            await clock.sleep(seconds)
+
+    loop = BackgroundLoop("test", run_once, clock=clock, hooks=RecordingHooks(), wait=wait)
+    loop.start()
+    for _ in range(3):
+        await clock.until_sleeping()
+        loop.wake()
+        await settle()
+    assert cancelled == [0, 0, 0, 0]
+    await loop.stop()
+
+
+async def test_a_wake_from_within_the_wait_lets_it_end(clock: ManualClock) -> None:
+    passes = Passes()
+
+    async def wait(seconds: float) -> None:
+        loop.wake()
+        await clock.sleep(seconds)
+
+    loop = BackgroundLoop("test", passes.run_once, clock=clock, hooks=RecordingHooks(), wait=wait)
+    loop.start()
+    await clock.advance(25)
+    assert passes.count == 3
+    await loop.stop()
