@@ -6,6 +6,7 @@ import logging
 import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from math import ceil
 from typing import Any
 
 from cronhook_client.seen import Sighting
@@ -14,6 +15,8 @@ from cronhook_client.webhooks import Delivery
 
 DELIVERY = "cronhook.delivery"
 MAX_BODY_BYTES = 1024 * 1024
+MAX_RETRY_AFTER = 86_400
+"""Seconds; cronhook waits no longer."""
 UNDER_WAY_SECONDS = 120
 """Longer than any handler should take, and than cronhook waits for one (60 s at most)."""
 
@@ -53,6 +56,13 @@ def seen_before(sighting: Sighting, under_way_seconds: int) -> Reply:
         return Reply(status=200, text="this execution was handled before")
     text = "this execution is being handled by an earlier request"
     return Reply(status=503, text=text, retry_after=under_way_seconds)
+
+
+def whole_seconds(seconds: float) -> int:
+    """As ``retry-after`` has them, rounded up; ValueError for less than none."""
+    if not 0 <= seconds <= MAX_RETRY_AFTER:
+        raise ValueError(f"under_way_seconds is a number from 0 to {MAX_RETRY_AFTER}")
+    return ceil(seconds)
 
 
 def refused(error: WebhookVerificationError) -> Reply:

@@ -7,6 +7,7 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, Generic, TypeVar
+from weakref import WeakKeyDictionary
 
 from cronhook_client.errors import ConnectionFailed, TimedOut, UnexpectedAnswer
 from cronhook_client.exchange import Headers, HttpAnswer, HttpRequest
@@ -95,25 +96,22 @@ class AsyncHttpxTransport:
 
 
 class _Pool:
-    """Connections and places belong to the event loop that they were first used in.
+    """Connections and places, for each event loop its own.
 
-    In another one, as with the next `asyncio.run`, both are made anew: those of a loop that has ended can be neither
-    used nor closed.
+    Those of a loop that has ended, as with one `asyncio.run` after the other, can be neither used nor closed.
     """
 
     def __init__(self, *, make: Callable[[], httpx.AsyncClient], make_places: Callable[[], Semaphore]) -> None:
         self._make = make
         self._make_places = make_places
-        self._loop: AbstractEventLoop | None = None
-        self._places = make_places()
-        self._client = make()
+        self._first: httpx.AsyncClient | None = make()  # so that what is wrong with the environment is told at once
+        self._by_loop: WeakKeyDictionary[AbstractEventLoop, tuple[httpx.AsyncClient, Semaphore]] = WeakKeyDictionary()
 
     def of(self, loop: AbstractEventLoop) -> tuple[httpx.AsyncClient, Semaphore]:
-        if loop is not self._loop:
-            if self._loop is not None:
-                self._client, self._places = self._make(), self._make_places()
-            self._loop = loop
-        return self._client, self._places
+        if loop not in self._by_loop:
+            client, self._first = self._first or self._make(), None
+            self._by_loop[loop] = client, self._make_places()
+        return self._by_loop[loop]
 
 
 class _PerProcess(Generic[C]):

@@ -20,6 +20,7 @@ from cronhook_client._receiving import (
     refused,
     seen_before,
     too_large,
+    whole_seconds,
 )
 from cronhook_client.seen import Seen, Sighting
 from cronhook_client.webhook_errors import WebhookVerificationError
@@ -42,14 +43,14 @@ class VerifyWebhooks:
         *,
         paths: str | Iterable[str] | None = None,
         seen: Seen | None = None,
-        under_way_seconds: int = UNDER_WAY_SECONDS,
+        under_way_seconds: float = UNDER_WAY_SECONDS,
         max_body_bytes: int = MAX_BODY_BYTES,
     ) -> None:
         self._app = app
         self._webhook = webhook
         self._paths = Paths(paths)
         self._seen = seen
-        self._under_way_seconds = under_way_seconds
+        self._under_way_seconds = whole_seconds(under_way_seconds)
         self._max_body_bytes = max_body_bytes
 
     def __call__(self, environ: _Environ, start_response: _StartResponse) -> Iterable[bytes]:

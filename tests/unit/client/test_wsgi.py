@@ -204,7 +204,12 @@ class TestSeen:
         """So that tries before that use up none of the job's delays."""
         seen, told = SeenInMemory(), {}
         seen.begin("exe_1")
-        verified = VerifyWebhooks(App(), WEBHOOK, seen=seen, under_way_seconds=45)
+        verified = VerifyWebhooks(App(), WEBHOOK, seen=seen, under_way_seconds=44.5)
         environ = environ_of(WEBHOOK.sign(BODY, execution_id="exe_1"), BODY)
         verified(environ, lambda status, headers: told.update(headers))
         assert told["retry-after"] == "45"
+
+    @pytest.mark.parametrize("seconds", [-1, float("nan"), 1e9])
+    def test_a_time_that_cannot_be_meant_is_refused(self, seconds: float) -> None:
+        with pytest.raises(ValueError, match="under_way_seconds"):
+            VerifyWebhooks(App(), WEBHOOK, under_way_seconds=seconds)
