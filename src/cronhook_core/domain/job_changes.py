@@ -32,16 +32,19 @@ def first_run(schedule: Schedule, now: datetime, planned_through: datetime | Non
 def redefined(job: Job, definition: JobDefinition, host: str, now: datetime, *, anew: bool = False) -> Job:
     """The job with another definition; another schedule plans it anew and makes an inactive job active.
 
-    ``anew``: so does the schedule that an inactive job has, but for the one instant of a job that has had its turn.
+    ``anew``: so does the schedule that an inactive job has, but for the one instant of a job that has had its turn, and
+    that of a job which a clock far ahead has planned into the future.
     """
-    begins_anew = anew and job.status is JobStatus.INACTIVE and (not job.is_one_time or _is_ahead(job, now))
+    planned_through = _believed(job, now)
+    astray = planned_through is not job.planned_through
+    has_ended = job.status is JobStatus.INACTIVE and (not job.is_one_time or _is_ahead(job, now))
+    begins_anew = anew and (astray or has_ended)
     stays = definition.schedule == job.definition.schedule and not begins_anew
     if stays and definition == job.definition:
         return job
     if stays:
         return job.changed(now, definition=definition, host=host)
     status = JobStatus.PAUSED if job.status is JobStatus.PAUSED else JobStatus.ACTIVE
-    planned_through = _believed(job.planned_through, now)
     next_run = first_run(definition.schedule, now, planned_through)
     return job.changed(
         now,
@@ -83,7 +86,7 @@ def resumed(job: Job, now: datetime) -> Job:
         raise Conflict("the job is inactive; an update that names a schedule makes it active")
     if job.status is JobStatus.ACTIVE:
         return job
-    planned_through = _believed(job.planned_through, now)
+    planned_through = _believed(job, now)
     next_run = job.definition.schedule.next_after(max(now, planned_through or now))
     if next_run is not None:
         return job.changed(now, status=JobStatus.ACTIVE, next_run=next_run, planned_through=planned_through)
@@ -104,12 +107,16 @@ def deleted(job: Job, now: datetime) -> Job:
 
 
 def _is_ahead(job: Job, now: datetime) -> bool:
-    return job.definition.schedule.next_after(max(now, _believed(job.planned_through, now) or now)) is not None
+    return job.definition.schedule.next_after(max(now, job.planned_through or now)) is not None
 
 
-def _believed(planned_through: datetime | None, now: datetime) -> datetime | None:
-    """None where only a wrong clock can have planned so far; what has run does not run again all the same."""
-    return None if planned_through is None or planned_through > now + CLOCKS_GO_BACK_BY else planned_through
+def _believed(job: Job, now: datetime) -> datetime | None:
+    """``planned_through``; None where only a wrong clock can have planned a line so far.
+
+    What has run does not run again all the same. The one instant of a one-time job has had its turn by any clock.
+    """
+    through = job.planned_through
+    return None if through is not None and through > now + CLOCKS_GO_BACK_BY and not job.is_one_time else through
 
 
 def _check_run_at(run_at: datetime, now: datetime, planned_through: datetime | None) -> None:

@@ -188,6 +188,10 @@ class TestAJobThatAWrongClockPlannedIntoTheFuture:
         assert NOW < job.next_run <= NOW + HOUR / 2  # type: ignore[operator]  # it is not None
         assert job.planned_through is None
 
+    async def test_and_by_naming_its_own_line(self, stage: Stage) -> None:
+        job = await stage.edit(await self.planned_ahead(stage, self.YEAR), HOURLY, anew=True)
+        assert NOW < job.next_run <= NOW + HOUR  # type: ignore[operator]  # it is not None
+
     async def test_and_by_another_kind_of_schedule(self, stage: Stage) -> None:
         job = await self.planned_ahead(stage, self.YEAR)
         assert (await stage.edit(job, OneTimeSchedule(NOW + HOUR))).next_run == NOW + HOUR
@@ -197,6 +201,17 @@ class TestAJobThatAWrongClockPlannedIntoTheFuture:
         await stage.service.pause(job.workspace_id, job.id)
         resumed = await stage.service.resume(job.workspace_id, job.id)
         assert NOW < resumed.next_run <= NOW + HOUR  # type: ignore[operator]  # it is not None
+
+    async def test_the_one_instant_of_a_job_that_had_its_turn_does_not_come_back(self, stage: Stage) -> None:
+        """Its execution is there, so nothing would be planned, and nothing would end the job."""
+        ahead = NOW + self.YEAR
+        had = {"planned_through": ahead, "next_run": None}
+        ended = await stage.job(
+            OneTimeSchedule(ahead), status=JobStatus.INACTIVE, inactive_reason=InactiveReason.COMPLETED, **had
+        )
+        assert await stage.edit(ended, OneTimeSchedule(ahead), anew=True) == ended
+        paused = await stage.job(OneTimeSchedule(ahead), status=JobStatus.PAUSED, **had)
+        assert (await stage.service.resume(paused.workspace_id, paused.id)).status is JobStatus.INACTIVE
 
     async def test_a_clock_that_goes_back_by_less_runs_nothing_twice(self, stage: Stage) -> None:
         by = timedelta(days=1)
