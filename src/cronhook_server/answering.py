@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from datetime import UTC, datetime
 from functools import cache
 from typing import Any
@@ -78,8 +79,17 @@ def _opened(value: Any) -> Any:
     if kind is datetime:
         return value.astimezone(UTC)
     if kind is JsonText:  # a great payload of small parts, as objects of Python, would hold up everybody for long
-        return _text.decode(value)
+        return _as_text(value)
     return value
+
+
+def _as_text(text: JsonText) -> Any:
+    """The text as it is; where a library's user stored what is not quite JSON, such as NaN, the value that it means."""
+    try:
+        text.decode()
+        return _text.decode(text)
+    except ValueError:
+        return json.loads(text.decode("utf-8", "replace"))
 
 
 @cache

@@ -35,6 +35,14 @@ MODELS = [
 ]
 
 
+@pytest.mark.parametrize(
+    ("payload", "read"), [(b'{"n":NaN,"m":[-Infinity,1e999]}', {"n": None, "m": [None, None]}), (b'"a\xff"', "a\ufffd")]
+)
+def test_what_a_program_stored_that_is_not_quite_json_can_be_read(payload: bytes, read: object) -> None:
+    """One such job would make pages of all others unreadable."""
+    assert json.loads(answer(JobRead.of(job(payload))).body)["payload"] == read
+
+
 @pytest.mark.parametrize("model", MODELS)
 def test_an_answer_says_its_model(model: object) -> None:
     body, wanted = answer(model).body, render_json(to_json(model))
