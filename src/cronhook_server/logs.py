@@ -8,8 +8,9 @@ import sys
 from collections.abc import Callable, Sequence
 from contextlib import suppress
 from datetime import UTC, datetime
+from io import StringIO
 from json import JSONEncoder
-from typing import TextIO, cast
+from typing import Any, TextIO, cast
 
 import msgspec
 import structlog
@@ -128,9 +129,7 @@ def _for_people(stream: TextIO) -> list[Processor]:
     return [
         _cap_fields,
         _escape_fields,
-        structlog.dev.ConsoleRenderer(
-            colors=stream.isatty(), exception_formatter=structlog.dev.plain_traceback, pad_event_to=24
-        ),
+        structlog.dev.ConsoleRenderer(colors=stream.isatty(), exception_formatter=_traceback, pad_event_to=24),
     ]
 
 
@@ -157,9 +156,18 @@ def _escape_fields(_: WrappedLogger, __: str, event: EventDict) -> EventDict:
     """What a terminal would obey, such as colours, titles and writing from right to left, is shown and not done."""
     for name, value in event.items():
         if isinstance(value, str) and not value.isprintable() and name != "exception":
-            kept = "\n\t" if name == "event" else ""  # a library's message may have several lines
-            event[name] = "".join(one if one.isprintable() or one in kept else _escaped(one) for one in value)
+            event[name] = _printable(value, kept="\n\t" if name == "event" else "")  # of libraries, in several lines
     return event
+
+
+def _traceback(stream: TextIO, exc_info: Any) -> None:
+    written = StringIO()
+    structlog.dev.plain_traceback(written, exc_info)
+    stream.write(_printable(written.getvalue(), kept="\n\t"))
+
+
+def _printable(text: str, *, kept: str) -> str:
+    return "".join(one if one.isprintable() or one in kept else _escaped(one) for one in text)
 
 
 def _escaped(character: str) -> str:

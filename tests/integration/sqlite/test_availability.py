@@ -137,7 +137,7 @@ class TestBusy:
 
 @asynccontextmanager
 async def hanging(read: Callable[..., Awaitable[None]], readers: int) -> AsyncIterator[None]:
-    all_hang, release = threading.Barrier(readers + 1), threading.Event()
+    all_hang, release = threading.Barrier(readers + 1, timeout=10), threading.Event()
 
     def hang(_: Connection) -> None:
         all_hang.wait()
@@ -169,6 +169,24 @@ async def test_a_file_that_is_gone_is_not_made_anew(path: Path, workspace: Works
             with pytest.raises(StoreUnavailable, match="unable to open"):
                 await SqliteJobStore(database).get_job(workspace.id, "job_unknown")
         assert not path.exists()
+
+
+async def test_nor_by_the_first_write(path: Path) -> None:
+    async with SqliteDatabase.open(path):
+        pass
+    async with SqliteDatabase.open(path) as database:
+        path.unlink()
+        with pytest.raises(LockUnavailable, match="unable to open"):
+            await SqliteLock(database).acquire("leader", MINUTE, NOW)
+        assert not path.exists()
+
+
+async def test_a_link_to_where_the_file_is_to_be(tmp_path: Path) -> None:
+    (tmp_path / "data").mkdir()
+    link, target = tmp_path / "jobs.db", tmp_path / "data" / "jobs.db"
+    link.symlink_to(target)
+    async with SqliteDatabase.open(link):
+        assert target.stat().st_mode & 0o777 == 0o600
 
 
 class TestPing:

@@ -112,6 +112,11 @@ def test_user_text_does_nothing_to_a_terminal(stream: io.StringIO) -> None:
     written = stream.getvalue()
     assert r"route=/a\x1b[31m\x9b\u202e\n/é" in written
     assert "two\nlines\\x07" in written
+    try:
+        raise ValueError("\x1b[31m")
+    except ValueError as error:
+        structlog.get_logger("x").error("failed", exc_info=error)
+    assert "\x1b" not in stream.getvalue()
 
 
 def test_a_traceback_is_whole(stream: io.StringIO) -> None:

@@ -34,11 +34,15 @@ def engine_for(database_url: str, *, connect_within: int | None = None) -> Engin
     return _postgres_engine(postgres_url(database_url), connect_within)
 
 
-def sqlite_engine(path: str, *, begin: str = "BEGIN IMMEDIATE", pool: type[Pool] = NullPool) -> Engine:
+def sqlite_engine(
+    path: str, *, begin: str = "BEGIN IMMEDIATE", pool: type[Pool] = NullPool, may_make: bool = True
+) -> Engine:
     """An engine whose transactions start with ``begin``.
 
     A deferred transaction that turns out to write fails at once where another process wrote meanwhile, without waiting;
     an immediate one waits in line. Every commit is on disk before it returns (``synchronous=FULL``).
+
+    The first connection makes the file, with ``may_make``. Where it is gone later it is not made anew, empty.
     """
     path = str(Path(path).absolute())  # the program may go to another folder before the next connection is made
     engine = create_engine(
@@ -48,15 +52,14 @@ def sqlite_engine(path: str, *, begin: str = "BEGIN IMMEDIATE", pool: type[Pool]
         connect_args={"timeout": BUSY_TIMEOUT_SECONDS, "check_same_thread": False},
     )
 
-    made = False
+    makes = may_make
 
     @event.listens_for(engine, "do_connect")
     def open_file(_: Any, __: Any, arguments: list[Any], options: dict[str, Any]) -> None:
-        """A file that is gone while the engine is in use is an error, and not made anew without what was in it."""
-        nonlocal made
-        if not made:
+        nonlocal makes
+        if makes:
             _make_for_owner_alone(path)
-            made = True
+            makes = False
         arguments[:] = [f"{Path(path).as_uri()}?mode=rw"]
         options["uri"] = True
 
@@ -77,7 +80,7 @@ def sqlite_engine(path: str, *, begin: str = "BEGIN IMMEDIATE", pool: type[Pool]
 def _make_for_owner_alone(path: str) -> None:
     """A new file's permissions are those of its log and its index, too. Why it cannot be made, SQLite says better."""
     with suppress(OSError):
-        os.close(os.open(path, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o600))
+        os.close(os.open(os.path.realpath(path), os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o600))
 
 
 def _use_wal(connection: sqlite3.Connection) -> None:

@@ -54,8 +54,8 @@ class SqliteDatabase:
     """
 
     def __init__(self, path: str) -> None:
-        self._writer = sqlite_engine(path, pool=QueuePool)
-        self._reader = sqlite_engine(path, begin="BEGIN", pool=QueuePool)
+        self._reader = sqlite_engine(path, begin="BEGIN", pool=QueuePool)  # it looks at the schema first
+        self._writer = sqlite_engine(path, pool=QueuePool, may_make=False)
         event.listen(self._reader, "connect", _forbid_writing)
         self._writing = ThreadPoolExecutor(1, thread_name_prefix="cronhook-sqlite-writer")
         self._reading = ThreadPoolExecutor(READERS, thread_name_prefix="cronhook-sqlite-reader")

@@ -17,7 +17,7 @@ from cronhook_core.ports.clock import Clock
 from cronhook_core.ports.lock import Held, Lease
 
 RENEWALS = 3
-"""Of a lease within its life: each one writes to the file, and no network loses one."""
+"""Of a lease within its life: each one writes to the file. One that waits longer than 0.85 s for it loses the lead."""
 POLL_SECONDS = 0.1
 """How soon a waiting process notices what another one released."""
 
