@@ -11,6 +11,7 @@ import pytest
 
 from cronhook_client import Cronhook
 from cronhook_server import read_timeout
+from cronhook_server.routes import paging
 from tests.integration.client.running_server import RunningServer
 
 WITHIN = 1.5
@@ -53,8 +54,9 @@ def read_all(connection: socket.socket, *, pause: float = 0) -> bytes:
     return bytes(received)
 
 
-def test_who_goes_on_reading_gets_a_large_answer_whole(tmp_path: Path) -> None:
+def test_who_goes_on_reading_gets_a_large_answer_whole(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """It takes longer than nothing may be read, and more than the kernel's buffers."""
+    monkeypatch.setattr(paging, "MAX_PAGE_BYTES", 2 * JOBS * len(LARGE))
     with RunningServer(tmp_path, max_jobs=JOBS) as server:
         key = server.new_key("default")
         with Cronhook(key, base_url=server.url) as client:
