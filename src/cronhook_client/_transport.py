@@ -23,7 +23,7 @@ CONNECTIONS = 100
 KEPT = 20
 """Connections that are kept when nothing is under way, as httpx does unless it is told otherwise."""
 MAX_BODY_BYTES = 128 * 1024 * 1024
-"""Of an answer, unpacked; the largest page of cronhook's is half of that."""
+"""Of an answer, unpacked; far more than any page of cronhook's has."""
 GRACE = 0.1
 """Seconds by which a try as a whole outlives its parts, so that what takes too long can say which it was."""
 
