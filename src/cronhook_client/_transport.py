@@ -7,7 +7,6 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, Generic, TypeVar
-from weakref import WeakKeyDictionary
 
 from cronhook_client.errors import ConnectionFailed, TimedOut, UnexpectedAnswer
 from cronhook_client.exchange import Headers, HttpAnswer, HttpRequest
@@ -105,10 +104,11 @@ class _Pool:
         self._make = make
         self._make_places = make_places
         self._first: httpx.AsyncClient | None = make()  # so that what is wrong with the environment is told at once
-        self._by_loop: WeakKeyDictionary[AbstractEventLoop, tuple[httpx.AsyncClient, Semaphore]] = WeakKeyDictionary()
+        self._by_loop: dict[AbstractEventLoop, tuple[httpx.AsyncClient, Semaphore]] = {}
 
     def of(self, loop: AbstractEventLoop) -> tuple[httpx.AsyncClient, Semaphore]:
         if loop not in self._by_loop:
+            self._by_loop = {known: made for known, made in self._by_loop.items() if not known.is_closed()}
             client, self._first = self._first or self._make(), None
             self._by_loop[loop] = client, self._make_places()
         return self._by_loop[loop]

@@ -267,6 +267,7 @@ from cronhook_client.exchange import HttpRequest
 transport = AsyncHttpxTransport()
 request = HttpRequest(method="GET", url=sys.argv[1], headers={}, body=None, timeout=10.0)
 assert [asyncio.run(transport.send(request)).status for _ in range(3)] == [200, 200, 200]
+assert len(transport._pools.mine()._by_loop) == 1, "those of loops that have ended are dropped"
 asyncio.run(transport.close())
 """
 
