@@ -17,6 +17,7 @@ import structlog
 from structlog.typing import EventDict, FilteringBoundLogger, Processor, WrappedLogger
 
 from cronhook_core.domain.addresses import AllowedTargets
+from cronhook_server.printable import printable
 from cronhook_server.settings import LogFormat
 
 MAX_FIELD_LENGTH = 500
@@ -156,22 +157,14 @@ def _escape_fields(_: WrappedLogger, __: str, event: EventDict) -> EventDict:
     """What a terminal would obey, such as colours, titles and writing from right to left, is shown and not done."""
     for name, value in event.items():
         if isinstance(value, str) and not value.isprintable() and name != "exception":
-            event[name] = _printable(value, kept="\n\t" if name == "event" else "")  # of libraries, in several lines
+            event[name] = printable(value, kept="\n\t" if name == "event" else "")  # of libraries, in several lines
     return event
 
 
 def _traceback(stream: TextIO, exc_info: Any) -> None:
     written = StringIO()
     structlog.dev.plain_traceback(written, exc_info)
-    stream.write(_printable(written.getvalue(), kept="\n\t"))
-
-
-def _printable(text: str, *, kept: str) -> str:
-    return "".join(one if one.isprintable() or one in kept else _escaped(one) for one in text)
-
-
-def _escaped(character: str) -> str:
-    return character.encode("unicode_escape").decode("ascii")
+    stream.write(printable(written.getvalue(), kept="\n\t"))
 
 
 def _render_json(logger: WrappedLogger, method: str, event: EventDict) -> str:

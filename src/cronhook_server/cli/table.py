@@ -12,6 +12,8 @@ from typing import Any
 
 from attrs import evolve, frozen
 
+from cronhook_server.printable import printable
+
 _GAP = "  "
 _COLOURS = {
     "ok": "green",
@@ -72,7 +74,7 @@ def shown(value: Any) -> str:
     if isinstance(value, bool):
         return "yes" if value else "no"
     text = ", ".join(map(str, value)) if isinstance(value, list | tuple) else str(value)
-    return "".join(character if character.isprintable() else _escaped(character) for character in text)
+    return printable(text)
 
 
 def cell_width(text: str) -> int:
@@ -81,10 +83,6 @@ def cell_width(text: str) -> int:
     from rich.cells import cell_len
 
     return cell_len(text)
-
-
-def _escaped(character: str) -> str:
-    return character.encode("unicode_escape").decode("ascii")
 
 
 def _fitted(
