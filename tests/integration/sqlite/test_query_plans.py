@@ -1,15 +1,14 @@
 """What runs all the time costs what it finds, not what is stored: SQLite says that it uses the indexes made for it."""
 
 import sqlite3
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from typing import Any
 
 import pytest
-from sqlalchemy import Connection, event
+from sqlalchemy import Connection
 
 from cronhook_core.backends.sql import engine_reads, reads, writes
-from cronhook_core.backends.sqlite import SqliteDatabase, upkeep
+from cronhook_core.backends.sqlite import SqliteDatabase, upkeep, watching
 from cronhook_core.backends.sqlite.claiming import claim
 from cronhook_core.backends.sqlite.planning import plan
 from cronhook_core.backends.sqlite.results import finish
@@ -31,21 +30,17 @@ INDEXED: dict[str, tuple[Work, set[str]]] = {
         {"sqlite_autoindex_timetable_1", "sqlite_autoindex_jobs_1"},
     ),
     "next_due": (
-        lambda c: engine_reads.next_due(c, NOW),
+        lambda c: watching.next_due(driver_of(c), NOW),
         {"sqlite_autoindex_timetable_1", "ix_open_executions_available_at", "sqlite_autoindex_executions_1"},
     ),
     "ready": (
-        lambda c: engine_reads.ready(c, NOW, 10, ["a"], ["b"], False, NOW),
+        lambda c: watching.ready(driver_of(c), NOW, 10, ["a"], ["b"], False, NOW),
         {"ix_open_executions_available_at", "sqlite_autoindex_executions_1", "sqlite_autoindex_jobs_1"},
     ),
-    "running": (
-        lambda c: engine_reads.running(c, "wrk_0"),
-        set(),
-    ),
-    "abandoned": (
-        lambda c: engine_reads.abandoned(c, 10),
-        {"sqlite_autoindex_workers_1"},
-    ),
+    "running": (lambda c: watching.running(driver_of(c), "wrk_0"), set()),
+    "abandoned": (lambda c: watching.abandoned(driver_of(c), 10), {"sqlite_autoindex_workers_1"}),
+    "worker_beats": (lambda c: watching.worker_beats(driver_of(c)), set()),
+    "beat": (lambda c: watching.beat(driver_of(c), "wrk_0", NOW), {"sqlite_autoindex_workers_1"}),
     "plan": (
         lambda c: plan(c, [make_plan(JOB)], NOW),
         {"sqlite_autoindex_jobs_1", "sqlite_autoindex_executions_1"},
@@ -129,26 +124,15 @@ async def test_a_bounded_read_sorts_nothing(name: str, database: SqliteDatabase)
 def plans_of(connection: Connection, work: Work) -> list[str]:
     """How SQLite would run each statement of this work."""
     connection.exec_driver_sql("INSERT INTO workers (id, beat, registered_at, last_beat_at) VALUES ('wrk_0', 0, 0, 0)")
-    with statements_of(connection) as statements:
-        work(connection)
+    driver, statements = driver_of(connection), list[str]()
+    driver.set_trace_callback(statements.append)
+    work(connection)
+    driver.set_trace_callback(None)
+    assert statements
+    return [str(row[3]) for text in statements for row in driver.execute(f"EXPLAIN QUERY PLAN {text}").fetchall()]
+
+
+def driver_of(connection: Connection) -> sqlite3.Connection:
     driver = connection.connection.driver_connection
     assert isinstance(driver, sqlite3.Connection)
-    assert statements
-    return [
-        str(row[3])
-        for text, parameters in statements
-        for row in driver.execute(f"EXPLAIN QUERY PLAN {text}", parameters).fetchall()
-    ]
-
-
-@contextmanager
-def statements_of(connection: Connection) -> Iterator[list[tuple[str, Any]]]:
-    statements: list[tuple[str, Any]] = []
-
-    def note(*arguments: Any) -> None:
-        _, _, text, parameters, _, many = arguments
-        statements.append((text, parameters[0] if many else parameters))
-
-    event.listen(connection, "before_cursor_execute", note)
-    yield statements
-    event.remove(connection, "before_cursor_execute", note)
+    return driver

@@ -12,8 +12,8 @@ from sqlalchemy import Row
 
 from cronhook_core.backends.sql.tables import jobs
 from cronhook_core.backends.sql.types import to_microseconds
-from cronhook_core.domain.claim import Claim, ClaimRef
-from cronhook_core.domain.execution import Attempt, Execution, ExecutionStatus, QueueMessage, Trigger
+from cronhook_core.domain.claim import Claim
+from cronhook_core.domain.execution import Attempt, Execution, ExecutionStatus, Trigger
 from cronhook_core.domain.idempotency import StoredAnswer
 from cronhook_core.domain.job import InactiveReason, Job, JobDefinition, JobStatus
 from cronhook_core.domain.planning import DueJob
@@ -220,17 +220,6 @@ def claim_values(attempt: Attempt) -> Values:
     }
 
 
-def message_from(row: AnyRow) -> QueueMessage:
-    return QueueMessage(
-        execution_id=row.id,
-        job_id=row.job_id,
-        workspace_id=row.workspace_id,
-        host=row.host,
-        scheduled_for=row.scheduled_for,
-        attempt=row.attempt_no + 1,
-    )
-
-
 def attempt_from(row: AnyRow) -> Attempt:
     return Attempt(
         execution_id=row.execution_id,
@@ -293,10 +282,6 @@ def claim_of(execution: Execution, job: AnyRow) -> Claim:
         timeout=timedelta(microseconds=job.timeout_us),
         retry_policy=_policy_from(job),
     )
-
-
-def claim_ref_from(row: AnyRow) -> ClaimRef:
-    return ClaimRef(execution_id=row.execution_id, attempt_no=row.attempt_no)
 
 
 def answer_from(row: AnyRow) -> StoredAnswer:

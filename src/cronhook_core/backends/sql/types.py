@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Callable, Sequence
 from datetime import UTC, datetime, timedelta
-from typing import Any
+from typing import Any, overload
 
 from sqlalchemy import BigInteger, DateTime, Dialect, Text, TypeDecorator
 from sqlalchemy.types import TypeEngine
@@ -24,17 +24,26 @@ class Instant(TypeDecorator[datetime]):
         return dialect.type_descriptor(BigInteger() if dialect.name == "sqlite" else DateTime(timezone=True))
 
     def bind_processor(self, dialect: Dialect) -> Callable[[datetime | None], Any] | None:
-        return _microseconds_since_epoch if dialect.name == "sqlite" else None
+        return to_stored if dialect.name == "sqlite" else None
 
     def result_processor(self, dialect: Dialect, coltype: object) -> Callable[[Any], datetime | None]:
-        return _from_microseconds if dialect.name == "sqlite" else _in_utc
+        return from_stored if dialect.name == "sqlite" else _in_utc
 
 
-def _microseconds_since_epoch(instant: datetime | None) -> int | None:
+@overload
+def to_stored(instant: datetime) -> int: ...
+@overload
+def to_stored(instant: None) -> None: ...
+def to_stored(instant: datetime | None) -> int | None:
+    """An `Instant` as SQLite keeps it."""
     return None if instant is None else to_microseconds(instant - _EPOCH)
 
 
-def _from_microseconds(value: int | None) -> datetime | None:
+@overload
+def from_stored(value: int) -> datetime: ...
+@overload
+def from_stored(value: None) -> None: ...
+def from_stored(value: int | None) -> datetime | None:
     return None if value is None else _EPOCH + value * _MICROSECOND
 
 

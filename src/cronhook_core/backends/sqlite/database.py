@@ -18,6 +18,7 @@ from cronhook_core.backends.sql.engines import sqlite_engine
 from cronhook_core.backends.sql.migrations import check_schema, upgrade_within
 from cronhook_core.backends.sql.urls import sqlite_path
 from cronhook_core.backends.sqlite.backup import copy_to
+from cronhook_core.backends.sqlite.bare import BareConnections
 from cronhook_core.errors import SchemaMismatch, StoreBusy, StoreUnavailable
 
 READERS, ENGINE_READERS = 3, 2
@@ -48,7 +49,7 @@ class SqliteDatabase:
     state of the last commit. A caller that is cancelled does not interrupt the transaction under way.
 
     `read` and `write` are for users. Their writes take turns, so that the engine's (`write_first`) wait for one of them
-    at most, and its reads (`read_first`) for none.
+    at most, and its reads (`read_first`) for none. `look` and `note` are what it reads and writes all the time.
     Where another process holds the file, a write waits some seconds for it (`engines.BUSY_TIMEOUT_SECONDS`), and those
     that queue behind it do not begin to wait anew: however many there are, each raises ``StoreBusy`` within twice that.
     """
@@ -57,6 +58,8 @@ class SqliteDatabase:
         self._reader = sqlite_engine(path, begin="BEGIN", pool=QueuePool)  # it looks at the schema first
         self._writer = sqlite_engine(path, pool=QueuePool, may_make=False)
         event.listen(self._reader, "connect", _forbid_writing)
+        self._looks = BareConnections(self._reader)
+        self._notes = BareConnections(self._writer, "synchronous=NORMAL")
         self._writing = ThreadPoolExecutor(1, thread_name_prefix="cronhook-sqlite-writer")
         self._reading = ThreadPoolExecutor(READERS, thread_name_prefix="cronhook-sqlite-reader")
         self._reading_first = ThreadPoolExecutor(ENGINE_READERS, thread_name_prefix="cronhook-sqlite-engine")
@@ -91,22 +94,26 @@ class SqliteDatabase:
     async def write(self, work: Callable[Concatenate[Connection, P], T], *args: P.args, **kwargs: P.kwargs) -> T:
         asked_at = time.monotonic()
         async with self._turn:
-            return await self._run(self._writing, lambda: self._write(asked_at, lambda c: work(c, *args, **kwargs)))
+            return await self._write(asked_at, self._transaction(lambda c: work(c, *args, **kwargs)))
 
     async def write_first(self, work: Callable[Concatenate[Connection, P], T], *args: P.args, **kwargs: P.kwargs) -> T:
         """Write without a turn among the users: what is due, and beats and leases, cannot wait for all of them."""
         asked_at = time.monotonic()
-        return await self._run(self._writing, lambda: self._write(asked_at, lambda c: work(c, *args, **kwargs)))
+        return await self._write(asked_at, self._transaction(lambda c: work(c, *args, **kwargs)))
 
-    def _write(self, asked_at: float, work: Callable[[Connection], T]) -> T:
-        if asked_at <= self._in_vain_since:
-            raise StoreBusy("the SQLite file cannot be used now: another process holds it")
-        began = time.monotonic()
-        try:
-            return _in_transaction(self._writer, work)
-        except StoreBusy:
-            self._in_vain_since = began  # whoever asked before has waited as long by now
-            raise
+    async def look(self, work: Callable[Concatenate[sqlite3.Connection, P], T], *args: P.args, **kwargs: P.kwargs) -> T:
+        """As `read_first`, by few and short statements, each of which sees the last commit before it."""
+        return await self._run(
+            self._reading_first, lambda: _translated(self._looks.run, lambda c: work(c, *args, **kwargs))
+        )
+
+    async def note(self, work: Callable[Concatenate[sqlite3.Connection, P], T], *args: P.args, **kwargs: P.kwargs) -> T:
+        """As `write_first`, by few and short statements, each of which is committed by itself, for what is true now.
+
+        A power cut may undo them: who lived before it does not count after it, and nothing waits for the disk.
+        """
+        asked_at = time.monotonic()
+        return await self._write(asked_at, lambda: _translated(self._notes.run, lambda c: work(c, *args, **kwargs)))
 
     async def backup(self, to_path: str | Path) -> None:
         """Write a copy of this moment's state to a file of its own, while everybody goes on working.
@@ -114,6 +121,22 @@ class SqliteDatabase:
         A file of that name is replaced once the copy is complete. Raises OSError where it cannot be written.
         """
         await self._run(self._reading, partial(_translated, copy_to, self._reader, Path(to_path)))
+
+    def _transaction(self, work: Callable[[Connection], T]) -> Callable[[], T]:
+        return lambda: _in_transaction(self._writer, work)
+
+    async def _write(self, asked_at: float, write: Callable[[], T]) -> T:
+        return await self._run(self._writing, lambda: self._unless_in_vain(asked_at, write))
+
+    def _unless_in_vain(self, asked_at: float, write: Callable[[], T]) -> T:
+        if asked_at <= self._in_vain_since:
+            raise StoreBusy("the SQLite file cannot be used now: another process holds it")
+        began = time.monotonic()
+        try:
+            return write()
+        except StoreBusy:
+            self._in_vain_since = began  # whoever asked before has waited as long by now
+            raise
 
     async def _prepare(self, migrate: bool) -> None:
         try:
@@ -127,6 +150,8 @@ class SqliteDatabase:
         async with self._turn:  # after whoever waits for one
             for pool in (self._reading, self._reading_first, self._writing):
                 await asyncio.to_thread(pool.shutdown)
+        for connections in (self._looks, self._notes):
+            await asyncio.to_thread(connections.close)
         for engine in (self._reader, self._writer):  # the last to close tidies the file up
             await asyncio.to_thread(engine.dispose)
 

@@ -6,7 +6,7 @@ from datetime import datetime
 
 from cronhook_core.backends.sql import engine_reads
 from cronhook_core.backends.sql.job_catalog import SqlJobCatalog
-from cronhook_core.backends.sqlite import upkeep
+from cronhook_core.backends.sqlite import upkeep, watching
 from cronhook_core.backends.sqlite.claiming import claim
 from cronhook_core.backends.sqlite.database import SqliteDatabase
 from cronhook_core.backends.sqlite.planning import plan, remember_zone_rules, reschedule
@@ -44,12 +44,10 @@ class SqliteJobStore(SqlJobCatalog):
         with_suspects: bool = True,
         after: datetime | None = None,
     ) -> Sequence[QueueMessage]:
-        return await self._database.read_first(
-            engine_reads.ready, now, limit, skip_hosts, skip_workspaces, with_suspects, after
-        )
+        return await self._database.look(watching.ready, now, limit, skip_hosts, skip_workspaces, with_suspects, after)
 
     async def next_due(self, now: datetime) -> datetime | None:
-        return await self._database.read_first(engine_reads.next_due, now)
+        return await self._database.look(watching.next_due, now)
 
     async def zone_rules(self) -> str | None:
         return await self._database.read_first(engine_reads.zone_rules)
@@ -80,22 +78,22 @@ class SqliteJobStore(SqlJobCatalog):
         return await self._database.write_first(lose, refs, now) if refs else []
 
     async def running(self, worker_id: str) -> Sequence[ClaimRef]:
-        return await self._database.read_first(engine_reads.running, worker_id)
+        return await self._database.look(watching.running, worker_id)
 
     async def register_worker(self, worker_id: str, now: datetime) -> None:
         await self._database.write_first(upkeep.register_worker, worker_id, now)
 
     async def beat(self, worker_id: str, now: datetime) -> bool:
-        return await self._database.write_first(upkeep.beat, worker_id, now)
+        return await self._database.note(watching.beat, worker_id, now)
 
     async def worker_beats(self) -> Sequence[WorkerBeat]:
-        return await self._database.write_first(upkeep.worker_beats)
+        return await self._database.note(watching.worker_beats)
 
     async def bury_worker(self, worker_id: str, beat: int, now: datetime) -> bool:
         return await self._database.write_first(upkeep.bury_worker, worker_id, beat, now)
 
     async def lose_abandoned(self, now: datetime, limit: int) -> Sequence[Verdict]:
-        return await self.lose(await self._database.read_first(engine_reads.abandoned, limit), now)
+        return await self.lose(await self._database.look(watching.abandoned, limit), now)
 
     async def retire_worker(self, worker_id: str) -> None:
         await self._database.write_first(upkeep.retire_worker, worker_id)

@@ -1,16 +1,18 @@
 from __future__ import annotations
 
 import secrets
+import sqlite3
 from collections.abc import Awaitable
 from datetime import datetime, timedelta
 from typing import TypeVar
 
-from sqlalchemy import Connection, bindparam, delete, select, update
+from sqlalchemy import Connection, bindparam, delete, select
 from sqlalchemy.dialects.sqlite import insert
 
 from cronhook_core.backends.clocks import SystemClock
 from cronhook_core.backends.sql.rows import AnyRow
 from cronhook_core.backends.sql.tables import leases
+from cronhook_core.backends.sql.types import to_stored
 from cronhook_core.backends.sqlite.database import SqliteDatabase
 from cronhook_core.errors import LockUnavailable, StoreUnavailable
 from cronhook_core.ports.clock import Clock
@@ -24,12 +26,11 @@ POLL_SECONDS = 0.1
 T = TypeVar("T")
 
 _STORED = select(leases).where(leases.c.name == bindparam("of"))
-_RENEW = update(leases).where(
-    leases.c.name == bindparam("of"),
-    leases.c.token == bindparam("by"),
-    leases.c.expires_at > bindparam("now"),
-    leases.c.granted_at <= bindparam("ahead"),
-)
+_IS_THERE = "SELECT 1 FROM leases WHERE name = :of"
+_RENEW = """
+UPDATE leases SET granted_at = :now, expires_at = :until
+WHERE name = :of AND token = :by AND expires_at > :now AND granted_at <= :until
+"""
 """A lease of the future, from before a clock was set back, is free for all: see `_remaining`."""
 
 
@@ -49,7 +50,7 @@ class SqliteLock:
         )
 
     async def renew(self, lease: Lease, ttl: timedelta, now: datetime) -> bool:
-        return await _answer(self._database.write_first(_renew, lease, ttl, now))
+        return await _answer(self._database.note(_renew, lease, ttl, now))
 
     async def release(self, lease: Lease, now: datetime) -> None:
         await _answer(self._database.write_first(_release, lease))
@@ -59,7 +60,7 @@ class SqliteLock:
         deadline = self._clock.monotonic() + timeout.total_seconds()
         while True:
             left = deadline - self._clock.monotonic()
-            if left <= 0 or await _answer(self._database.read_first(_stored, name)) is None:
+            if left <= 0 or not await _answer(self._database.look(_is_there, name)):
                 return
             await self._clock.sleep(min(POLL_SECONDS, left))
 
@@ -95,8 +96,12 @@ def _acquire(connection: Connection, lease: Lease, ttl: timedelta, now: datetime
     return lease
 
 
-def _renew(connection: Connection, lease: Lease, ttl: timedelta, now: datetime) -> bool:
-    times = {"now": now, "ahead": now + ttl, "granted_at": now, "expires_at": now + ttl}
+def _is_there(connection: sqlite3.Connection, name: str) -> bool:
+    return connection.execute(_IS_THERE, {"of": name}).fetchall() != []
+
+
+def _renew(connection: sqlite3.Connection, lease: Lease, ttl: timedelta, now: datetime) -> bool:
+    times = {"now": to_stored(now), "until": to_stored(now + ttl)}
     return connection.execute(_RENEW, {"of": lease.name, "by": lease.token, **times}).rowcount == 1
 
 

@@ -8,12 +8,10 @@ from datetime import datetime
 from sqlalchemy import Connection, Integer, delete, literal_column, select, update
 from sqlalchemy.dialects.sqlite import insert
 
-from cronhook_core.backends.sql import engine_reads
 from cronhook_core.backends.sql.tables import PROBE, attempts, executions, idempotency_records, meta, workers
 from cronhook_core.backends.sqlite.batches import keys, listed
 from cronhook_core.domain.idempotency import KEPT_FOR
 from cronhook_core.domain.ids import first_id_after
-from cronhook_core.domain.worker_life import WorkerBeat
 
 EXPIRED_AT_ONCE = 20_000
 """Records of one pass: as many a minute as Postgres deletes in its slices."""
@@ -36,20 +34,9 @@ def ping_writing(connection: Connection) -> None:
     connection.execute(_PROBED)
 
 
-def worker_beats(connection: Connection) -> list[WorkerBeat]:
-    """Where nothing can be written, no worker is silent: its beats cannot be written either."""
-    ping_writing(connection)
-    return engine_reads.worker_beats(connection)
-
-
 def register_worker(connection: Connection, worker_id: str, now: datetime) -> None:
     values = {"id": worker_id, "beat": 0, "registered_at": now, "last_beat_at": now}
     connection.execute(insert(workers).values(values).on_conflict_do_nothing())
-
-
-def beat(connection: Connection, worker_id: str, now: datetime) -> bool:
-    moves = update(workers).where(workers.c.id == worker_id, workers.c.buried_at.is_(None))
-    return connection.execute(moves.values(beat=workers.c.beat + 1, last_beat_at=now)).rowcount == 1
 
 
 def bury_worker(connection: Connection, worker_id: str, beat: int, now: datetime) -> bool:
