@@ -25,7 +25,7 @@ from tests.faults.verdict import allowed, hard, verdict, worker_ids
 from tests.services import wait_until
 
 MODULES = {
-    "scheduler": frozenset({"foresight", "leadership", "queue_feed", "reaper", "scheduler"}),
+    "scheduler": frozenset({"foresight", "leadership", "outlook", "queue_feed", "reaper", "scheduler"}),
     "worker": frozenset({"delivery", "intake", "result_writer", "worker", "worker_life"}),
 }
 """Modules of the engine that plan, claim and finish, by whose they are."""
@@ -45,7 +45,7 @@ BURIALS = (
     *("store.bury_worker.before", "store.bury_worker.after"),
     *("store.lose_abandoned.before", "store.lose_abandoned.after"),
 )
-AFTER_A_FAILURE = {"queue.depth": "queue.wait.before=raise", "store.ping": "store.due_jobs.before=raise"}
+AFTER_A_FAILURE = {"queue.depth": "queue.wait.before=raise", "store.ping": "store.next_due.before=raise"}
 """Awaits that come only after this call has failed, and nobody else in the process has been answered since."""
 AS_A_FOLLOWER = frozenset({"lock.wait_released"})
 """Awaits of schedulers of which there are several."""

@@ -15,6 +15,7 @@ from cronhook_core.engine.availability import Dependencies
 from cronhook_core.engine.background import BackgroundLoop
 from cronhook_core.engine.foresight import Foresight
 from cronhook_core.engine.leadership import Leadership, LeaseTimes
+from cronhook_core.engine.outlook import Outlook
 from cronhook_core.engine.planner import plan_jobs
 from cronhook_core.engine.queue_feed import QueueFeed
 from cronhook_core.engine.upkeep import upkeep_loops
@@ -87,8 +88,8 @@ class Scheduler:
             unfit=self._unfit_to_lead,
         )
         self._feed = QueueFeed(queue, clock=clock, dependency=dependencies.queue)
+        self._outlook = Outlook(store, self._options.retries_pushed_at_once)
         self._foresight = Foresight(store, clock=clock, hooks=hooks)
-        self._pushed_through: datetime | None = None
         self._next_pass = 0.0
         self._busy_since: float | None = None
         self._answered_since: float | None = None
@@ -184,8 +185,10 @@ class Scheduler:
             self._leading.wake()
         now = self._clock.now()
         if self._plans:
-            await self._plan_due(now)
-            await self._sleep_until_due(now)
+            if await self._outlook.is_due(now):
+                await self._plan_due(now)
+                await self._outlook.look_ahead(now)
+            self._sleep_until(self._outlook.due_at, now)
         else:
             self._foresight.forget()
             await self._plan_overdue(now)
@@ -195,7 +198,7 @@ class Scheduler:
         self._dependencies.database.answered()
 
     async def _plan_due(self, now: datetime) -> None:
-        await self._push_retries(now)
+        self._offer(await self._outlook.newly_available(now))
         foreseen = self._foresight.take(now)
         for step, size in enumerate(_batch_sizes(self._options.batch)):
             if not self._goes_on():
@@ -251,20 +254,12 @@ class Scheduler:
             if plan.inactive_reason:
                 self._hooks.job_unplannable(plan, now)
 
-    async def _push_retries(self, now: datetime) -> None:
-        """Offer what became available since the last pass; planned executions are offered as they are planned."""
-        since = self._pushed_through or now - timedelta(seconds=LONGEST_SLEEP)
-        ready = await self._store.ready(now, self._options.retries_pushed_at_once, after=since)
-        self._pushed_through = now
-        self._offer(ready)
-
     def _offer(self, messages: Sequence[QueueMessage]) -> None:
         if messages:
             self._feed.put(messages)
             self._pushing.wake()
 
-    async def _sleep_until_due(self, now: datetime) -> None:
-        due_at = await self._store.next_due(now)
+    def _sleep_until(self, due_at: datetime | None, now: datetime) -> None:
         ahead = LONGEST_SLEEP if due_at is None else (due_at - self._clock.now()).total_seconds()
         shortest = SHORTEST_SLEEP if due_at is not None and due_at <= now else 0.0
         self._next_pass = self._clock.monotonic() + min(LONGEST_SLEEP, max(shortest, ahead))
