@@ -14,6 +14,15 @@ ABORT_WITHIN = 1.0
 """Seconds that a cancelled pass has to clean up: a driver may ask a server that hangs to cancel its statement."""
 
 
+def until_round(clock: Clock, interval: float) -> float:
+    """Seconds until the clock's monotonic time is a multiple of ``interval``; where that is just now, the next one.
+
+    All that looks every so often looks in the same moments: in an idle program waking up costs more than looking.
+    """
+    left = interval - clock.monotonic() % interval
+    return left if left > 0.1 * interval else left + interval
+
+
 class BackgroundLoop:
     """Makes one pass after another, each followed by a pause that `wake` cuts short.
 

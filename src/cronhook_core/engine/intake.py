@@ -9,7 +9,7 @@ from datetime import timedelta
 from cronhook_core.domain.claim import Claim
 from cronhook_core.domain.execution import QueueMessage
 from cronhook_core.engine.availability import Dependencies
-from cronhook_core.engine.background import BackgroundLoop
+from cronhook_core.engine.background import BackgroundLoop, until_round
 from cronhook_core.engine.fairness import Slots, Waiting
 from cronhook_core.engine.sends import Sends
 from cronhook_core.engine.worker_life import WorkerLife
@@ -28,7 +28,7 @@ FLOOR_AGAIN_AFTER = 0.05
 FLOOR_SHARE = 0.1
 """Of the time, at most, goes to these looks: one that took long is repeated less often, and waits for no claim."""
 FLOOR_SHARE_WITHOUT_QUEUE = 0.5
-POP_FOR = timedelta(seconds=1)
+POP_FOR = timedelta(seconds=5)
 AT_ONCE = 300
 """Executions claimed in one statement, and messages popped in one call, at most."""
 WAITING_BOUND = 20_000
@@ -146,7 +146,8 @@ class Intake:
             self._narrowed = bool(skip_hosts or skip_workspaces)
             every, share = self._floor_rate()
             self._floor_allowed_at = ended + max(FLOOR_AGAIN_AFTER, (ended - began) / share)
-            self._next_floor = ended if more else max(ended + every, self._floor_allowed_at)
+            next_look = ended + until_round(self._clock, every)
+            self._next_floor = ended if more else max(next_look, self._floor_allowed_at)
 
     def _floor_rate(self) -> tuple[float, float]:
         """Also after a look that failed: what messages told of is claimed meanwhile."""

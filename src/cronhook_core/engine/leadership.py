@@ -8,6 +8,7 @@ from datetime import timedelta
 from attrs import frozen
 
 from cronhook_core.engine.availability import Dependency
+from cronhook_core.engine.background import until_round
 from cronhook_core.errors import LockUnavailable
 from cronhook_core.ports.clock import Clock
 from cronhook_core.ports.engine_hooks import EngineHooks
@@ -144,7 +145,7 @@ class Leadership:
 
     def _trust(self, asked_at: float) -> None:
         self._trusted_until = asked_at + self._times.trusted_for
-        self._next_request = asked_at + self._times.renew_every
+        self._next_request = self._clock.monotonic() + until_round(self._clock, self._times.renew_every)
 
     def _lost(self, reason: str) -> None:
         self._lease = None

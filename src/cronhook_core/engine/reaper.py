@@ -7,6 +7,7 @@ from collections.abc import Callable
 from attrs import frozen
 
 from cronhook_core.domain.worker_life import DEAD_AFTER
+from cronhook_core.engine.background import until_round
 from cronhook_core.errors import StoreUnavailable
 from cronhook_core.ports.clock import Clock
 from cronhook_core.ports.engine_hooks import EngineHooks
@@ -52,7 +53,7 @@ class Reaper:
         except StoreUnavailable:
             self._last_read = None
             self._seen = {}
-        return INTERVAL
+        return until_round(self._clock, INTERVAL)
 
     async def _observe(self) -> None:
         beats = await self._registry.worker_beats()

@@ -12,7 +12,7 @@ from cronhook_core.domain.execution import QueueMessage
 from cronhook_core.domain.planning import DueJob, JobPlan
 from cronhook_core.domain.time_zone import zone_database_version
 from cronhook_core.engine.availability import Dependencies
-from cronhook_core.engine.background import BackgroundLoop
+from cronhook_core.engine.background import BackgroundLoop, until_round
 from cronhook_core.engine.foresight import Foresight
 from cronhook_core.engine.leadership import Leadership, LeaseTimes
 from cronhook_core.engine.outlook import Outlook
@@ -192,7 +192,7 @@ class Scheduler:
         else:
             self._foresight.forget()
             await self._plan_overdue(now)
-            self._next_pass = self._clock.monotonic() + LONGEST_SLEEP
+            self._next_pass = self._clock.monotonic() + until_round(self._clock, LONGEST_SLEEP)
         if self._answered_since is None:
             self._answered_since = self._clock.monotonic()
         self._dependencies.database.answered()
@@ -260,9 +260,10 @@ class Scheduler:
             self._pushing.wake()
 
     def _sleep_until(self, due_at: datetime | None, now: datetime) -> None:
-        ahead = LONGEST_SLEEP if due_at is None else (due_at - self._clock.now()).total_seconds()
+        longest = until_round(self._clock, LONGEST_SLEEP)
+        ahead = longest if due_at is None else (due_at - self._clock.now()).total_seconds()
         shortest = SHORTEST_SLEEP if due_at is not None and due_at <= now else 0.0
-        self._next_pass = self._clock.monotonic() + min(LONGEST_SLEEP, max(shortest, ahead))
+        self._next_pass = self._clock.monotonic() + min(longest, max(shortest, ahead))
         if due_at is not None:
             self._foresight.expect(due_at)
 

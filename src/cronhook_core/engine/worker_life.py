@@ -8,6 +8,7 @@ from random import Random
 from cronhook_core.domain.ids import new_id
 from cronhook_core.domain.worker_life import BEAT_INTERVAL, TRUST_ENDS_AFTER
 from cronhook_core.engine.availability import Dependency
+from cronhook_core.engine.background import until_round
 from cronhook_core.errors import StoreUnavailable
 from cronhook_core.ports.clock import Clock
 from cronhook_core.ports.engine_hooks import EngineHooks
@@ -54,7 +55,7 @@ class WorkerLife:
             self._database.failed()
             return self._database.pause
         self._database.answered()
-        return BEAT_INTERVAL.total_seconds()
+        return until_round(self._clock, BEAT_INTERVAL.total_seconds())
 
     async def end(self) -> None:
         """Forget the worker's registration, if the store can be reached, also one whose answer never came."""
