@@ -18,5 +18,5 @@ class RedisClock(RemoteClock):
         self._connection = connection
 
     async def _time_of_redis(self) -> datetime:
-        seconds, microseconds = await self._connection.call(lambda redis: redis.time(), QueueUnavailable)
-        return _EPOCH + timedelta(seconds=seconds, microseconds=microseconds)
+        seconds, microseconds = await self._connection.ask("TIME", error=QueueUnavailable)
+        return _EPOCH + timedelta(seconds=int(seconds), microseconds=int(microseconds))

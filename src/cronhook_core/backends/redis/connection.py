@@ -80,6 +80,15 @@ class RedisConnection:
         Every failure comes out as ``error``, at most 2 s after that. The command is run a second time where its first
         failure says nothing of now, so that a repeat must do no harm.
         """
+        return await self._persist(lambda pool: command(pool.redis), error, blocks_for)
+
+    async def ask(self, *command: str | int, error: type[Unavailable]) -> Any:
+        """As `call`, for one command that is given all the time and answered at once."""
+        return await self._persist(lambda pool: pool.ask(*command), error, 0.0)
+
+    async def _persist(
+        self, command: Callable[[Pool], Awaitable[_T]], error: type[Unavailable], blocks_for: float
+    ) -> _T:
         ends_at = self.clock.monotonic() + blocks_for
         try:
             return await self._try(command, error, blocks_for)
@@ -134,12 +143,12 @@ class RedisConnection:
             self._refusal = _Refusal(until=now + ANSWER_WITHIN, reason=self._refusal.reason)
         return self._refusal
 
-    async def _try(self, command: Callable[[Redis], Awaitable[_T]], error: type[Unavailable], blocks_for: float) -> _T:
+    async def _try(self, command: Callable[[Pool], Awaitable[_T]], error: type[Unavailable], blocks_for: float) -> _T:
         """Nothing is waited for between the failure and its telling, or an answer of meanwhile would be told first."""
         before, answers, pool = self._begin(error), self._answers, self._pool
         try:
-            async with pool as redis, asyncio.timeout(blocks_for + ANSWER_WITHIN):
-                answer = await command(redis)
+            async with pool, asyncio.timeout(blocks_for + ANSWER_WITHIN):
+                answer = await command(pool)
         except ResponseError as failure:
             self._answered()
             if isinstance(failure, ReadOnlyError):  # a failover: the name may lead to another server by now

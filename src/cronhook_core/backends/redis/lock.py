@@ -73,7 +73,8 @@ class RedisLock:
 
     async def _run(self, script: str, name: str, *arguments: str | int) -> int:
         key = self._connection.key("lock", name)
-        return await self._connection.call(lambda redis: redis.eval(script, 1, key, *arguments), LockUnavailable)
+        answer: int = await self._connection.ask("EVAL", script, 1, key, *arguments, error=LockUnavailable)
+        return answer
 
     def _released(self, name: bytes) -> None:
         self._releases.tell(name.decode(errors="replace"))
