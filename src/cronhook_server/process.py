@@ -22,6 +22,8 @@ from cronhook_server.request_scope import AsgiApp
 
 T = TypeVar("T")
 
+DATE_EVERY = 1.0
+"""Seconds for which answers bear one date."""
 _BACKLOG = 2048
 _KEEP_ALIVE_SECONDS = 75
 _MOST_OPEN_FILES = 65_536
@@ -143,6 +145,26 @@ def address_of(listening: socket.socket) -> str:
 
 
 class _Uvicorn(uvicorn.Server):
+    def __init__(self, config: uvicorn.Config) -> None:
+        super().__init__(config)
+        self._asked_to_end = asyncio.Event()
+
+    def end(self, *, at_once: bool) -> None:
+        self.should_exit = True
+        self.force_exit = self.force_exit or at_once
+        self._asked_to_end.set()
+
+    async def main_loop(self) -> None:
+        """As uvicorn's, which wakes up ten times a second to see whether it shall end: most of what an API costs idle.
+
+        Once a second, at a moment at which the engine's loops wake up too, it says what date answers bear.
+        """
+        loop = asyncio.get_running_loop()
+        while not await self.on_tick(0):
+            with suppress(TimeoutError):
+                async with asyncio.timeout_at((loop.time() // DATE_EVERY + 1) * DATE_EVERY):
+                    await self._asked_to_end.wait()
+
     @contextmanager
     def capture_signals(self) -> Iterator[None]:
         """Leave the signals to the process."""
@@ -178,7 +200,6 @@ class HttpServer:
         self._serving.add_done_callback(lambda _: on_end())
 
     async def stop(self, *, at_once: bool = False) -> None:
-        self._server.should_exit = True
-        self._server.force_exit = self._server.force_exit or at_once
+        self._server.end(at_once=at_once)
         if self._serving is not None:
             await asyncio.shield(self._serving)

@@ -1,10 +1,12 @@
 """The HTTP server of a daemon, and connections that do not end by themselves."""
 
 import asyncio
+import re
 import socket
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, closing
 from datetime import timedelta
+from itertools import count
 from typing import Any
 
 import pytest
@@ -110,3 +112,36 @@ async def test_what_is_to_stop_at_once_does_so_also_where_it_is_asked_to_stop_ag
     async with serving(app, connection="keep-alive") as server, asyncio.timeout(GENEROUS):
         await app.requests.wait()
         await asyncio.gather(server.stop(at_once=True), server.stop())
+
+
+async def test_an_end_waits_for_no_change_of_the_date(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(process, "DATE_EVERY", 1e9)
+    with closing(listen("127.0.0.1", 0)) as listening:
+        server = HttpServer(Asked(), listening, drain_timeout=timedelta(seconds=1))
+        server.start(lambda: None)
+        async with asyncio.timeout(GENEROUS):
+            await date_of_an_answer(listening)
+            await server.stop()
+
+
+async def test_answers_bear_the_date_of_now(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(process, "DATE_EVERY", 0.01)
+    monkeypatch.setattr("uvicorn.server.formatdate", lambda *_, **__: f"{next(numbers)}")
+    numbers = count()
+    app = Asked()
+    with closing(listen("127.0.0.1", 0)) as listening:
+        server = HttpServer(app, listening, drain_timeout=timedelta(seconds=1))
+        server.start(lambda: None)
+        async with asyncio.timeout(GENEROUS):
+            while int(await date_of_an_answer(listening)) < 5:
+                await asyncio.sleep(0)
+            await server.stop(at_once=True)
+
+
+async def date_of_an_answer(listening: socket.socket) -> str:
+    reader, writer = await asyncio.open_connection(*listening.getsockname())
+    writer.write(b"GET / HTTP/1.1\r\nhost: x\r\nconnection: close\r\n\r\n")
+    answer = await reader.read()
+    writer.close()
+    [date] = re.findall(rb"date: (.*)\r", answer)
+    return date.decode()
