@@ -14,12 +14,12 @@ ABORT_WITHIN = 1.0
 """Seconds that a cancelled pass has to clean up: a driver may ask a server that hangs to cancel its statement."""
 
 
-def until_round(clock: Clock, interval: float) -> float:
-    """Seconds until the clock's monotonic time is a multiple of ``interval``; where that is just now, the next one.
+def until_round(moment: float, interval: float) -> float:
+    """Seconds from a moment of monotonic time to the next one that is a multiple of ``interval``: 0.1 to 1.1 times it.
 
     All that looks every so often looks in the same moments: in an idle program waking up costs more than looking.
     """
-    left = interval - clock.monotonic() % interval
+    left = interval - moment % interval
     return left if left > 0.1 * interval else left + interval
 
 

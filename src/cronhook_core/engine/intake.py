@@ -146,7 +146,7 @@ class Intake:
             self._narrowed = bool(skip_hosts or skip_workspaces)
             every, share = self._floor_rate()
             self._floor_allowed_at = ended + max(FLOOR_AGAIN_AFTER, (ended - began) / share)
-            next_look = ended + until_round(self._clock, every)
+            next_look = ended + until_round(ended, every)
             self._next_floor = ended if more else max(next_look, self._floor_allowed_at)
 
     def _floor_rate(self) -> tuple[float, float]:

@@ -145,7 +145,7 @@ class Leadership:
 
     def _trust(self, asked_at: float) -> None:
         self._trusted_until = asked_at + self._times.trusted_for
-        self._next_request = self._clock.monotonic() + until_round(self._clock, self._times.renew_every)
+        self._next_request = asked_at + until_round(asked_at, self._times.renew_every)
 
     def _lost(self, reason: str) -> None:
         self._lease = None

@@ -53,7 +53,7 @@ class Reaper:
         except StoreUnavailable:
             self._last_read = None
             self._seen = {}
-        return until_round(self._clock, INTERVAL)
+        return until_round(self._clock.monotonic(), INTERVAL)
 
     async def _observe(self) -> None:
         beats = await self._registry.worker_beats()

@@ -192,7 +192,7 @@ class Scheduler:
         else:
             self._foresight.forget()
             await self._plan_overdue(now)
-            self._next_pass = self._clock.monotonic() + until_round(self._clock, LONGEST_SLEEP)
+            self._next_pass = self._next_look()
         if self._answered_since is None:
             self._answered_since = self._clock.monotonic()
         self._dependencies.database.answered()
@@ -260,12 +260,16 @@ class Scheduler:
             self._pushing.wake()
 
     def _sleep_until(self, due_at: datetime | None, now: datetime) -> None:
-        longest = until_round(self._clock, LONGEST_SLEEP)
-        ahead = longest if due_at is None else (due_at - self._clock.now()).total_seconds()
-        shortest = SHORTEST_SLEEP if due_at is not None and due_at <= now else 0.0
-        self._next_pass = self._clock.monotonic() + min(longest, max(shortest, ahead))
+        self._next_pass = self._next_look()
         if due_at is not None:
+            ahead = (due_at - self._clock.now()).total_seconds()
+            shortest = SHORTEST_SLEEP if due_at <= now else 0.0
+            self._next_pass = min(self._next_pass, self._clock.monotonic() + max(shortest, ahead))
             self._foresight.expect(due_at)
+
+    def _next_look(self) -> float:
+        now = self._clock.monotonic()
+        return now + until_round(now, LONGEST_SLEEP)
 
     def _look_again(self) -> None:
         """What was slept for may not be the earliest any more, or not be for another node to plan."""

@@ -55,7 +55,7 @@ class WorkerLife:
             self._database.failed()
             return self._database.pause
         self._database.answered()
-        return until_round(self._clock, BEAT_INTERVAL.total_seconds())
+        return until_round(self._clock.monotonic(), BEAT_INTERVAL.total_seconds())
 
     async def end(self) -> None:
         """Forget the worker's registration, if the store can be reached, also one whose answer never came."""

@@ -3,7 +3,7 @@ from contextlib import suppress
 
 import pytest
 
-from cronhook_core.engine.background import ERROR_PAUSE, BackgroundLoop
+from cronhook_core.engine.background import ERROR_PAUSE, BackgroundLoop, until_round
 from cronhook_core.testing.builders import NOW
 from cronhook_core.testing.manual_clock import ManualClock, settle
 from cronhook_core.testing.recording_hooks import RecordingHooks
@@ -177,3 +177,19 @@ async def test_a_wake_from_within_the_wait_lets_it_end(clock: ManualClock) -> No
     await clock.advance(25)
     assert passes.count == 3
     await loop.stop()
+
+
+@pytest.mark.parametrize(
+    ("moment", "interval", "seconds"),
+    [(0.0, 1.0, 1.0), (7.25, 1.0, 0.75), (7.001, 1.0, 0.999), (6.999, 1.0, 1.001), (6.5, 2.0, 1.5), (0.6, 0.3, 0.3)],
+)
+def test_what_looks_every_so_often_looks_at_multiples_of_that(moment: float, interval: float, seconds: float) -> None:
+    assert until_round(moment, interval) == pytest.approx(seconds)
+
+
+def test_no_two_looks_follow_at_once_whatever_floats_are_rounded_to() -> None:
+    moment = 123_456.7
+    for _ in range(10_000):
+        pause = until_round(moment, 0.3)
+        assert 0.03 < pause <= 0.331
+        moment += pause

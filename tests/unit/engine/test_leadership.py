@@ -16,6 +16,12 @@ from cronhook_core.testing.recording_hooks import RecordingHooks
 
 class FlakyLock(MemoryLock):
     away = False
+    slow_by = 0.0
+    """Seconds that an answer to a renewal takes."""
+
+    def __init__(self, clock: ManualClock) -> None:
+        super().__init__(clock)
+        self._manual = clock
 
     async def acquire(self, name: str, ttl: timedelta, now: datetime) -> Lease | Held:
         self._answer()
@@ -23,6 +29,8 @@ class FlakyLock(MemoryLock):
 
     async def renew(self, lease: Lease, ttl: timedelta, now: datetime) -> bool:
         self._answer()
+        if self.slow_by:
+            await self._manual.sleep(self.slow_by)
         return await super().renew(lease, ttl, now)
 
     def _answer(self) -> None:
@@ -59,6 +67,22 @@ async def test_a_leader_that_renews_keeps_leading(lock: FlakyLock, clock: Manual
         await clock.advance(0.3)
         assert await first.keep()
         assert not await second.keep()
+
+
+@pytest.mark.parametrize("taken_at", [0.0, 0.1, 0.29, 0.45])
+async def test_a_renewal_that_was_answered_late_is_repeated_at_once(
+    lock: FlakyLock, clock: ManualClock, monkeypatch: pytest.MonkeyPatch, taken_at: float
+) -> None:
+    """Its life is counted from when it was asked for, and little of that is left."""
+    first = candidate(lock, clock)
+    await clock.advance(taken_at)
+    await first.keep()
+    await clock.advance(first.next_request_in)
+    monkeypatch.setattr(lock, "slow_by", 0.9)
+    renewing = asyncio.create_task(first.keep())
+    await clock.advance(0.9)
+    assert await renewing
+    assert first.next_request_in == 0
 
 
 async def test_a_leader_that_stops_renewing_stops_trusting_itself_before_another_leads(
