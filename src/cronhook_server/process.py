@@ -157,7 +157,7 @@ class _Uvicorn(uvicorn.Server):
     async def main_loop(self) -> None:
         """As uvicorn's, which wakes up ten times a second to see whether it shall end: most of what an API costs idle.
 
-        Once a second, at a moment at which the engine's loops wake up too, it says what date answers bear.
+        Once a second, as the engine's loops do and mostly in the same moment, it says what date answers bear.
         """
         loop = asyncio.get_running_loop()
         while not await self.on_tick(0):

@@ -15,12 +15,12 @@ ABORT_WITHIN = 1.0
 
 
 def until_round(moment: float, interval: float) -> float:
-    """Seconds from a moment of monotonic time to the next one that is a multiple of ``interval``: 0.1 to 1.1 times it.
+    """Seconds from a moment of monotonic time to the next that is a multiple of ``interval``: 0.01 to 1.01 times it.
 
     All that looks every so often looks in the same moments: in an idle program waking up costs more than looking.
     """
     left = interval - moment % interval
-    return left if left > 0.1 * interval else left + interval
+    return left if left > 0.01 * interval else left + interval
 
 
 class BackgroundLoop:

@@ -18,8 +18,8 @@ BOUND = 5000
 """Jobs that are looked at ahead, at most: a few megabytes."""
 AT_ONCE = 500
 """Plans made in one turn of the event loop, which others need too."""
-LOOK_FROM, LOOK_UNTIL = timedelta(seconds=1.2), timedelta(seconds=0.2)
-"""How long before an instant a look begins. A planner that sleeps a second at most wakes once in between."""
+LOOK_FROM, LOOK_UNTIL = timedelta(seconds=1.3), timedelta(seconds=0.2)
+"""How long before an instant a look begins. A planner that sleeps a second or so wakes at least once in between."""
 HOLDS_FOR = timedelta(seconds=0.25)
 """After the instant."""
 IDLE = 3600.0

@@ -28,7 +28,8 @@ FLOOR_AGAIN_AFTER = 0.05
 FLOOR_SHARE = 0.1
 """Of the time, at most, goes to these looks: one that took long is repeated less often, and waits for no claim."""
 FLOOR_SHARE_WITHOUT_QUEUE = 0.5
-POP_FOR = timedelta(seconds=5)
+POP_FOR = timedelta(seconds=2)
+"""For so long, and what a call may take, a queue that hangs is not known to be away."""
 AT_ONCE = 300
 """Executions claimed in one statement, and messages popped in one call, at most."""
 WAITING_BOUND = 20_000

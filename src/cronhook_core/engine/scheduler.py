@@ -27,7 +27,7 @@ from cronhook_core.ports.lock import Lock
 from cronhook_core.ports.queue import Queue
 
 LONGEST_SLEEP = 1.0
-"""Seconds that a planner sleeps at most, should an announcement be lost."""
+"""Seconds that a planner sleeps at most, give or take a hundredth, should an announcement be lost."""
 SHORTEST_SLEEP = 0.05
 """Seconds between two tries of what was due and could not be planned."""
 LISTEN_FOR = timedelta(seconds=5)

@@ -88,3 +88,23 @@ async def test_a_repeated_acquire_takes_its_own_lease_again(connection: RedisCon
     held = await lock.acquire("leader", SECOND, NOW)
     assert isinstance(held, Held)
     assert held.remaining > 50 * SECOND
+
+
+async def test_calls_of_a_lock_that_are_under_way_end_with_the_connection(
+    valkey: ValkeyServer, connect: Connect
+) -> None:
+    """One waits for its answer, and one for its turn; neither connects anew."""
+    async with Proxy(valkey.port) as proxy:
+        connection = connect(f"redis://127.0.0.1:{proxy.port}/0")
+        lock = RedisLock(connection)
+        lease = await lock.acquire("leader", MINUTE, NOW)
+        assert isinstance(lease, Lease)
+        proxy.swallows_answers = True
+        renewals = [asyncio.ensure_future(lock.renew(lease, MINUTE, NOW)) for _ in range(2)]
+        await asyncio.sleep(0.1)
+        proxy.swallows_answers = False
+        connected = proxy.connections
+        await connection.close()
+        ends = await asyncio.gather(*renewals, return_exceptions=True)
+        assert [type(end) for end in ends] == [LockUnavailable, LockUnavailable]
+        assert proxy.connections <= connected

@@ -287,7 +287,7 @@ class TestForesight:
         await self.looked(foresight)
         assert len(foresight.take(DUE)) == 3
 
-    @pytest.mark.parametrize(("ahead", "looks"), [(1.2, 0), (1.19, 1), (0.2, 1), (0.19, 0), (-1, 0)])
+    @pytest.mark.parametrize(("ahead", "looks"), [(1.3, 0), (1.29, 1), (0.2, 1), (0.19, 0), (-1, 0)])
     async def test_when_it_looks(
         self, ahead: float, looks: int, scene: Scene, foresight: Foresight, clock: ManualClock, watched: Watched
     ) -> None:

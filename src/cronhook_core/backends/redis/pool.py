@@ -11,6 +11,7 @@ from redis.asyncio import BlockingConnectionPool, Redis
 from redis.asyncio.connection import AbstractConnection, parse_url
 from redis.asyncio.retry import Retry
 from redis.backoff import NoBackoff
+from redis.exceptions import ConnectionError as RedisConnectionError
 from redis.exceptions import RedisError, ResponseError
 
 from cronhook_core.backends.redis.losses import is_loss
@@ -68,6 +69,7 @@ class Pool:
         self._own = self.new_connection()
         self._pack = lru_cache(PACKED)(self._own.pack_command)
         self._asking = asyncio.Lock()
+        self._closed = False
         self._calls = 0
         self._unused = asyncio.Event()
         self._unused.set()
@@ -85,8 +87,8 @@ class Pool:
     async def ask(self, *command: str | int) -> Any:
         """The answer to one command, on a connection for these alone, so one after the other.
 
-        They leave out the client and its pool, which take four times as long. Where the connection broke before this
-        call, which then says nothing of now, the command is given again on a new one.
+        They leave out the client and its pool, which take four times as long. Where a connection that stood before is
+        lost, the command is given once more on a new one: a repeat must do no harm.
         """
         packed = self._pack(*command)
         async with self._asking:
@@ -99,6 +101,8 @@ class Pool:
             return await self._answer(packed)
 
     async def _answer(self, packed: Any) -> Any:
+        if self._closed:
+            raise RedisConnectionError("the connection was closed")
         await self._own.send_packed_command(packed)
         return await self._own.read_response()
 
@@ -114,7 +118,8 @@ class Pool:
 
     async def close(self) -> None:
         """Close all connections, those of calls under way as well."""
-        with suppress(RedisError, OSError):
-            async with asyncio.timeout(CLOSE_WITHIN):
-                await self._own.disconnect(nowait=True)
-                await self._pool.aclose()
+        self._closed = True
+        for closing in (self._own.disconnect(nowait=True), self._pool.aclose()):
+            with suppress(RedisError, OSError):
+                async with asyncio.timeout(CLOSE_WITHIN):
+                    await closing

@@ -23,7 +23,7 @@ class BareConnections:
         self._idle: list[sqlite3.Connection] = []
 
     def run(self, work: Callable[[sqlite3.Connection], T]) -> T:
-        """Raises errors of the driver as they are. The connection of one is closed."""
+        """Raises errors of the driver as they are. A connection on which work failed is closed."""
         connection = self._take()
         try:
             result = work(connection)
@@ -48,6 +48,10 @@ class BareConnections:
         connection = pooled.driver_connection
         pooled.detach()  # it is not for the pool to close
         assert isinstance(connection, sqlite3.Connection)  # noqa: S101  # the dialect's driver
-        if self._pragma is not None:
-            connection.execute(f"PRAGMA {self._pragma}").close()
+        try:
+            if self._pragma is not None:
+                connection.execute(f"PRAGMA {self._pragma}").close()
+        except BaseException:
+            connection.close()
+            raise
         return connection

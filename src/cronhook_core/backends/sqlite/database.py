@@ -49,7 +49,9 @@ class SqliteDatabase:
     state of the last commit. A caller that is cancelled does not interrupt the transaction under way.
 
     `read` and `write` are for users. Their writes take turns, so that the engine's (`write_first`) wait for one of them
-    at most, and its reads (`read_first`) for none. `look` and `note` are what it reads and writes all the time.
+    at most, and its reads (`read_first`) for none. `look` and `note` are what it reads and writes all the time, and
+    commit each statement by itself.
+
     Where another process holds the file, a write waits some seconds for it (`engines.BUSY_TIMEOUT_SECONDS`), and those
     that queue behind it do not begin to wait anew: however many there are, each raises ``StoreBusy`` within twice that.
     """
