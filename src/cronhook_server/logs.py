@@ -5,9 +5,11 @@ from __future__ import annotations
 import asyncio
 import logging
 import sys
+import time
 from collections.abc import Callable, Sequence
 from contextlib import suppress
 from datetime import UTC, datetime
+from functools import lru_cache
 from io import StringIO
 from json import JSONEncoder
 from typing import Any, TextIO, cast
@@ -137,12 +139,23 @@ def _for_people(stream: TextIO) -> list[Processor]:
 def _head_first(_: WrappedLogger, method: str, event: EventDict) -> EventDict:
     """When, how bad and what come first; the rest follows in the order in which it was given."""
     line: EventDict = {
-        "timestamp": f"{datetime.now(UTC).isoformat(timespec='microseconds')[:-6]}Z",
+        "timestamp": _timestamp(),
         "level": _LEVELS.get(method, method),
         "event": event.pop("event", ""),
     }
     line.update(event)
     return line
+
+
+def _timestamp() -> str:
+    seconds, nanoseconds = divmod(time.time_ns(), 1_000_000_000)
+    return f"{_second(seconds)}.{nanoseconds // 1000:06}Z"
+
+
+@lru_cache(maxsize=2)
+def _second(seconds: int) -> str:
+    """Lines of one second begin alike."""
+    return datetime.fromtimestamp(seconds, UTC).strftime("%Y-%m-%dT%H:%M:%S")
 
 
 def _cap_fields(_: WrappedLogger, __: str, event: EventDict) -> EventDict:

@@ -145,10 +145,11 @@ class _Results:
             self.lateness.observe(max(0.0, lateness.total_seconds()))
 
     def execution_has(self, status: ExecutionStatus | None) -> None:
-        if status is None or not status.is_final:
+        ended = None if status is None else self.ended.get(status)
+        if ended is None:
             return
         self.executed.inc()
-        self.ended[status].inc()
+        ended.inc()
         if status is ExecutionStatus.FAILED:
             self.failed.inc()
 

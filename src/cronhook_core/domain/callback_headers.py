@@ -66,9 +66,12 @@ def check_headers(
     return tuple(headers.items())
 
 
-def check_sendable(headers: Sequence[tuple[str, str]]) -> None:
-    """The rules that hold for every header of a request, our own included; raises InvalidHeaders."""
-    seen = set()
+def check_sendable(headers: Sequence[tuple[str, str]]) -> Set[str]:
+    """The rules that hold for every header of a request, our own included; raises InvalidHeaders.
+
+    Returns the names, in lower case.
+    """
+    seen = set[str]()
     for name, value in headers:
         folded = _sendable_name(name)
         if folded is None:
@@ -78,6 +81,7 @@ def check_sendable(headers: Sequence[tuple[str, str]]) -> None:
         seen.add(folded)
     if len(seen) != len(headers):
         raise InvalidHeaders("a header occurs twice")
+    return seen
 
 
 def _plain_form(name: str, value: str, kept: Set[tuple[str, str]]) -> str:

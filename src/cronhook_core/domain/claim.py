@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import datetime, timedelta
+from typing import NamedTuple
 
 from attrs import field, frozen
 
@@ -12,9 +13,8 @@ from cronhook_core.domain.retry_policy import Decision, RetryPolicy
 from cronhook_core.domain.webhook import WebhookResult
 
 
-@frozen(kw_only=True, cache_hash=True)
-class ClaimRef:
-    """Names one claim: the fence is ``attempt_no``."""
+class ClaimRef(NamedTuple):
+    """Names one claim: the fence is ``attempt_no``. A tuple, for a worker looks each of them up many times."""
 
     execution_id: str
     attempt_no: int

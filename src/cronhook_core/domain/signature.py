@@ -29,7 +29,7 @@ def _keyed(secret: bytes) -> hmac.HMAC:
 
 def signature_header(secrets: Iterable[bytes], *, webhook_id: str, timestamp: int, body: bytes) -> str:
     """The value of ``webhook-signature``: one signature per secret, so that a receiver may know either of two."""
-    return " ".join(sign(secret, webhook_id=webhook_id, timestamp=timestamp, body=body) for secret in secrets)
+    return " ".join([sign(secret, webhook_id=webhook_id, timestamp=timestamp, body=body) for secret in secrets])
 
 
 def derive_signing_secret(secret_key: bytes | str, *, workspace_id: str, version: int) -> bytes:

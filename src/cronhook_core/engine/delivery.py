@@ -115,11 +115,13 @@ def webhook_request(claim: Claim, secrets: Sequence[bytes], now: datetime, user_
     if secrets:
         signature = signature_header(secrets, webhook_id=claim.execution_id, timestamp=timestamp, body=claim.payload)
         headers.append(("webhook-signature", signature))
-    written = {name.lower() for name, _ in claim.headers}
-    defaults = (("content-type", "application/json"), ("user-agent", user_agent))
+    defaults = [("content-type", "application/json"), ("user-agent", user_agent)]
+    if claim.headers:
+        written = {name.lower() for name, _ in claim.headers}
+        defaults = [default for default in defaults if default[0] not in written]
     return WebhookRequest(
         url=claim.callback_url,
-        headers=(*(d for d in defaults if d[0] not in written), *claim.headers, *headers),
+        headers=(*defaults, *claim.headers, *headers),
         body=claim.payload,
         timeout=claim.timeout,
     )

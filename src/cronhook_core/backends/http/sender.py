@@ -6,6 +6,7 @@ import asyncio
 import logging
 import ssl
 import traceback
+from collections.abc import Sequence
 from functools import lru_cache
 from importlib.metadata import version
 from types import TracebackType
@@ -69,17 +70,20 @@ class AiohttpSender:
     async def __call__(self, request: WebhookRequest, /) -> WebhookResult:
         try:
             destination = self._destination(request.url)
-            check_sendable(request.headers)
+            names = check_sendable(request.headers)
         except InvalidCallbackUrl as error:
             return failed(Outcome.BLOCKED, f"the callback URL may not be called: {error}", permanent=True)
         except InvalidHeaders as error:
             return failed(Outcome.BLOCKED, f"the headers may not be sent: {error}", permanent=True)
-        return await self._exchange(request, destination)
+        missing = [default for default in self._defaults if default[0] not in names]
+        return await self._exchange(request, destination, (*request.headers, *missing))
 
     def _check_destination(self, url: str) -> Destination:
         return Destination.of(URL(self._policy.check_url(url).url, encoded=True))
 
-    async def _exchange(self, request: WebhookRequest, destination: Destination) -> WebhookResult:
+    async def _exchange(
+        self, request: WebhookRequest, destination: Destination, headers: Sequence[tuple[str, str]]
+    ) -> WebhookResult:
         exchange = Exchange()
         token = current_exchange.set(exchange)
         connection: Connection | None = None
@@ -89,7 +93,7 @@ class AiohttpSender:
         try:
             async with asyncio.timeout(request.timeout.total_seconds()):
                 connection = await self._connector.connect(destination.wanted, [], _NO_TIMEOUT)
-                answer, content = await post(connection, self._request_bytes(request, destination))
+                answer, content = await post(connection, request_bytes(destination, headers, request.body))
                 exchange.expect_body(content)
                 complete = await read_capped(content, body)
         except TimeoutError:
@@ -103,12 +107,6 @@ class AiohttpSender:
                 _let_go(connection, exchange, reusable=complete and answer is not None and not answer.upgrade)
             current_exchange.reset(token)
         return result_of(request, answer.code, answer.headers, body, complete=complete)
-
-    def _request_bytes(self, request: WebhookRequest, destination: Destination) -> bytes:
-        headers = request.headers
-        names = {name.lower() for name, _ in headers}
-        missing = [default for default in self._defaults if default[0] not in names]
-        return request_bytes(destination, (*headers, *missing), request.body)
 
 
 def _let_go(connection: Connection, exchange: Exchange, *, reusable: bool) -> None:

@@ -122,8 +122,8 @@ class Finishing(JobStoreSuite):
         strange = [
             ClaimRef(execution_id=make_id("exe"), attempt_no=1),
             ClaimRef(execution_id="'; --", attempt_no=1),
-            evolve(claim.ref, attempt_no=2),
-            evolve(claim.ref, attempt_no=0),
+            claim.ref._replace(attempt_no=2),
+            claim.ref._replace(attempt_no=0),
         ]
         for report in (succeeded, retry, gave_up):
             verdicts = await scene.store.finish([report(ref) for ref in strange], LATER)

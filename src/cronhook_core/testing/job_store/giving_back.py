@@ -6,7 +6,6 @@ from collections.abc import Awaitable, Callable, Sequence
 from datetime import datetime
 
 import pytest
-from attrs import evolve
 
 from cronhook_core.domain.claim import ClaimRef, Verdict
 from cronhook_core.domain.execution import MAX_LOSSES, ExecutionStatus, Trigger
@@ -65,7 +64,7 @@ class GivingBack(JobStoreSuite):
         claim, other = [await scene.running(await scene.job()) for _ in range(2)]
         before = await scene.now_of(claim)
         unknown = ClaimRef(execution_id=make_id("exe"), attempt_no=1)
-        wrong = evolve(claim.ref, attempt_no=2)
+        wrong = claim.ref._replace(attempt_no=2)
         assert list(await way(scene.store, [unknown, wrong, other.ref], AT)) == [
             refused(unknown, None),
             refused(wrong, RUNNING),
