@@ -103,6 +103,13 @@ class JobDefinition:
     tags: tuple[str, ...] = field(default=(), converter=_texts)
     metadata: Mapping[str, str] = field(factory=dict, converter=_copied)
 
+    @property
+    def stored_bytes(self) -> int:
+        """Bytes in UTF-8 of the payload and of all texts: what the job takes to store, and at most to send."""
+        pairs = (*self.headers, *self.metadata.items())
+        texts = (self.name, self.callback_url, *self.tags, *(text for pair in pairs for text in pair))
+        return len(self.payload) + sum(len(text.encode()) for text in texts)
+
 
 @frozen(kw_only=True)
 class Job:

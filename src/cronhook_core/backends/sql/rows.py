@@ -116,6 +116,7 @@ def job_values(job: Job) -> Values:
         "status": job.status,
         "inactive_reason": job.inactive_reason,
         "revision": job.revision,
+        "stored_bytes": definition.stored_bytes,
         "next_run": job.next_run,
         "planned_through": job.planned_through,
         "created_at": job.created_at,

@@ -100,6 +100,7 @@ jobs = Table(
     Column("deleted_at", Instant),
     Column("timeout_us", BigInteger, nullable=False),
     Column("revision", Integer, nullable=False),
+    Column("stored_bytes", Integer, nullable=False, server_default="0"),
     Column("id", Key, primary_key=True),
     Column("workspace_id", Key, ForeignKey("workspaces.id"), nullable=False),
     Column("status", Key, nullable=False),

@@ -76,6 +76,7 @@ def _create_jobs() -> None:
         sa.Column("deleted_at", INSTANT),
         sa.Column("timeout_us", sa.BigInteger, nullable=False),
         sa.Column("revision", sa.Integer, nullable=False),
+        sa.Column("stored_bytes", sa.Integer, nullable=False, server_default="0"),
         sa.Column("id", KEY, nullable=False),
         sa.Column("workspace_id", KEY, nullable=False),
         sa.Column("status", KEY, nullable=False),
