@@ -70,16 +70,32 @@ def audit(session: nox.Session) -> None:
 
 @nox.session(python=PYTHONS)
 def tests(session: nox.Session) -> None:
-    """Everything that pytest collects; warnings are errors."""
+    """The plain run, which ends with what it left to the sessions below; warnings are errors."""
     install_as_users_do(session, "tests")
     session.run("pytest", *session.posargs)
 
 
 @nox.session
 def faults(session: nox.Session) -> None:
-    """Real processes, killed and cut off as often and for as long as the fault catalogue says."""
+    """Real processes, killed and cut off; `-- --full` does so as often and for as long as the fault catalogue says."""
     install_as_users_do(session, "tests")
-    session.run("pytest", "--full", *(session.posargs or [existing(session, "tests/faults")]))
+    options = session.posargs or ["--suite=faults"]
+    session.run("pytest", *options, existing(session, "tests/faults"))
+
+
+@nox.session
+def integration(session: nox.Session) -> None:
+    """The longer tests of servers, terminals and receivers, which the plain run leaves out."""
+    install_as_users_do(session, "tests")
+    session.run("pytest", "--suite", "integration", *session.posargs)
+
+
+@nox.session(python=PYTHONS)
+def demo(session: nox.Session) -> None:
+    """The demo and the unit tests: whether cronhook works at all on one version of Python."""
+    install_as_users_do(session, "tests")
+    session.run("cronhook", "demo")
+    session.run("pytest", *(session.posargs or [existing(session, "tests/unit")]))
 
 
 @nox.session

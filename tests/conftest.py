@@ -12,7 +12,7 @@ from tests.databases import Databases
 from tests.receiver import Receiver
 from tests.services import PostgresServer, ValkeyServer, hear_signals
 
-pytest_plugins = ["tests.canary_plugin"]
+pytest_plugins = ["tests.canary_plugin", "tests.suites"]
 pytest.register_assert_rewrite("cronhook_core.testing")
 
 
@@ -31,25 +31,14 @@ def pytest_addoption(parser: pytest.Parser) -> None:
         help="where Postgres and Redis come from, unless CRONHOOK_TEST_POSTGRES_URL or CRONHOOK_TEST_REDIS_URL "
         "names one (its Redis database is emptied by the tests)",
     )
-    parser.addoption("--full", action="store_true", help="let faults happen as often and last as long as specified")
-    parser.addoption("--debian", action="store_true", help="also run what downloads programs of Debian packages")
 
 
 def pytest_configure(config: pytest.Config) -> None:
     """The settings of whoever runs the tests are not those of the tests."""
-    config.addinivalue_line("markers", "full: runs only with --full, for it takes long")
-    config.addinivalue_line("markers", "debian: runs only with --debian, for it downloads programs of Debian packages")
     for name in list(os.environ):
         if name.startswith("CRONHOOK_") and not name.startswith("CRONHOOK_TEST_"):
             del os.environ[name]
     hear_signals()
-
-
-def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    absent = [name for name in ("full", "debian") if not config.getoption(f"--{name}")]
-    left_out = [item for item in items if any(item.get_closest_marker(name) for name in absent)]
-    items[:] = [item for item in items if item not in left_out]
-    config.hook.pytest_deselected(items=left_out)
 
 
 @pytest.fixture(scope="session")

@@ -13,6 +13,8 @@ from tests.canaries import DATABASE_PASSWORD, HEADER_VALUE, MARK, REDIS_PASSWORD
 from tests.receiver import Receiver
 from tests.services import free_port
 
+pytestmark = pytest.mark.suite("integration")
+
 ROOT = Path(__file__).parents[2]
 
 LEAKING = """

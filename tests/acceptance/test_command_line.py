@@ -43,6 +43,7 @@ class TestDemo:
         assert shown.stderr == ""
         assert [*folder.iterdir(), *temporary.iterdir()] == []
 
+    @pytest.mark.suite("integration")
     def test_has_colours_in_a_terminal(self, tmp_path: Path) -> None:
         ours, theirs = pty.openpty()
         demo = subprocess.Popen(
@@ -82,6 +83,7 @@ def test_help_lists_the_commands_and_imports_no_server(command: list[str], tmp_p
     assert imported.isdisjoint({"litestar", "sqlalchemy", "aiohttp", "uvicorn", "asyncio", "cronhook_core.errors"})
 
 
+@pytest.mark.suite("integration")
 @pytest.mark.parametrize(
     ("values", "variable"),
     [
@@ -106,6 +108,7 @@ def test_a_wrong_setting_ends_the_start_with_one_line(tmp_path: Path, values: di
     assert ended.stdout == ""
 
 
+@pytest.mark.suite("integration")
 def test_a_port_that_is_taken_is_told(tmp_path: Path) -> None:
     port = free_port()
     with socket.create_server(("127.0.0.1", port)):
@@ -114,6 +117,7 @@ def test_a_port_that_is_taken_is_told(tmp_path: Path) -> None:
     assert f"CRONHOOK_PORT: cannot listen on 127.0.0.1 port {port}" in ended.stderr
 
 
+@pytest.mark.suite("integration")
 def test_a_database_that_is_away_is_told(tmp_path: Path) -> None:
     url = f"postgresql://me:hunter2@127.0.0.1:{free_port()}/x"
     for command in ("up", "migrate"):
@@ -132,6 +136,7 @@ def test_settings_are_shown_masked(tmp_path: Path) -> None:
     assert "CRONHOOK_WORKER_CONCURRENCY" in table.stdout
 
 
+@pytest.mark.suite("integration")
 def test_migrate_makes_the_schema_and_may_be_repeated(tmp_path: Path) -> None:
     for _ in range(2):
         done = run("migrate", folder=tmp_path)
@@ -139,6 +144,7 @@ def test_migrate_makes_the_schema_and_may_be_repeated(tmp_path: Path) -> None:
         assert done.stdout.startswith("sqlite:///cronhook.db has schema ")
 
 
+@pytest.mark.suite("integration")
 def test_migrate_leaves_a_schema_that_it_does_not_know_and_says_so(tmp_path: Path) -> None:
     run("migrate", folder=tmp_path)
     with closing(sqlite3.connect(tmp_path / "cronhook.db")) as connection, connection:

@@ -4,6 +4,8 @@ import random
 from collections import Counter
 from pathlib import Path
 
+import pytest
+
 from tests.acceptance.running import Up, ahead
 from tests.receiver import Receiver
 from tests.services import wait_until
@@ -25,6 +27,7 @@ def check_file(up: Up) -> None:
     assert up.query("PRAGMA foreign_key_check") == []
 
 
+@pytest.mark.suite("integration")
 def test_killed_again_and_again_it_loses_nothing(up: Up, receiver: Receiver) -> None:
     """Every kill finds a send under way, whose arrival it waited for; eight seconds later that counts as lost."""
     jobs = {
@@ -64,6 +67,7 @@ def test_what_it_answered_for_survives_a_kill_at_any_moment(up: Up, receiver: Re
     check_file(up)
 
 
+@pytest.mark.suite("integration")
 def test_an_instant_missed_while_it_was_down_runs_once(up: Up, receiver: Receiver) -> None:
     job = up.create(run_at=ahead(seconds=1), callback_url=receiver.url("/missed"))
     up.kill()
@@ -75,6 +79,7 @@ def test_an_instant_missed_while_it_was_down_runs_once(up: Up, receiver: Receive
     assert executions(up) == Counter([job["id"]])
 
 
+@pytest.mark.suite("integration")
 def test_two_processes_on_one_file_make_one_execution_of_an_instant(tmp_path: Path, receiver: Receiver) -> None:
     with Up(tmp_path) as one, Up(tmp_path, key=one.key) as other:
         run_at = ahead(seconds=2)

@@ -4,8 +4,12 @@ import re
 import stat
 from pathlib import Path
 
+import pytest
+
 from tests.acceptance.running import Up, run
 from tests.canaries import canary
+
+pytestmark = pytest.mark.suite("integration")
 
 FIRST, SECOND = canary("first-secret-key"), canary("second-secret-key")
 KEYS = ("keys", "create", "--workspace", "default")

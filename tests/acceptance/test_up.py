@@ -25,6 +25,7 @@ def seconds_after(instant: str, arrived: datetime) -> float:
 
 
 class TestTheFirstStart:
+    @pytest.mark.suite("integration")
     def test_makes_its_files_for_its_owner(self, up: Up) -> None:
         kept = {path.name for path in up.folder.iterdir() if not path.name.startswith("cronhook.db-")}
         assert kept == {"cronhook.db", "cronhook.db.key", "log"}
@@ -42,10 +43,12 @@ class TestTheFirstStart:
         assert created.status_code == 201, created.text
         assert 0 < seconds_after(created.json()["created_at"], datetime.fromisoformat(body["run_at"])) < 15
 
+    @pytest.mark.suite("integration")
     def test_names_the_page_that_shows_the_api(self, up: Up) -> None:
         assert f"{up.url}/docs\n" in up.output
         assert httpx.get(f"{up.url}/docs").status_code == 200
 
+    @pytest.mark.suite("integration")
     def test_the_next_start_keeps_the_key_and_prints_none(self, up: Up) -> None:
         key = up.key
         assert up.stop() == 0
@@ -55,6 +58,7 @@ class TestTheFirstStart:
         assert up.get("/v1/jobs")["data"] == []
 
 
+@pytest.mark.suite("integration")
 def test_who_read_its_log_ends_and_it_goes_on(
     tmp_path: Path, receiver: Receiver, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -109,6 +113,7 @@ def test_failures_are_retried_on_the_given_delays(up: Up, receiver: Receiver, de
     assert rows[2]["next_attempt_at"] is None
 
 
+@pytest.mark.suite("integration")
 def test_a_job_whose_retries_are_used_up_has_failed(up: Up, receiver: Receiver) -> None:
     job = up.create(run_at=ahead(seconds=0), callback_url=receiver.url("/status/500"), retry_delays_seconds=[1])
     ended = up.ended(job["id"])
@@ -170,6 +175,7 @@ def test_a_private_address_is_not_called_unless_it_is_allowed(tmp_path: Path, re
 
 
 class TestTheEnd:
+    @pytest.mark.suite("integration")
     def test_sends_under_way_are_waited_for(self, up: Up, receiver: Receiver) -> None:
         job = up.create(run_at=ahead(seconds=0), callback_url=receiver.url("/slow/1"))
         receiver.wait_for(1)
@@ -178,6 +184,7 @@ class TestTheEnd:
         assert [row["status"] for row in up.rows(job["id"])] == ["succeeded"]
         assert len(receiver.arrivals) == 1
 
+    @pytest.mark.suite("integration")
     def test_the_second_signal_waits_for_nothing(self, up: Up, receiver: Receiver) -> None:
         up.create(run_at=ahead(seconds=0), callback_url=receiver.url("/silent"))
         receiver.wait_for(1)
@@ -188,12 +195,14 @@ class TestTheEnd:
         assert up.wait() == 0
         assert time.monotonic() - began < 5
 
+    @pytest.mark.suite("integration")
     def test_ctrl_c_ends_it_as_well(self, up: Up) -> None:
         up.signal(signal.SIGINT)
         assert up.wait() == 0
         assert "Traceback" not in up.log + up.output
 
 
+@pytest.mark.suite("integration")
 def test_keys_are_made_and_revoked_beside_a_running_server(up: Up) -> None:
     made = run("keys", "create", "--workspace", "other", "--scopes", "read", "-o", "json", folder=up.folder)
     key = json.loads(made.stdout)
@@ -224,6 +233,7 @@ def test_no_secret_is_ever_logged(up: Up, receiver: Receiver) -> None:
     assert '"event":"request"' in log
 
 
+@pytest.mark.suite("integration")
 def test_a_job_of_every_minute_runs_at_the_minute_and_at_the_next(every_minute: EveryMinute) -> None:
     first, second, *_ = every_minute.receiver.wait_for(2, timeout=130)
     for arrival in (first, second):

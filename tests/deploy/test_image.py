@@ -17,6 +17,8 @@ from tests.acceptance.running import Up
 from tests.faults.processes import CronhookProcess
 from tests.services import free_port
 
+pytestmark = pytest.mark.suite("integration")
+
 ROOT = Path(__file__).parents[2]
 INSTRUCTIONS = [
     tuple(line.split(maxsplit=1))

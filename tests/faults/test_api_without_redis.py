@@ -20,6 +20,8 @@ from tests.faults.verdict import allowed
 from tests.machine import machine_delay
 from tests.services import ValkeyServer, wait_until
 
+pytestmark = pytest.mark.suite("faults")
+
 USERS = 4
 FAILURES_PER_MINUTE = 10
 NOWHERE = "http://127.0.0.1:9/"

@@ -70,6 +70,7 @@ def refusal(embedded: Embedded, url: str) -> httpx.Response:
     return embedded.request("POST", "/v1/jobs", body)
 
 
+@pytest.mark.suite("faults")
 def test_four_processes_share_one_file(tmp_path: Path, scripted_receiver: ScriptedReceiver, full: bool) -> None:
     together, began = Embedded(tmp_path, processes=4), ahead()
     try:

@@ -288,6 +288,7 @@ def run_with_failpoints(failpoints: str | None, tmp_path: Path, *arguments: str)
     return subprocess.run(command, env=environment, capture_output=True, text=True)
 
 
+@pytest.mark.suite("faults")
 @pytest.mark.parametrize("failpoints", [None, "", "store.nothing.before=kill"])
 def test_the_command_with_failpoints_refuses_to_run_without_any(failpoints: str | None, tmp_path: Path) -> None:
     done = run_with_failpoints(failpoints, tmp_path, "keys", "list")
@@ -296,6 +297,7 @@ def test_the_command_with_failpoints_refuses_to_run_without_any(failpoints: str 
     assert done.stderr.count("\n") == 1
 
 
+@pytest.mark.suite("faults")
 def test_the_command_with_failpoints_runs_the_command_line(tmp_path: Path) -> None:
     done = run_with_failpoints("accounts.ensure_workspace.before=kill", tmp_path, "keys", "create")
     assert done.returncode == -signal.SIGKILL
@@ -303,6 +305,7 @@ def test_the_command_with_failpoints_runs_the_command_line(tmp_path: Path) -> No
     assert run_with_failpoints("store.plan.before=kill", tmp_path, "keys", "create").returncode == 0
 
 
+@pytest.mark.suite("faults")
 def test_the_installed_command_hears_of_no_failpoints(tmp_path: Path) -> None:
     environment = {
         **os.environ,

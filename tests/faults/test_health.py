@@ -54,6 +54,7 @@ def test_redis_is_away(installation: Installation, own_valkey: ValkeyServer) -> 
     wait_until(lambda: metrics(api)["cronhook_redis_up"] == 1, SOON, "the metrics say so")
 
 
+@pytest.mark.suite("faults")
 def test_the_database_is_away(installation: Installation, own_postgres: PostgresServer) -> None:
     (api,) = installation.open()
     assert_well(installation)
@@ -72,6 +73,7 @@ def test_the_database_is_away(installation: Installation, own_postgres: Postgres
     assert_well(installation)
 
 
+@pytest.mark.suite("faults")
 def test_the_api_starts_while_the_database_is_away(installation: Installation, own_postgres: PostgresServer) -> None:
     """It waits, and says in its own words that it does."""
     own_postgres.stop()

@@ -31,6 +31,7 @@ def wait_for_next_leader(schedulers: list[CronhookProcess], before: CronhookProc
     return leader(others)
 
 
+@pytest.mark.suite("faults")
 def test_exactly_one_leads_and_another_plans_after_a_kill(
     installation: Installation, scripted_receiver: ScriptedReceiver, full: bool
 ) -> None:
@@ -160,6 +161,7 @@ def test_without_redis_another_plans_as_soon(
     assert verdict(installation, scripted_receiver, load.acts) == []
 
 
+@pytest.mark.suite("faults")
 def test_a_second_signal_ends_a_scheduler_that_cannot_end(
     installation: Installation, own_postgres: PostgresServer
 ) -> None:

@@ -39,6 +39,7 @@ def a_zombie_leads(server: ValkeyServer, key: str) -> Iterator[None]:
         thread.join()
 
 
+@pytest.mark.suite("faults")
 def test_a_leader_that_is_stuck_is_helped_loudly(
     installation: Installation, own_valkey: ValkeyServer, scripted_receiver: ScriptedReceiver, full: bool
 ) -> None:
@@ -55,6 +56,7 @@ def test_a_leader_that_is_stuck_is_helped_loudly(
     assert verdict(installation, scripted_receiver, [act], lateness=allowed(full, 4)) == []
 
 
+@pytest.mark.suite("faults")
 def test_a_leader_whose_planning_hangs_gives_the_lead_away(
     installation: Installation, scripted_receiver: ScriptedReceiver, full: bool
 ) -> None:

@@ -144,6 +144,7 @@ def test_every_bad_receiver_has_its_own_outcome(
     assert worker.events("pass_failed") == []
 
 
+@pytest.mark.suite("faults")
 def test_a_receiver_that_comes_back_gets_what_it_missed(
     installation: Installation, scripted_receiver: ScriptedReceiver
 ) -> None:

@@ -5,9 +5,12 @@ from __future__ import annotations
 import asyncio
 
 import httpx
+import pytest
 
 from tests.faults.installation import Installation
 from tests.services import free_port
+
+pytestmark = pytest.mark.suite("faults")
 
 REPEATS = 20
 ROUNDS = 10

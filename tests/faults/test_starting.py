@@ -16,6 +16,7 @@ from tests.faults.scripted_receiver import ScriptedReceiver
 from tests.services import PostgresServer, ValkeyServer, free_port, wait_until
 
 
+@pytest.mark.suite("faults")
 def test_a_schema_that_is_not_there_is_refused_and_the_command_named(installation: Installation) -> None:
     with psycopg.connect(installation.postgres_url, autocommit=True) as connection:
         connection.execute("DELETE FROM cronhook_schema_version")
@@ -45,6 +46,7 @@ def test_a_database_that_is_away_is_waited_for(installation: Installation, own_p
         assert len(waiting.events("dependency_away")) == len(waiting.events("dependency_back")) == 1
 
 
+@pytest.mark.suite("faults")
 def test_a_database_that_lets_nobody_in_is_not_waited_for(
     installation: Installation, own_postgres: PostgresServer
 ) -> None:
@@ -69,6 +71,7 @@ def test_a_database_that_lets_nobody_in_is_not_waited_for(
             connection.execute("DROP ROLE guarded")
 
 
+@pytest.mark.suite("faults")
 def test_a_redis_that_may_delete_the_lease_is_warned_of(installation: Installation, own_valkey: ValkeyServer) -> None:
     with redis.Redis.from_url(own_valkey.url) as client:
         client.config_set("maxmemory-policy", "volatile-lru")
@@ -91,6 +94,7 @@ def test_a_port_that_is_taken_is_named_by_its_setting(installation: Installation
             assert "CRONHOOK_METRICS_PORT" in second.log().splitlines()[-1]
 
 
+@pytest.mark.suite("faults")
 def test_a_scheduler_that_sleeps_is_woken_and_a_retry_comes_when_due(
     installation: Installation, scripted_receiver: ScriptedReceiver
 ) -> None:
@@ -107,6 +111,7 @@ def test_a_scheduler_that_sleeps_is_woken_and_a_retry_comes_when_due(
     assert 0 <= (retry.received_at - due[0]).total_seconds() < 0.25
 
 
+@pytest.mark.suite("faults")
 def test_other_time_zone_rules_move_the_instants_of_cron_jobs(installation: Installation) -> None:
     installation.open()
     noon = {"cron": "0 12 * * *", "timezone": "Europe/Berlin", "callback_url": "https://receiver.example/hook"}

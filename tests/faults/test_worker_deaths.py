@@ -67,6 +67,7 @@ def held_by(installation: Installation, worker: CronhookProcess) -> int:
     return int(count)
 
 
+@pytest.mark.suite("faults")
 def test_an_idle_worker_dies_and_nothing_is_late(
     installation: Installation, scripted_receiver: ScriptedReceiver, full: bool
 ) -> None:

@@ -51,6 +51,7 @@ def test_a_worker_killed_in_mid_post_loses_nothing(
     assert installation.rows("SELECT DISTINCT status, losses, retries_used FROM executions") == [("succeeded", 1, 0)]
 
 
+@pytest.mark.suite("faults")
 @pytest.mark.parametrize("how", ["killed", pytest.param("hung", marks=pytest.mark.full)])
 def test_a_worker_killed_while_redis_is_away_loses_nothing(
     installation: Installation, own_valkey: ValkeyServer, scripted_receiver: ScriptedReceiver, how: str

@@ -105,6 +105,7 @@ async def test_a_cancellation_while_it_ends_leaves_nothing_running(tmp_path: Pat
         assert connection.execute("SELECT count(*) FROM claims").fetchone() == (0,)
 
 
+@pytest.mark.suite("integration")
 async def test_a_cancellation_while_a_pass_waits_for_the_file_leaves_nothing_running(tmp_path: Path) -> None:
     database = tmp_path / "jobs.db"
 

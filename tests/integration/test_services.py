@@ -20,6 +20,8 @@ from tests.databases import Databases
 from tests.services import PostgresServer, ServerProcess, ValkeyServer, wait_until
 from tests.watchdog import gone
 
+pytestmark = pytest.mark.suite("integration")
+
 ROOT = Path(__file__).parents[2]
 
 

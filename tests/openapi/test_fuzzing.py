@@ -9,6 +9,8 @@ from tests.acceptance.running import Up
 from tests.openapi.fuzzing import SETTINGS, Fuzzing
 from tests.receiver import Receiver
 
+pytestmark = pytest.mark.suite("integration")
+
 
 @pytest.fixture(params=["sqlite", "postgres"])
 def fuzzing(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Fuzzing]:

@@ -24,6 +24,8 @@ from cronhook_server.settings import Settings
 from tests.integration.api.conftest import RANDOM, SECRET_KEY, job_body
 from tests.services import PostgresServer
 
+pytestmark = pytest.mark.suite("integration")
+
 NO_ANSWER_SECONDS = 40.0
 """Far above the server's own time limits, and what a loaded machine adds to them: beyond it a request hangs."""
 BACK_SECONDS = 30.0

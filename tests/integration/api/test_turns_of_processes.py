@@ -14,6 +14,8 @@ from cronhook_server.composition import Backends, open_backends
 from cronhook_server.settings import Settings
 from tests.integration.api.conftest import RANDOM, Api, job_body
 
+pytestmark = pytest.mark.suite("integration")
+
 KEY = {"idempotency-key": "k"}
 
 

@@ -19,6 +19,8 @@ from cronhook_client import Cronhook
 from tests.integration.client.running_server import RunningServer
 from tests.services import free_port, wait_until
 
+pytestmark = pytest.mark.suite("integration")
+
 COMMAND = str(Path(sys.executable).with_name("cronhook"))
 PATIENCE = 60.0
 

@@ -14,6 +14,8 @@ from cronhook_server import read_timeout
 from cronhook_server.routes import paging
 from tests.integration.client.running_server import RunningServer
 
+pytestmark = pytest.mark.suite("integration")
+
 WITHIN = 1.5
 GENEROUS = 20.0
 REQUEST = b"GET /openapi.json HTTP/1.1\r\nHost: x\r\n\r\n"

@@ -6,12 +6,16 @@ import asyncio
 from collections import Counter
 from datetime import datetime
 
+import pytest
+
 from cronhook_core.backends.postgres.job_store import PostgresJobStore
 from cronhook_core.engine.planner import plan_jobs
 from cronhook_core.ports.job_store import JobStore
 from cronhook_core.testing.builders import MINUTE, NOW
 from cronhook_core.testing.job_store.scene import Scene
 from tests.integration.postgres.nodes import Open, observed
+
+pytestmark = pytest.mark.suite("integration")
 
 PLANNERS = 8
 JOBS = 500

@@ -34,6 +34,8 @@ from tests.integration.postgres.nodes import (
 from tests.integration.redis.proxy import Proxy
 from tests.services import PostgresServer
 
+pytestmark = pytest.mark.suite("integration")
+
 
 def through(proxy: Proxy, url: str) -> str:
     return url.replace(url.rpartition(":")[2].partition("/")[0], str(proxy.port))

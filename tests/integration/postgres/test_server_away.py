@@ -22,6 +22,8 @@ from cronhook_core.testing.job_store.scene import LATER, Scene
 from tests.integration.postgres.nodes import AT_ONCE, LONG, Open, hung, message, takes_less_than, works_again
 from tests.services import PostgresServer, free_port
 
+pytestmark = pytest.mark.suite("integration")
+
 SECOND = timedelta(seconds=1)
 LEASE = Lease(name="leader", token="a token")
 

@@ -22,6 +22,8 @@ from cronhook_core.testing.job_store.scene import Scene
 from tests.integration.postgres.nodes import AT_ONCE, message
 from tests.services import PostgresServer
 
+pytestmark = pytest.mark.suite("integration")
+
 NAME = "Tägliche Prüfung"
 TTL = timedelta(seconds=1.5)
 

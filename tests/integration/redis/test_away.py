@@ -30,6 +30,8 @@ from tests.integration.redis.expectations import (
 from tests.integration.redis.proxy import Proxy
 from tests.services import ValkeyServer
 
+pytestmark = pytest.mark.suite("integration")
+
 SECOND, MINUTE = timedelta(seconds=1), timedelta(minutes=1)
 LEASE = Lease(name="leader", token="a token")
 RESET_UNDER_UVLOOP = "unable to perform operation on <TCPTransport closed=True>; the handler is closed"

@@ -20,6 +20,8 @@ from tests.integration.sender.test_hostile_receivers import AT_ONCE, AT_THE_DEAD
 from tests.machine import machine_delay
 from tests.receiver import Receiver
 
+pytestmark = pytest.mark.suite("integration")
+
 HOSTILE, OBEDIENT = 200, 60
 TIMEOUT = timedelta(seconds=2)
 APART = timedelta(milliseconds=20)

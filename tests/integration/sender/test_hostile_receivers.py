@@ -93,6 +93,7 @@ async def test_ends_at_once(
     assert "127.0.0.1" not in (result.error or "")
 
 
+@pytest.mark.suite("integration")
 @large_body
 @pytest.mark.parametrize(("behaviour", "expected"), AT_THE_DEADLINE.items())
 async def test_ends_at_the_deadline(
@@ -106,6 +107,7 @@ async def test_ends_at_the_deadline(
     assert await open_connections(hostile_ports[behaviour]) == [], "dropped, even with unsent data"
 
 
+@pytest.mark.suite("integration")
 async def test_what_came_before_the_deadline_is_kept(sender: AiohttpSender, hostile_ports: Mapping[str, int]) -> None:
     stalled = await sender(post(url_of(hostile_ports, "body_stalls"), seconds=DEADLINE))
     assert (stalled.response_body, stalled.response_truncated, stalled.error) == ("hel", True, None)

@@ -15,6 +15,8 @@ from tests.integration.sender.requests import post, timed
 from tests.machine import machine_delay
 from tests.receiver import Receiver
 
+pytestmark = pytest.mark.suite("integration")
+
 AT_ONCE = 200
 MEGABYTE = 1024 * 1024
 MAX_GROWTH = 32 * MEGABYTE
