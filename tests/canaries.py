@@ -57,7 +57,7 @@ class Lookout:
     def look_into(self, folder: Path) -> None:
         """All files but those that are there to keep a secret, which are no secrets elsewhere."""
         for path in folder.rglob("*"):
-            if path.is_file() and path.suffix != ".key" and path.stat().st_size <= _LARGEST_FILE:
+            if path.is_file() and path.suffix not in {".key", ".first-key"} and path.stat().st_size <= _LARGEST_FILE:
                 content = path.read_bytes().decode("latin-1")
                 self.look(f"the file {path.name} of {path.parent.name}", content)
                 for key in path.parent.glob("*.key"):

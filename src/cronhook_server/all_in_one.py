@@ -45,8 +45,13 @@ class Started:
     first_key: str | None = field(repr=False)
 
 
-async def run_all_in_one(settings: Settings, on_started: Callable[[Started], None]) -> None:
-    """Run until a signal asks to stop; the second one ends at once. ``on_started`` is told when they will be served."""
+async def run_all_in_one(
+    settings: Settings, on_started: Callable[[Started], None], *, make_first_key: bool = True
+) -> None:
+    """Run until a signal asks to stop; a second one ends the process at once.
+
+    ``on_started`` is called when the address accepts connections. Without ``make_first_key`` a new workspace gets none.
+    """
     random = SystemRandom()
     async with AsyncExitStack() as stack:
         listening = stack.enter_context(closing(listen(settings.host, settings.port)))
@@ -63,7 +68,7 @@ async def run_all_in_one(settings: Settings, on_started: Callable[[Started], Non
         scheduler, worker = assembly.scheduler(), assembly.worker(sender)
         metrics.show_sends(lambda: worker.sends_in_flight, settings.worker_concurrency)
         server = HttpServer(app, listening, drain_timeout=settings.drain_timeout)
-        first_key = await _first_key(assembly.keys())
+        first_key = await _first_key(assembly.keys()) if make_first_key else None
         with Signals() as signals:
             on_started(Started(address=address_of(listening), first_key=first_key))
             worker.start()

@@ -243,12 +243,17 @@ def migrate(settings: Settings) -> tuple[str, str]:
         raise StoreUnavailable(f"the database cannot be migrated: {getattr(error, 'orig', error)}") from error
 
 
+def sqlite_file_of(settings: Settings) -> Path | None:
+    """The SQLite file that the settings name; None where the database is another one."""
+    return Path(sqlite_path(settings.database_url)) if is_sqlite(settings.database_url) else None
+
+
 def secret_key_of(settings: Settings) -> str:
     """The secret that everything is derived from; beside a SQLite file it is made where it is missing."""
     if settings.secret_key is not None:
         return settings.secret_key
-    if is_sqlite(settings.database_url):
-        database = Path(sqlite_path(settings.database_url))
+    database = sqlite_file_of(settings)
+    if database is not None:
         if not database.parent.is_dir():
             raise ConfigurationError("CRONHOOK_DATABASE_URL", f"there is no folder {database.parent}")
         return secret_key_beside(database)

@@ -1,4 +1,4 @@
-"""The secret that keys and signing secrets are derived from, where nobody set one: a file beside the SQLite file."""
+"""Files beside the SQLite file: the secret that all others are derived from, and the first API key."""
 
 from __future__ import annotations
 
@@ -33,6 +33,19 @@ def secret_key_beside(database: Path) -> str:
     if len(key) < MIN_SECRET_KEY_LENGTH:
         raise ConfigurationError(VARIABLE, f"the key in {path} is damaged; restore the file from a backup")
     return key
+
+
+def write_first_key(database: Path, api_key: str) -> Path:
+    """Write an API key to ``<database>.first-key``, readable by its owner alone, and return the path.
+
+    Replaces a file of that name. Raises OSError.
+    """
+    path = database.with_name(f"{database.name}.first-key").absolute()
+    path.unlink(missing_ok=True)
+    descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+    with os.fdopen(descriptor, "w") as file:
+        file.write(api_key + "\n")
+    return path
 
 
 def pepper_of(secret_key: str) -> bytes:

@@ -1,8 +1,6 @@
 """`cronhook up` as a user runs it: the installed command, in a folder of its own, with nothing but its settings."""
 
 import os
-import re
-import shlex
 import signal
 import sqlite3
 import subprocess
@@ -54,7 +52,6 @@ class Up:
         self.port = free_port()
         self.url = f"http://127.0.0.1:{self.port}"
         self.key = key
-        self._first_key = key
         self.output = ""
         self._settings: Mapping[str, str] = settings(
             **({"port": self.port, "allowed_targets": "127.0.0.1/32"} | values)
@@ -77,8 +74,7 @@ class Up:
         if not self._welcomed.wait(START_SECONDS) or self._process.poll() is not None:
             raise RuntimeError(f"the server did not start:\n{self.output}\n{self.log}")
         if self.key is None:
-            (self.key,) = re.findall(r"chk_\w+(?=  \(shown)", self.output)
-            self._first_key = self.key
+            self.key = (self.folder / "cronhook.db.first-key").read_text().strip()
         return self
 
     def __enter__(self) -> Self:
@@ -91,9 +87,9 @@ class Up:
     def log(self) -> str:
         return (self.folder / "log").read_text()
 
-    def curl_line(self) -> list[str]:
+    def curl_line(self) -> str:
         (line,) = (line for line in self.output.splitlines() if line.startswith("curl "))
-        return shlex.split(line)
+        return line
 
     def signal(self, number: signal.Signals) -> None:
         assert self._process is not None
@@ -105,8 +101,7 @@ class Up:
         assert self._reader is not None
         code = self._process.wait(STOP_SECONDS)
         self._reader.join()
-        if self._first_key is not None:  # it is shown once, and meant to be
-            LOOKOUT.look("the output of cronhook up", self.output.replace(self._first_key, ""))
+        LOOKOUT.look("the output of cronhook up", self.output)
         return code
 
     def stop(self) -> int:

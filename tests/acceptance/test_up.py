@@ -4,6 +4,7 @@ import json
 import os
 import signal
 import stat
+import subprocess
 import time
 from collections.abc import Callable
 from datetime import UTC, datetime
@@ -28,12 +29,21 @@ class TestTheFirstStart:
     @pytest.mark.suite("integration")
     def test_makes_its_files_for_its_owner(self, up: Up) -> None:
         kept = {path.name for path in up.folder.iterdir() if not path.name.startswith("cronhook.db-")}
-        assert kept == {"cronhook.db", "cronhook.db.key", "log"}
-        assert stat.S_IMODE((up.folder / "cronhook.db.key").stat().st_mode) == 0o600
+        assert kept == {"cronhook.db", "cronhook.db.key", "cronhook.db.first-key", "log"}
+        for secret in ("cronhook.db.key", "cronhook.db.first-key"):
+            assert stat.S_IMODE((up.folder / secret).stat().st_mode) == 0o600
 
-    def test_prints_address_key_and_a_line_that_works(self, up: Up) -> None:
+    def test_the_first_key_is_in_a_file_and_not_in_what_a_log_would_keep(self, up: Up) -> None:
+        assert f"  API key    in {up.folder / 'cronhook.db.first-key'}  " in up.output
+        assert "chk_" not in up.output + up.log
+        assert up.get("/v1/jobs")["data"] == []
+
+    def test_prints_the_address_and_a_line_that_works(self, up: Up) -> None:
         assert f"  {up.url}\n" in up.output.replace("address  ", "")
-        _, url, *options = up.curl_line()
+        line = subprocess.run(
+            ["sh", "-c", f"printf '%s\\n' {up.curl_line()}"], capture_output=True, text=True, check=True
+        )
+        _, url, *options = line.stdout.splitlines()
         values = dict(zip(options[::2], options[1::2], strict=True))
         headers = dict(
             value.split(": ") for flag, value in zip(options[::2], options[1::2], strict=True) if flag == "-H"
