@@ -10,6 +10,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from cronhook_client._options import InsecureTransportWarning
     from cronhook_client.async_client import AsyncCronhook
     from cronhook_client.client import Cronhook
     from cronhook_client.errors import (
@@ -50,6 +51,7 @@ __all__ = [
     "Forbidden",
     "IdempotencyInProgress",
     "IdempotencyMismatch",
+    "InsecureTransportWarning",
     "NotFound",
     "PayloadTooLarge",
     "QuotaExceeded",
@@ -69,6 +71,7 @@ _HOMES = {
     "AsyncCronhook": "async_client",
     "Cronhook": "client",
     "Delivery": "webhooks",
+    "InsecureTransportWarning": "_options",
     "Response": "response",
     "Webhook": "webhooks",
     "WebhookVerificationError": "webhook_errors",

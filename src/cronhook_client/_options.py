@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import math
 import re
+import warnings
 from collections.abc import Mapping
+from ipaddress import ip_address
 from urllib.parse import urlsplit
 
 from attrs import field, frozen
@@ -17,6 +19,14 @@ DEFAULT_BASE_URL = "http://127.0.0.1:8080"
 """Where ``cronhook up`` listens unless it is told otherwise."""
 DEFAULT_TIMEOUT = 30.0
 DEFAULT_MAX_RETRIES = 3
+
+
+class InsecureTransportWarning(UserWarning):
+    """The API key is sent over plain HTTP to a host that is not this machine.
+
+    Silence it where the network is trusted: ``warnings.simplefilter("ignore", InsecureTransportWarning)``.
+    """
+
 
 _VISIBLE = re.compile(r"[\x21-\x7e]+")
 
@@ -46,6 +56,21 @@ def read_options(
         timeout=_timeout(DEFAULT_TIMEOUT if timeout is None else timeout),
         max_retries=_max_retries(DEFAULT_MAX_RETRIES if max_retries is None else max_retries),
     )
+
+
+def warn_if_unencrypted(base_url: str) -> None:
+    """Issue `InsecureTransportWarning`, in the name of whoever made the client, for a URL that calls for it."""
+    parts = urlsplit(base_url)
+    if parts.scheme == "http" and not _is_this_machine(parts.hostname or ""):
+        message = f"{base_url} is not https: the API key is sent unencrypted to another machine"
+        warnings.warn(message, InsecureTransportWarning, stacklevel=3)
+
+
+def _is_this_machine(host: str) -> bool:
+    try:
+        return ip_address(host).is_loopback
+    except ValueError:
+        return host == "localhost" or host.endswith(".localhost")
 
 
 def _api_key(text: str | None) -> str:

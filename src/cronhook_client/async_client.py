@@ -11,7 +11,7 @@ from typing import ParamSpec, Self, TypeVar, cast
 from attrs import evolve
 
 from cronhook_client._async_sending import AsyncSender
-from cronhook_client._options import read_options
+from cronhook_client._options import read_options, warn_if_unencrypted
 from cronhook_client._sending import recording
 from cronhook_client._transport import AsyncHttpxTransport
 from cronhook_client.async_resources.executions import AsyncExecutions
@@ -66,6 +66,8 @@ class AsyncCronhook:
         options = read_options(
             api_key=api_key, base_url=base_url, timeout=timeout, max_retries=max_retries, environ=os.environ
         )
+        if transport is None:
+            warn_if_unencrypted(options.base_url)
         carrying = AsyncHttpxTransport() if transport is None else transport
         self._use(
             AsyncSender(options=options, transport=carrying, random=SystemRandom()), owns_transport=transport is None

@@ -10,7 +10,7 @@ from typing import ParamSpec, Self, TypeVar, cast
 
 from attrs import evolve
 
-from cronhook_client._options import read_options
+from cronhook_client._options import read_options, warn_if_unencrypted
 from cronhook_client._sending import Sender, recording
 from cronhook_client._transport import HttpxTransport
 from cronhook_client.exchange import Transport
@@ -67,6 +67,8 @@ class Cronhook:
         options = read_options(
             api_key=api_key, base_url=base_url, timeout=timeout, max_retries=max_retries, environ=os.environ
         )
+        if transport is None:
+            warn_if_unencrypted(options.base_url)
         carrying = HttpxTransport() if transport is None else transport
         self._use(Sender(options=options, transport=carrying, random=SystemRandom()), owns_transport=transport is None)
 

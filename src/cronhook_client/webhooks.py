@@ -81,7 +81,7 @@ class Webhook:
 
     ``secret`` is ``whsec_…`` as the API shows it, or several of them: while a secret is being replaced, the old and the
     new one. The timestamp of a request may differ from ``clock``, which tells Unix seconds, by ``tolerance`` in both
-    directions. Raises `InvalidSecret`.
+    directions; zero or more. Raises `InvalidSecret`, and ValueError for a negative tolerance.
     """
 
     def __init__(
@@ -94,6 +94,8 @@ class Webhook:
         given = (secret,) if isinstance(secret, str | bytes) else tuple(secret or ())
         if not given:
             raise InvalidSecret("there is no signing secret")
+        if tolerance < timedelta():
+            raise ValueError(f"tolerance must not be negative, not {tolerance}: it would refuse every webhook")
         self._secrets = tuple(map(_secret_bytes, given))
         self._tolerance = tolerance.total_seconds()
         self._clock = clock

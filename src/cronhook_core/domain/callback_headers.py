@@ -69,7 +69,7 @@ def check_headers(
 def check_sendable(headers: Sequence[tuple[str, str]]) -> Set[str]:
     """The rules that hold for every header of a request, our own included; raises InvalidHeaders.
 
-    Returns the names, in lower case.
+    Returns the names, in lower case and with hyphens for underscores.
     """
     seen = set[str]()
     for name, value in headers:
@@ -116,7 +116,7 @@ def _problem(name: str, value: str) -> str | None:
 def _name_problem(name: str) -> str | None:
     if not _TOKEN.fullmatch(name):
         return f"a header name has 1 to {MAX_NAME_LENGTH} letters, digits, hyphens and other token characters"
-    folded = name.lower()
+    folded = _as_gateways_read(name)
     if folded in FRAMING_HEADERS or folded.startswith(FRAMING_PREFIX):
         return "this header is written by the HTTP library and cannot be set"
     if folded.startswith(OWN_PREFIXES):
@@ -144,10 +144,19 @@ def _problems_together(headers: Mapping[str, str]) -> list[tuple[str, str]]:
         problems.append(("/headers", f"all headers together have at most {MAX_TOTAL_LENGTH} characters"))
     seen = set()
     for name in headers:
-        if name.lower() in seen:
-            problems.append((_pointer(name), f"{_shown(name)} occurs twice; case makes no difference"))
-        seen.add(name.lower())
+        folded = _as_gateways_read(name)
+        if folded in seen:
+            problems.append((_pointer(name), f"{_shown(name)} occurs twice; case and _ for - make no difference"))
+        seen.add(folded)
     return problems
+
+
+def _as_gateways_read(name: str) -> str:
+    """The name in lower case with hyphens for underscores.
+
+    Servers that hand headers to a program as in CGI (RFC 3875, section 4.1.18) cannot tell the two apart.
+    """
+    return name.lower().replace("_", "-")
 
 
 def _shown(name: str) -> str:
@@ -163,8 +172,8 @@ def _pointer(name: str) -> str:
 
 @lru_cache(maxsize=4096)
 def _sendable_name(name: str) -> str | None:
-    """The name in lower case, None when it may not be sent."""
-    folded = name.lower()
+    """The name as `_as_gateways_read` gives it; None when it may not be sent."""
+    folded = _as_gateways_read(name)
     if not _TOKEN.fullmatch(name) or folded in FRAMING_HEADERS or folded.startswith(FRAMING_PREFIX):
         return None
     return folded

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import datetime, timedelta
+from urllib.parse import urlsplit
 
 from attrs import evolve
 
@@ -95,15 +96,27 @@ def resumed(job: Job, now: datetime) -> Job:
 
 
 def deleted(job: Job, now: datetime) -> Job:
-    """Nothing of it is sent any more, so what would be, and what only its owner knows the meaning of, is forgotten."""
+    """Erase payload, headers, metadata and the path and query of the URL: a deleted job never sends them again."""
     return job.changed(
         now,
-        definition=evolve(job.definition, headers=(), payload=NULL_PAYLOAD, metadata={}),
+        definition=evolve(
+            job.definition,
+            callback_url=_origin_of(job.definition.callback_url),
+            headers=(),
+            payload=NULL_PAYLOAD,
+            metadata={},
+        ),
         status=JobStatus.INACTIVE,
         inactive_reason=InactiveReason.DELETED,
         next_run=None,
         deleted_at=now,
     )
+
+
+def _origin_of(url: str) -> str:
+    """The URL without path and query, in which services such as chat webhooks keep their secret."""
+    parts = urlsplit(url)
+    return f"{parts.scheme}://{parts.netloc}/"
 
 
 def _is_ahead(job: Job, now: datetime) -> bool:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import warnings
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, Concatenate, ParamSpec, TypeVar
 
@@ -11,6 +12,7 @@ from click.core import ParameterSource
 
 from cronhook_server.cli.arguments import warn_of_arguments
 from cronhook_server.cli.exit_codes import ExitCode
+from cronhook_server.cli.failure import complain
 
 if TYPE_CHECKING:
     from cronhook_client import Cronhook
@@ -80,7 +82,12 @@ def open_client(base_url: str | None, api_key: str | None) -> Cronhook:
 
     if not api_key:
         raise NoApiKey
-    return Cronhook(api_key, base_url=base_url or None, max_retries=_MAX_RETRIES)
+    with warnings.catch_warnings(record=True) as caught:
+        client = Cronhook(api_key, base_url=base_url or None, max_retries=_MAX_RETRIES)
+    if api_key != _UNSENT:
+        for warning in caught:
+            complain(str(warning.message))
+    return client
 
 
 class NoApiKey(click.ClickException):

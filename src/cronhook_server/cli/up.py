@@ -93,7 +93,7 @@ def _hand_over(out: Console, address: str, key: str, key_file_beside: Path | Non
             complain(f"the first API key could not be written beside {key_file_beside}: {error.strerror}")
             out.print(f"  API key    not kept; make another: cronhook keys create --workspace {WORKSPACE_NAME}")
             return
-        out.print(f"  API key    in {escape(str(path))}  (remove the file when you have stored the key)", soft_wrap=True)
+        out.print(f"  API key    in {escape(str(path))}  (remove it when you have stored the key)", soft_wrap=True)
         shown_key = f"$(cat {shlex.quote(str(path))})"
     out.print("\nStore a first job, with an address of your own that takes a POST:\n")
     out.print(escape(_curl_line(address, shown_key, datetime.now(UTC))))

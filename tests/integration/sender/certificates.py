@@ -45,11 +45,17 @@ class Authority:
         return ssl.create_default_context(cadata=self._pem(self._certificate).decode())
 
     def server_context(
-        self, *names: str, not_before: datetime = NOW - DAY, not_after: datetime = NOW + DAY, self_signed: bool = False
+        self,
+        *names: str,
+        common_name: str = "receiver",
+        not_before: datetime = NOW - DAY,
+        not_after: datetime = NOW + DAY,
+        self_signed: bool = False,
     ) -> ssl.SSLContext:
         key = ec.generate_private_key(ec.SECP256R1())
         signer = key if self_signed else None
-        certificate = self._sign(_name("receiver"), key.public_key(), list(names), not_before, not_after, signer=signer)
+        subject = _name(common_name)
+        certificate = self._sign(subject, key.public_key(), list(names), not_before, not_after, signer=signer)
         private = key.private_bytes(
             serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
         )

@@ -98,6 +98,10 @@ async def test_certificates_of_tomorrow(secure: AiohttpSender, authority: Author
     assert_tls_error(await send(secure, context), "not yet valid")
 
 
+async def test_a_common_name_does_not_name_a_server(secure: AiohttpSender, authority: Authority) -> None:
+    assert_tls_error(await send(secure, authority.server_context(common_name="good.test")), "good.test")
+
+
 async def test_self_signed_certificates(secure: AiohttpSender, authority: Authority) -> None:
     assert_tls_error(await send(secure, authority.server_context("good.test", self_signed=True)), "self-signed")
 

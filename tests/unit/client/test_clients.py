@@ -10,7 +10,15 @@ from typing import Any
 import pytest
 from attrs import evolve
 
-from cronhook_client import AsyncCronhook, ConfigurationError, ConnectionFailed, Cronhook, NotFound, Response
+from cronhook_client import (
+    AsyncCronhook,
+    ConfigurationError,
+    ConnectionFailed,
+    Cronhook,
+    InsecureTransportWarning,
+    NotFound,
+    Response,
+)
 from cronhook_client.pages import AsyncPages, Pages
 from tests.unit.client.bodies import HEALTH, JOB, page_of
 from tests.unit.client.scripted_transport import AsyncScriptedTransport, ScriptedTransport, answer, problem
@@ -131,6 +139,18 @@ class TestMaking:
         with pytest.raises(ConfigurationError, match=r"CRONHOOK_BASE_URL: .*base_url") as refused:
             Cronhook("k", base_url=base_url)
         assert "pw" not in str(refused.value)
+
+    @pytest.mark.parametrize("client", [Cronhook, AsyncCronhook])
+    def test_a_key_that_would_cross_a_network_in_clear_is_warned_of(self, client: type) -> None:
+        with pytest.warns(InsecureTransportWarning, match="http://api.example is not https") as warned:
+            client("k", base_url="http://api.example")
+        assert warned[0].filename == __file__
+
+    @pytest.mark.parametrize(
+        "base_url", ["https://api.example", "http://127.0.0.2:8080", "http://[::1]:8080", "http://localhost:8080"]
+    )
+    def test_tls_and_this_machine_are_not_warned_of(self, base_url: str) -> None:
+        Cronhook("k", base_url=base_url)
 
     @pytest.mark.parametrize("options", [{"timeout": 0}, {"timeout": float("inf")}, {"max_retries": -1}])
     def test_numbers_that_mean_nothing_are_refused(self, options: dict[str, Any]) -> None:

@@ -278,6 +278,11 @@ def test_whatever_comes_is_refused_by_its_name(body: bytes, headers: dict[str, s
         webhook().verify(body, headers)
 
 
+def test_a_negative_tolerance_is_refused() -> None:
+    with pytest.raises(ValueError, match="tolerance must not be negative"):
+        Webhook("whsec_" + "A" * 32, tolerance=timedelta(seconds=-1))
+
+
 def test_the_tree_of_errors() -> None:
     for kind in (MissingHeader, MalformedHeader, TimestampOutOfTolerance, SignatureMismatch):
         assert issubclass(kind, webhook_errors.WebhookVerificationError)

@@ -222,8 +222,11 @@ class TestAJobThatAWrongClockPlannedIntoTheFuture:
 def test_a_deleted_job_forgets_what_it_sent() -> None:
     """Rows of jobs stay; secrets and personal data in them need not."""
     definition = make_definition(
-        payload=b'{"patient":"x"}', headers=(("authorization", "Bearer x"),), metadata={"a": "b"}
+        callback_url="https://chat.example:8443/services/T0/secret?token=secret",
+        payload=b'{"patient":"x"}',
+        headers=(("authorization", "Bearer x"),),
+        metadata={"a": "b"},
     )
     after = deleted(make_job("wsp_1", definition=definition), NOW).definition
     assert (after.payload, after.headers, after.metadata) == (b"null", (), {})
-    assert after.name == definition.name
+    assert (after.name, after.callback_url) == (definition.name, "https://chat.example:8443/")

@@ -57,6 +57,11 @@ FORBIDDEN_NAMES = [
     "host",
     "Host",
     "HOST",
+    "Content_Length",
+    "transfer_encoding",
+    "Proxy_Authorization",
+    "Webhook_Signature",
+    "cronhook_job_id",
     "content-length",
     "Content-Length",
     "transfer-encoding",
@@ -135,6 +140,7 @@ def test_values_that_are_no_strings() -> None:
         ({f"x-{n}": "" for n in range(33)}, "at most 32 headers"),
         ({f"x-{n}": "v" * 4096 for n in range(4)}, "at most 16384 characters"),
         ({"X-Name": "1", "x-name": "2"}, "occurs twice"),
+        ({"X-Name": "1", "x_name": "2"}, "occurs twice"),
     ],
 )
 def test_rules_for_all_together(headers: dict[str, str], reason: str) -> None:

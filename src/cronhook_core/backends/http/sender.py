@@ -58,7 +58,9 @@ class AiohttpSender:
 
     async def __aenter__(self) -> AiohttpSender:
         self._resolver = GuardedResolver(self._names or AiodnsResolver(), self._policy)
-        self._connector = GuardedConnector(self._resolver, self._policy, self._tls or _system_tls())
+        tls = self._tls or _system_tls()
+        tls.hostname_checks_common_name = False  # RFC 9525, section 6.3: only the subjectAltName names a server
+        self._connector = GuardedConnector(self._resolver, self._policy, tls)
         return self
 
     async def __aexit__(
