@@ -12,9 +12,9 @@ from prometheus_client.parser import text_string_to_metric_families
 from cronhook_core.testing.builders import NOW
 from cronhook_core.testing.manual_clock import ManualClock
 from cronhook_server.assembly import Assembly
+from cronhook_server.checks import Probe
 from cronhook_server.composition import memory_backends
 from cronhook_server.prometheus import PrometheusHooks
-from cronhook_server.services import Probe
 from cronhook_server.settings import Settings
 
 Labels = frozenset[str]

@@ -18,6 +18,7 @@ from cronhook_core.engine.worker import Worker, WorkerOptions
 from cronhook_core.ports.engine_hooks import EngineHooks
 from cronhook_core.ports.webhook_sender import WebhookSender
 from cronhook_server.auth import Authenticator
+from cronhook_server.checks import HealthChecks
 from cronhook_server.composition import Backends, header_vault
 from cronhook_server.guessing import FailureLimit
 from cronhook_server.key_service import KeyService
@@ -86,7 +87,7 @@ class Assembly:
             authenticator=Authenticator(
                 accounts, self._known_keys, pepper=self._pepper, clock=clock, failures=failures
             ),
-            probes=self._backends.probes,
+            checks=HealthChecks(self._backends.probes, self._backends.clock),
             clock=clock,
             settings=self._settings,
             metrics=metrics,

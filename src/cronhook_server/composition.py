@@ -32,10 +32,10 @@ from cronhook_core.ports.lock import Lock
 from cronhook_core.ports.queue import Queue
 from cronhook_core.ports.rate_limiter import RateLimiter
 from cronhook_core.ports.webhook_sender import WebhookSender
+from cronhook_server.checks import Probe
 from cronhook_server.guessing import SparedRateLimiter
 from cronhook_server.metrics_page import ClockJump
 from cronhook_server.secret_key import VARIABLE, secret_key_beside
-from cronhook_server.services import Probe
 from cronhook_server.settings import DatabasePooler, Settings
 
 _EVICTS = "Redis deletes keys when its memory is full, locks included; set maxmemory-policy to noeviction"

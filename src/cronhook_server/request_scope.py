@@ -23,7 +23,14 @@ REQUEST_ID = "cronhook_request_id"
 CALLER = "cronhook_caller"
 MAX_LOGGED_PATH = 200
 _QUIET_ROUTES = frozenset({"/livez", "/readyz", "/health", "/metrics"})
-EVERY_ANSWER = ((b"x-content-type-options", b"nosniff"), (b"cache-control", b"no-store"))
+EVERY_ANSWER = (
+    (b"x-content-type-options", b"nosniff"),
+    (b"cache-control", b"no-store"),
+    (b"content-security-policy", b"default-src 'none'; style-src 'unsafe-inline'; frame-ancestors 'none'"),
+    (b"x-frame-options", b"DENY"),
+    (b"referrer-policy", b"no-referrer"),
+)
+"""Headers of every response: what a browser shows may load nothing, be framed nowhere and be kept nowhere."""
 
 
 _LAST_OF_ITS_CONNECTION = ((b"connection", b"close"),)

@@ -2,33 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable
-
 from attrs import field, frozen
 
 from cronhook_core.engine.job_service import JobService
 from cronhook_core.ports.account_store import AccountStore
 from cronhook_core.ports.clock import Clock
 from cronhook_server.auth import Authenticator
+from cronhook_server.checks import HealthChecks
 from cronhook_server.key_service import KeyService
 from cronhook_server.metrics_page import MetricsPage
 from cronhook_server.request_metrics import RequestMetrics
 from cronhook_server.settings import Settings
 from cronhook_server.signing_secrets import SigningSecrets
 from cronhook_server.under_way import UnderWay
-
-
-@frozen(kw_only=True)
-class Probe:
-    """Asks whether one dependency answers: ``check`` returns, or raises. Without a ``vital`` one nothing works.
-
-    ``for_readiness``: it is no dependency of its own, but what is asked of one before requests are sent here.
-    """
-
-    name: str
-    check: Callable[[], Awaitable[object]]
-    vital: bool
-    for_readiness: bool = False
 
 
 @frozen(kw_only=True)
@@ -40,7 +26,7 @@ class Services:
     keys: KeyService
     signing_secrets: SigningSecrets
     authenticator: Authenticator
-    probes: tuple[Probe, ...]
+    checks: HealthChecks
     clock: Clock
     settings: Settings
     metrics: MetricsPage

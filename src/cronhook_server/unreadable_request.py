@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+from typing import Any
+
+from h11 import RemoteProtocolError
+from h11._receivebuffer import ReceiveBuffer
 from uvicorn.protocols.http.h11_impl import H11Protocol, RequestResponseCycle
 
 from cronhook_core.wire.converter import to_json
@@ -13,8 +17,22 @@ from cronhook_server.request_scope import EVERY_ANSWER, new_request_id
 _DETAIL = "This is not a request of HTTP/1.1."
 
 
+class _UnfoldedLines(ReceiveBuffer):
+    """Refuses header lines that continue the line before: proxies disagree on their meaning (RFC 9112, section 5.2)."""
+
+    def maybe_extract_lines(self) -> list[bytearray] | None:
+        lines = super().maybe_extract_lines()
+        if any(line.startswith((b" ", b"\t")) for line in lines or ()):
+            raise RemoteProtocolError("a header line is folded")
+        return lines
+
+
 class UnreadableRequestProtocol(H11Protocol):
     """By h11, which bounds a request's head; httptools, which uvicorn prefers wherever it is installed, does not."""
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self.conn._receive_buffer = _UnfoldedLines()  # noqa: SLF001 - h11 unfolds lines and has no option against it
 
     @property
     def _cycle(self) -> RequestResponseCycle | None:

@@ -87,6 +87,28 @@ async def test_the_head_of_a_request_is_bounded_whatever_parsers_are_installed()
             await server.stop(at_once=True)
 
 
+@pytest.mark.parametrize(
+    "folded",
+    [
+        b"transfer-encoding:\r\n chunked\r\n\r\n0\r\n\r\n",
+        b"x-name: a\r\n\tb\r\n\r\n",
+        b"transfer-encoding: chunked\r\n\r\n0\r\nx-trailer: a\r\n b\r\n\r\n",
+    ],
+)
+async def test_folded_header_lines_are_refused(folded: bytes) -> None:
+    with closing(listen("127.0.0.1", 0)) as listening:
+        server = HttpServer(Asked(), listening, drain_timeout=timedelta(seconds=1))
+        server.start(lambda: None)
+        try:
+            reader, writer = await asyncio.open_connection(*listening.getsockname())
+            writer.write(b"POST / HTTP/1.1\r\nhost: x\r\n" + folded)
+            async with asyncio.timeout(GENEROUS):
+                assert (await reader.readline()).startswith(b"HTTP/1.1 400 ")
+            writer.close()
+        finally:
+            await server.stop(at_once=True)
+
+
 class TestTheRestOfAnAnswerThatIsNotRead:
     @pytest.fixture(autouse=True)
     def short(self, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -22,9 +22,9 @@ from cronhook_core.domain.api_key import Scope
 from cronhook_core.ports.engine_hooks import NoHooks
 from cronhook_server.app import create_app
 from cronhook_server.assembly import Assembly
+from cronhook_server.checks import Probe
 from cronhook_server.composition import Backends, open_backends
 from cronhook_server.key_service import KeyService
-from cronhook_server.services import Probe
 from cronhook_server.settings import Settings
 from tests.canaries import SECRET_KEY
 

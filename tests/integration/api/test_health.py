@@ -9,10 +9,11 @@ from attrs import evolve
 from cronhook_core.backends.sql import migrations
 from cronhook_core.errors import QueueUnavailable, StoreUnavailable
 from cronhook_core.ports.engine_hooks import NoHooks
+from cronhook_server import checks
 from cronhook_server.app import create_app
 from cronhook_server.assembly import Assembly
+from cronhook_server.checks import Probe
 from cronhook_server.composition import Backends, open_backends
-from cronhook_server.services import Probe
 from cronhook_server.settings import Settings
 from tests.canaries import SECRET_KEY
 from tests.integration.api.conftest import RANDOM, memory_backends
@@ -83,6 +84,7 @@ async def test_what_probes_are_told(
 async def test_a_schema_that_is_gone_is_not_ready(
     store: str, request: pytest.FixtureRequest, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    monkeypatch.setattr(checks, "FRESH_FOR_SECONDS", 0.0)
     on_sqlite = f"sqlite:///{tmp_path / 'cronhook.db'}"
     settings = Settings(database_url=on_sqlite if store == "sqlite" else request.getfixturevalue("postgres_url"))
     async with open_backends(settings, RANDOM) as backends:
