@@ -20,6 +20,7 @@ from cronhook_server.composition import open_backends, open_sender, secret_key_o
 from cronhook_server.key_service import KeyService
 from cronhook_server.logging_hooks import LoggingHooks
 from cronhook_server.logs import log_at_start
+from cronhook_server.metrics_port import serve_beside_api
 from cronhook_server.process import (
     HttpServer,
     Signals,
@@ -66,6 +67,7 @@ async def run_all_in_one(
         metrics = assembly.metrics(registry)
         app = create_app(assembly.services(metrics))
         scheduler, worker = assembly.scheduler(), assembly.worker(sender)
+        serve_beside_api(stack, settings, metrics)
         metrics.show_sends(lambda: worker.sends_in_flight, settings.worker_concurrency)
         server = HttpServer(app, listening, drain_timeout=settings.drain_timeout)
         first_key = await _first_key(assembly.keys()) if make_first_key else None

@@ -22,15 +22,17 @@ from cronhook_server.routes.metrics import metrics
 from cronhook_server.routes.schedules import SCHEDULE_ROUTES
 from cronhook_server.routes.workspace import WorkspaceRoutes
 from cronhook_server.services import Services
+from cronhook_server.settings import MetricsPlace, Switch
 
 
 def create_app(services: Services, *, log_requests: bool = True) -> AsgiApp:
     """The application over services that are already open; it neither opens nor closes anything."""
+    settings = services.settings
     app = Litestar(
         route_handlers=[
             *HEALTH_ROUTES,
-            metrics,
-            *DOCS_ROUTES,
+            *([metrics] if settings.metrics is MetricsPlace.API else []),
+            *(DOCS_ROUTES if settings.docs is Switch.ON else ()),
             JobRoutes,
             *LOG_ROUTES,
             list_executions,

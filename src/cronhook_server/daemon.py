@@ -20,8 +20,9 @@ from cronhook_server.assembly import Assembly
 from cronhook_server.composition import Backends, open_backends, open_sender, secret_key_of
 from cronhook_server.logging_hooks import LoggingHooks
 from cronhook_server.logs import log_at_start
-from cronhook_server.metrics_page import CONTENT_TYPE, MetricsPage
-from cronhook_server.pages import LIVE, WAITING, Front, Page, Pages
+from cronhook_server.metrics_page import MetricsPage
+from cronhook_server.metrics_port import listen_for_metrics, metrics_pages, serve_beside_api
+from cronhook_server.pages import WAITING, Front, Pages
 from cronhook_server.process import (
     HttpServer,
     Signals,
@@ -67,15 +68,16 @@ async def run_api(settings: Settings) -> None:
 
 async def run_scheduler(settings: Settings) -> None:
     """Plan until a signal asks to stop; the lead is then given back at once."""
-    await _run("scheduler", _listen_for_probes(settings), settings, _begin_scheduler)
+    await _run("scheduler", listen_for_metrics(settings), settings, _begin_scheduler)
 
 
 async def run_worker(settings: Settings) -> None:
     """Send webhooks until a signal asks to stop; those under way may then end within the drain time."""
-    await _run("worker", _listen_for_probes(settings), settings, _begin_worker)
+    await _run("worker", listen_for_metrics(settings), settings, _begin_worker)
 
 
 async def _begin_api(ready: Ready) -> Part:
+    serve_beside_api(ready.stack, ready.settings, ready.metrics)
     return _Api(ready.front, ready.assembly, ready.metrics)
 
 
@@ -92,8 +94,7 @@ async def _begin_worker(ready: Ready) -> Part:
 
 
 def _show_metrics(ready: Ready) -> None:
-    metrics = Page(content_type=CONTENT_TYPE, body=ready.metrics.render)
-    ready.front.app = Pages({"/livez": LIVE, "/metrics": metrics})
+    ready.front.app = metrics_pages(ready.settings, ready.metrics)
 
 
 class _Api:
@@ -107,10 +108,6 @@ class _Api:
 
     async def stop(self, *, at_once: bool = False) -> None:
         """Its requests are the server's to end."""
-
-
-def _listen_for_probes(settings: Settings) -> socket.socket:
-    return listen(settings.host, settings.metrics_port, variable="CRONHOOK_METRICS_PORT")
 
 
 async def _run(name: str, listening: socket.socket, settings: Settings, begin: Begin) -> None:

@@ -51,6 +51,21 @@ class DatabasePooler(StrEnum):
     TRANSACTION = "transaction"
 
 
+class MetricsPlace(StrEnum):
+    """Where a process serves its metrics."""
+
+    API = "api"
+    """On the port of the API; schedulers and workers, which have none, on the port of metrics."""
+    PORT = "port"
+    """On the port of metrics alone, also in a process that serves the API."""
+    OFF = "off"
+
+
+class Switch(StrEnum):
+    ON = "on"
+    OFF = "off"
+
+
 @frozen(kw_only=True)
 class Settings:
     """Durations are ``timedelta``; the variables have their unit in the name.
@@ -78,7 +93,9 @@ class Settings:
     trusted_proxies: tuple[IPNetwork, ...] = ()
     auth_failures_per_minute: int = 10
     log_format: LogFormat | None = None
+    metrics: MetricsPlace = MetricsPlace.API
     metrics_port: int = 0
+    docs: Switch = Switch.ON
     sources: Mapping[str, str] = field(factory=dict, repr=False, eq=False)
     mistyped: Mapping[str, str] = field(factory=dict, repr=False, eq=False)
 
@@ -164,6 +181,8 @@ RULES = (
     Rule("trusted_proxies", "CRONHOOK_TRUSTED_PROXIES", networks, lambda found: ", ".join(map(str, found))),
     Rule("auth_failures_per_minute", "CRONHOOK_AUTH_FAILURES_PER_MINUTE", whole_number(1, 10**6)),
     Rule("log_format", "CRONHOOK_LOG_FORMAT", one_of(LogFormat)),
+    Rule("metrics", "CRONHOOK_METRICS", one_of(MetricsPlace)),
+    Rule("docs", "CRONHOOK_DOCS", one_of(Switch)),
     Rule("metrics_port", "CRONHOOK_METRICS_PORT", whole_number(0, 65535)),
 )
 

@@ -23,7 +23,7 @@ from cronhook_server.logs import configure_logging
 from cronhook_server.process import run
 from cronhook_server.secret_key import write_first_key
 from cronhook_server.setting_values import masked_url
-from cronhook_server.settings import Settings
+from cronhook_server.settings import Settings, Switch
 
 _EXAMPLE_AHEAD = timedelta(seconds=10)
 _EXAMPLE_URL = "https://example.com/webhook"
@@ -70,7 +70,8 @@ def _welcome(settings: Settings, started: Started, key_file_beside: Path | None 
     out.print(f"[bold]cronhook {version('cronhook')}[/] on {escape(masked_url(settings.database_url))}")
     address = escape(started.address)
     out.print(f"  address    [bold]{address}[/]")
-    out.print(f"  API docs   {address}/docs")
+    if settings.docs is Switch.ON:
+        out.print(f"  API docs   {address}/docs")
     if started.first_key is None:
         out.print(f"  API key    as before; another one: cronhook keys create --workspace {WORKSPACE_NAME}")
     else:

@@ -6,7 +6,7 @@ import pytest
 
 from cronhook_core.errors import ConfigurationError
 from cronhook_server.setting_values import masked_url
-from cronhook_server.settings import RULES, DatabasePooler, LogFormat, Settings
+from cronhook_server.settings import RULES, DatabasePooler, LogFormat, MetricsPlace, Settings, Switch
 
 SECRET = "a secret of at least thirty-two characters"
 
@@ -41,7 +41,9 @@ def test_reads_every_variable() -> None:
             "CRONHOOK_TRUSTED_PROXIES": "10.1.0.0/16, ::1",
             "CRONHOOK_AUTH_FAILURES_PER_MINUTE": "20",
             "CRONHOOK_LOG_FORMAT": "console",
+            "CRONHOOK_METRICS": "port",
             "CRONHOOK_METRICS_PORT": "9100",
+            "CRONHOOK_DOCS": "off",
         }
     )
     assert settings.database_url == "postgresql://me@db/jobs?sslmode=require"
@@ -56,6 +58,7 @@ def test_reads_every_variable() -> None:
     assert settings.database_pooler is DatabasePooler.TRANSACTION
     assert (settings.auth_failures_per_minute, settings.metrics_port) == (20, 9100)
     assert settings.log_format is LogFormat.CONSOLE
+    assert (settings.metrics, settings.docs) == (MetricsPlace.PORT, Switch.OFF)
     assert {row.source for row in settings.shown()} == {"environment"}
 
 
