@@ -6,16 +6,28 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import redis
 import yaml
 
 from cronhook_server.cli.group import COMMANDS
 from cronhook_server.settings import Settings
+from tests.services import ValkeyServer
 
 ROOT = Path(__file__).parents[2]
 SERVICES: dict[str, dict[str, Any]] = yaml.safe_load((ROOT / "compose.yaml").read_text())["services"]
 OURS = {name: service for name, service in SERVICES.items() if service["image"] == "cronhook"}
-GIVEN = {"CRONHOOK_SECRET_KEY": "0123456789abcdef" * 4, "POSTGRES_PASSWORD": "0123456789abcdef"}
+GIVEN = {
+    "CRONHOOK_SECRET_KEY": "0123456789abcdef" * 4,
+    "POSTGRES_PASSWORD": "0123456789abcdef",
+    "VALKEY_PASSWORD": "fedcba9876543210",
+}
 OF_COMMANDS = {"CRONHOOK_BASE_URL"}
+
+
+class _ProtectedValkey(ValkeyServer):
+    @property
+    def url(self) -> str:
+        return f"redis://:{GIVEN['VALKEY_PASSWORD']}@127.0.0.1:{self.port}/0"
 
 
 def environment_of(name: str) -> dict[str, str]:
@@ -44,7 +56,7 @@ def test_settings_are_settings_and_their_values_can_be_read(name: str) -> None:
     assert environment_of(name).keys() - known - OF_COMMANDS == set()
     settings = settings_of(name)
     assert settings.database_url == f"postgresql://cronhook:{GIVEN['POSTGRES_PASSWORD']}@postgres/cronhook"
-    assert settings.redis_url == "redis://valkey:6379/0"
+    assert settings.redis_url == f"redis://:{GIVEN['VALKEY_PASSWORD']}@valkey:6379/0"
     assert settings.host == "0.0.0.0"
 
 
@@ -106,9 +118,28 @@ def test_prometheus_scrapes_what_compose_runs() -> None:
     assert found == expected
 
 
-def test_valkey_deletes_no_keys() -> None:
+def test_valkey_deletes_no_keys_and_wants_a_password() -> None:
     command = SERVICES["valkey"]["command"]
     assert command[command.index("--maxmemory-policy") + 1] == "noeviction"
+    assert command[command.index("--requirepass") + 1].startswith("${VALKEY_PASSWORD:?")
+
+
+def test_the_stores_have_a_network_that_only_cronhook_shares() -> None:
+    networks = yaml.safe_load((ROOT / "compose.yaml").read_text())["networks"]
+    assert networks == {"stores": {"internal": True}}
+    assert [SERVICES[name]["networks"] for name in ("postgres", "valkey", "migrate")] == [["stores"]] * 3
+    assert "networks" not in SERVICES["prometheus"]  # the default one
+    assert all("stores" in service["networks"] for service in OURS.values())
+
+
+def test_valkey_with_these_arguments_refuses_who_has_no_password() -> None:
+    command = [GIVEN["VALKEY_PASSWORD"] if word.startswith("${") else word for word in SERVICES["valkey"]["command"]]
+    settings = dict(zip((name.removeprefix("--") for name in command[1::2]), command[2::2], strict=True))
+    with _ProtectedValkey(settings=settings) as server:
+        with redis.Redis(port=server.port) as client, pytest.raises(redis.AuthenticationError):
+            client.ping()
+        with redis.Redis.from_url(server.url) as client:
+            assert client.ping()
 
 
 @pytest.mark.parametrize("name", [name for name in SERVICES if name not in OURS])
