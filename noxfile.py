@@ -8,6 +8,8 @@ import nox
 PYPROJECT = nox.project.load_toml("pyproject.toml")
 PYTHONS = nox.project.python_versions(PYPROJECT)
 
+_LOCKED = ("--universal", "--python-version=3.11", "--generate-hashes", "--no-emit-index-url", "--no-header")
+
 nox.needs_version = ">=2025.2"
 nox.options.sessions = ["lint", "types", "imports", "docs", "package", "audit", "tests"]
 nox.options.reuse_existing_virtualenvs = True
@@ -164,6 +166,16 @@ def package(session: nox.Session) -> None:
         old.unlink()
     session.run("python", "-m", "build", "--outdir", target, *session.posargs)
     session.run("twine", "check", "--strict", *map(str, Path(target).glob("cronhook-*")))
+
+
+@nox.session
+def lock(session: nox.Session) -> None:
+    """Write the hashes of the newest packages into `requirements/`, for the image and the build."""
+    session.install("uv")
+    sources = {"server": ["pyproject.toml", "--extra=server"], "chores": ["--group=chores"], "build": ["--group=build"]}
+    for name, source in sources.items():
+        output = f"--output-file=requirements/{name}.txt"
+        session.run("uv", "pip", "compile", "--quiet", "--upgrade", *source, *_LOCKED, output, *session.posargs)
 
 
 def existing(session: nox.Session, folder: str) -> str:

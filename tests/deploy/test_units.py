@@ -1,5 +1,6 @@
 """The systemd units: their commands and settings exist, and systemd has nothing to say against them where it is."""
 
+import ctypes
 import re
 import shutil
 import subprocess
@@ -16,6 +17,7 @@ ROOT = Path(__file__).parents[2]
 FOLDER = ROOT / "deploy" / "systemd"
 UNITS = {path.name: path.read_text() for path in sorted(FOLDER.glob("*.service"))}
 INSTALLED = "/opt/cronhook/bin/cronhook"
+RESTRICTIONS = r"(NoNew|Protect|Private|Restrict|Lock|Capability|SystemCall|Memory|Proc|UMask)\w+="
 VARIABLES = {shown.variable for shown in Settings().shown()}
 
 
@@ -62,6 +64,28 @@ def test_a_process_is_started_again_and_has_time_to_end(unit: str) -> None:
 def test_nothing_runs_as_root(unit: str) -> None:
     assert values(unit, "User") == ["cronhook"]
     assert values(unit, "NoNewPrivileges") == ["yes"]
+
+
+@pytest.mark.parametrize("unit", UNITS)
+def test_every_unit_is_restricted_alike(unit: str) -> None:
+    restrictions = [line for line in UNITS["cronhook-api.service"].splitlines() if re.match(RESTRICTIONS, line)]
+    assert restrictions
+    assert [line for line in UNITS[unit].splitlines() if re.match(RESTRICTIONS, line)] == restrictions
+
+
+if sys.platform == "linux":
+
+    @pytest.mark.suite("integration")
+    def test_it_runs_without_memory_that_is_writable_and_executable(tmp_path: Path) -> None:
+        """What `MemoryDenyWriteExecute=yes` does where the kernel knows how (Linux 6.3): see prctl(2), PR_SET_MDWE."""
+
+        def deny() -> None:
+            set_mdwe, refuse_exec_gain = 65, 1
+            ctypes.CDLL(None).prctl(set_mdwe, refuse_exec_gain, 0, 0, 0)
+
+        demo = [Path(sys.executable).with_name("cronhook"), "demo"]
+        ran = subprocess.run(demo, cwd=tmp_path, capture_output=True, text=True, timeout=120, preexec_fn=deny)
+        assert ran.returncode == 0, ran.stdout + ran.stderr
 
 
 if shutil.which("systemd-analyze"):
