@@ -18,10 +18,10 @@
     ├── RateLimited                   too often; carries when to come back
     ├── Unauthenticated
     ├── Forbidden
-    ├── Unavailable                   a dependency is away; nothing was lost, try again
-    │   ├── StoreUnavailable
-    │   │   ├── StoreBusy             another transaction holds what this one needs
+    ├── Unavailable                   a dependency is away or busy; nothing was lost, try again
+    │   ├── StoreUnavailable          the database is away
     │   │   └── NotAdmitted           the database knows no such role, password or database
+    │   ├── StoreBusy                 the database is there; another transaction holds what this one needs
     │   ├── QueueUnavailable
     │   ├── LockUnavailable
     │   └── RateLimiterUnavailable
@@ -177,17 +177,20 @@ class Forbidden(CronhookError):
 
 
 class Unavailable(CronhookError):
-    """A dependency does not answer. Nothing was lost; the same call may be repeated."""
+    """A dependency does not answer, or not now. Nothing was lost; the same call may be repeated."""
 
     code = "unavailable"
 
 
 class StoreUnavailable(Unavailable):
-    pass
+    """The database is away. Whether a write took place is unknown."""
 
 
-class StoreBusy(StoreUnavailable):
-    """Another transaction held what this one needs for longer than is waited for. Nothing was done."""
+class StoreBusy(Unavailable):
+    """Another transaction held what this one needs for longer than is waited for. Nothing was done.
+
+    The database is there: this is no outage, and says nothing about other rows.
+    """
 
 
 class NotAdmitted(StoreUnavailable):

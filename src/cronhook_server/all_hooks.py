@@ -7,6 +7,7 @@ from datetime import datetime, timedelta
 
 from cronhook_core.domain.claim import AttemptReport, Claim, Verdict
 from cronhook_core.domain.planning import JobPlan
+from cronhook_core.errors import StoreBusy
 from cronhook_core.ports.engine_hooks import EngineHooks
 
 
@@ -63,6 +64,10 @@ class AllHooks:
     def dependency_changed(self, name: str, available: bool) -> None:
         for hooks in self._hooks:
             hooks.dependency_changed(name, available)
+
+    def store_busy(self, loop: str, error: StoreBusy) -> None:
+        for hooks in self._hooks:
+            hooks.store_busy(loop, error)
 
     def pass_failed(self, loop: str, error: BaseException) -> None:
         for hooks in self._hooks:

@@ -7,7 +7,7 @@ from contextlib import suppress
 from datetime import datetime, timedelta
 
 from cronhook_core.domain.api_key import ApiKey, digest_of, is_well_formed
-from cronhook_core.errors import StoreUnavailable, Unauthenticated
+from cronhook_core.errors import Unauthenticated, Unavailable
 from cronhook_core.ports.account_store import AccountStore
 from cronhook_core.ports.clock import Clock
 from cronhook_server.guessing import FailureLimit
@@ -60,7 +60,7 @@ class Authenticator:
             return
         self._recording.add(key.id)
         try:
-            with suppress(StoreUnavailable):
+            with suppress(Unavailable):
                 await self._accounts.touch_keys([(key.id, now)])
                 self._known.used(key, now)
         finally:

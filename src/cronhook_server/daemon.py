@@ -13,7 +13,7 @@ import structlog
 from attrs import frozen
 from prometheus_client import CollectorRegistry
 
-from cronhook_core.errors import ConfigurationError, NotAdmitted, StoreUnavailable
+from cronhook_core.errors import ConfigurationError, NotAdmitted, StoreBusy, StoreUnavailable
 from cronhook_server.all_hooks import AllHooks
 from cronhook_server.app import create_app
 from cronhook_server.assembly import Assembly
@@ -167,13 +167,15 @@ def _ready(
 async def _backends_when_there(
     stack: AsyncExitStack, settings: Settings, secret_key: str, random: Random, signals: Signals
 ) -> Backends | None:
-    """Wait for a database that is away; None when a signal came first. A wrong URL is not waited for."""
+    """Wait for a database that is away or busy; None when a signal came first. A wrong URL is not waited for."""
     reason = None
     while not signals.stop.is_set():
         try:
             backends = await stack.enter_async_context(open_backends(settings, random, secret_key=secret_key))
         except NotAdmitted as error:
             raise ConfigurationError("CRONHOOK_DATABASE_URL", str(error)) from error
+        except StoreBusy as error:
+            _log.warning("database_busy", reason=str(error))
         except StoreUnavailable as error:
             if reason is None:
                 reason = str(error)

@@ -13,6 +13,7 @@ from cronhook_core.domain.claim import AttemptReport, Claim, Verdict
 from cronhook_core.domain.execution import ExecutionStatus
 from cronhook_core.domain.planning import JobPlan
 from cronhook_core.domain.webhook import Outcome
+from cronhook_core.errors import StoreBusy
 from cronhook_core.ports.engine_hooks import NoHooks
 
 _MILLISECOND = timedelta(milliseconds=1)
@@ -95,6 +96,9 @@ class LoggingHooks(NoHooks):
             self._log.info("dependency_back", name=told)
         elif parts and not was_away:
             self._log.warning("dependency_away", name=told)
+
+    def store_busy(self, loop: str, error: StoreBusy) -> None:
+        self._log.warning("database_busy", loop=loop, reason=str(error))
 
     def pass_failed(self, loop: str, error: BaseException) -> None:
         self._log.error("pass_failed", loop=loop, exc_info=error)

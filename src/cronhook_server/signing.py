@@ -10,7 +10,7 @@ from datetime import datetime
 from attrs import field, frozen
 
 from cronhook_core.domain.signature import derive_signing_secret
-from cronhook_core.errors import StoreUnavailable
+from cronhook_core.errors import Unavailable
 from cronhook_core.ports.account_store import AccountStore
 from cronhook_core.ports.clock import Clock
 
@@ -56,7 +56,7 @@ class DerivedSigningKeys:
             return known.secrets
         try:
             return await self._look_up(workspace_id)
-        except StoreUnavailable:
+        except Unavailable:
             if known is None:
                 raise
             return known.secrets

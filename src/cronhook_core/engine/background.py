@@ -5,11 +5,14 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Awaitable, Callable
 
+from cronhook_core.errors import StoreBusy
 from cronhook_core.ports.clock import Clock
 from cronhook_core.ports.engine_hooks import EngineHooks
 
 ERROR_PAUSE = 1.0
 """Seconds that a loop waits after a pass that failed in an unforeseen way."""
+BUSY_PAUSE = 0.1
+"""Seconds that a loop waits after a pass that met a lock: it has waited for that lock already."""
 ABORT_WITHIN = 1.0
 """Seconds that a cancelled pass has to clean up: a driver may ask a server that hangs to cancel its statement."""
 
@@ -31,7 +34,8 @@ class BackgroundLoop:
 
     Promises: `start` returns at once and may be called again without effect. `stop` lets the pass under way end, then
     returns; it may be called before `start`, twice, and from several tasks. `wake` is never lost: called during a pass,
-    it makes the next pause empty. A pass that raises is announced to the hooks and the loop goes on.
+    it makes the next pause empty. A pass that raises is announced to the hooks and the loop goes on: soon after a
+    ``StoreBusy``, which is announced by `EngineHooks.store_busy`, anything else by `EngineHooks.pass_failed`.
     """
 
     def __init__(
@@ -89,6 +93,9 @@ class BackgroundLoop:
     async def _pass(self) -> float:
         try:
             return await self._run_once()
+        except StoreBusy as error:
+            self._hooks.store_busy(self._name, error)
+            return BUSY_PAUSE
         except Exception as error:  # noqa: BLE001 - whatever it is, the loop must outlive it
             self._hooks.pass_failed(self._name, error)
             return ERROR_PAUSE

@@ -43,7 +43,7 @@ class Delivery:
         self._vault = vault
 
     async def secrets(self, claim: Claim) -> Sequence[bytes]:
-        """What signs this claim's request. Raises ``StoreUnavailable`` where it was never known."""
+        """What signs this claim's request. Raises ``Unavailable`` where it was never known."""
         return await self._keys.secrets(claim.workspace_id) if self._keys else ()
 
     async def attempt(

@@ -9,7 +9,7 @@ from datetime import datetime, timedelta
 from cronhook_core.domain.planning import JobPlan
 from cronhook_core.engine.background import BackgroundLoop
 from cronhook_core.engine.planner import minute_of, plan_jobs
-from cronhook_core.errors import StoreUnavailable
+from cronhook_core.errors import Unavailable
 from cronhook_core.ports.clock import Clock
 from cronhook_core.ports.engine_hooks import EngineHooks
 from cronhook_core.ports.job_store import JobStore
@@ -59,7 +59,7 @@ class Foresight:
         plans: list[JobPlan] = []
         try:
             jobs = await self._store.due_jobs(due_at, BOUND)
-        except StoreUnavailable:
+        except Unavailable:
             return IDLE
         for start in range(0, len(jobs), AT_ONCE):
             if self._clock.now() >= due_at:

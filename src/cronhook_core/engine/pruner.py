@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from datetime import timedelta
 
-from cronhook_core.errors import StoreUnavailable
+from cronhook_core.errors import Unavailable
 from cronhook_core.ports.clock import Clock
 from cronhook_core.ports.job_store import JobStore
 
@@ -33,6 +33,6 @@ class Pruner:
         try:
             now = self._clock.now()
             pruned = await self._store.prune(now - self._retention, BATCH, now=now)
-        except StoreUnavailable:
+        except Unavailable:
             return INTERVAL
         return PAUSE_BETWEEN_BATCHES if pruned == BATCH else INTERVAL

@@ -8,11 +8,12 @@ from attrs import frozen
 
 from cronhook_core.domain.worker_life import DEAD_AFTER
 from cronhook_core.engine.background import until_round
-from cronhook_core.errors import StoreUnavailable
+from cronhook_core.errors import StoreBusy, StoreUnavailable, Unavailable
 from cronhook_core.ports.clock import Clock
 from cronhook_core.ports.engine_hooks import EngineHooks
 from cronhook_core.ports.worker_registry import WorkerRegistry
 
+LOOP = "reaper"
 INTERVAL = 1.0
 """Seconds between two looks. No look counts for more than twice this, however long ago the one before it was."""
 LOST_AT_ONCE = 1000
@@ -30,8 +31,9 @@ class Reaper:
     ``leads`` is true on every node while nobody can lead: burying and taking away are compare-and-set.
 
     Silence is counted over this node's own successful looks, at moments at which it could have written as well: a
-    database that was away is silence of the observer. The time between two looks counts only up to a bound. After a
-    failure all begin anew: what could not be written here, a beat could not either.
+    database that was away is silence of the observer. The time between two looks counts only up to a bound. After an
+    outage all begin anew: what could not be written here, a beat could not either. A row that another transaction
+    holds is no outage: it delays its own worker or executions until a later pass, and nothing else.
     """
 
     def __init__(
@@ -45,15 +47,20 @@ class Reaper:
         self._last_read: float | None = None
 
     async def run_once(self) -> float:
+        """Look, bury, and take away, each whether or not the one before it failed, as long as the store answers."""
         try:
             await self._observe()
+        except Unavailable:
+            self._begin_anew()
+        else:
             if self._leads():
                 await self._bury_silent()
                 await self._take_from_dead()
-        except StoreUnavailable:
-            self._last_read = None
-            self._seen = {}
         return until_round(self._clock.monotonic(), INTERVAL)
+
+    def _begin_anew(self) -> None:
+        self._last_read = None
+        self._seen = {}
 
     async def _observe(self) -> None:
         beats = await self._registry.worker_beats()
@@ -69,15 +76,31 @@ class Reaper:
         return _Seen(beat=beat, silent_for=before.silent_for + elapsed)
 
     async def _bury_silent(self) -> None:
-        now = self._clock.now()
-        for worker_id, seen in self._seen.items():
+        for worker_id, seen in list(self._seen.items()):
             if seen.silent_for < DEAD_AFTER.total_seconds():
                 continue
-            if await self._registry.bury_worker(worker_id, seen.beat, now):
-                self._hooks.worker_buried(worker_id, now)
+            try:
+                await self._bury(worker_id, seen.beat)
+            except StoreBusy as error:
+                self._hooks.store_busy(LOOP, error)
+            except StoreUnavailable:
+                self._begin_anew()
+                return
+
+    async def _bury(self, worker_id: str, beat: int) -> None:
+        now = self._clock.now()
+        if await self._registry.bury_worker(worker_id, beat, now):
+            self._hooks.worker_buried(worker_id, now)
 
     async def _take_from_dead(self) -> None:
         now = self._clock.now()
-        lost = await self._registry.lose_abandoned(now, LOST_AT_ONCE)
+        try:
+            lost = await self._registry.lose_abandoned(now, LOST_AT_ONCE)
+        except StoreBusy as error:
+            self._hooks.store_busy(LOOP, error)
+            return
+        except StoreUnavailable:
+            self._begin_anew()
+            return
         if lost:
             self._hooks.executions_lost(lost, now)

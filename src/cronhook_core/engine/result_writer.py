@@ -12,7 +12,7 @@ from cronhook_core.domain.retry_policy import Succeed
 from cronhook_core.domain.webhook import WebhookResult
 from cronhook_core.engine.availability import Dependency
 from cronhook_core.engine.background import BackgroundLoop
-from cronhook_core.errors import StoreUnavailable
+from cronhook_core.errors import StoreUnavailable, Unavailable
 from cronhook_core.ports.claim_store import ClaimStore
 from cronhook_core.ports.clock import Clock
 from cronhook_core.ports.engine_hooks import EngineHooks
@@ -88,7 +88,7 @@ class ResultWriter:
         """Write reports; where one of them cannot be stored, what the receiver said is left out of it."""
         try:
             return await self._store.finish(reports, self._clock.now())
-        except StoreUnavailable:
+        except Unavailable:
             raise
         except Exception as error:  # noqa: BLE001 - one bad answer must not hold up all the others
             self._hooks.pass_failed("results", error)

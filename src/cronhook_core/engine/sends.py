@@ -10,7 +10,7 @@ from attrs import frozen
 from cronhook_core.domain.claim import AttemptReport, Claim, ClaimRef
 from cronhook_core.domain.execution import SUSPECT_LOSSES
 from cronhook_core.engine.delivery import Delivery
-from cronhook_core.errors import StoreUnavailable
+from cronhook_core.errors import Unavailable
 from cronhook_core.ports.clock import Clock
 from cronhook_core.ports.engine_hooks import EngineHooks
 
@@ -113,7 +113,7 @@ class Sends:
     async def _secrets(self, claim: Claim) -> Sequence[bytes] | None:
         try:
             return await self._delivery.secrets(claim)
-        except StoreUnavailable:
+        except Unavailable:
             return None
         except Exception as error:  # noqa: BLE001 - no claim may be held for ever, whatever happens to its task
             self._hooks.pass_failed("signing secrets", error)

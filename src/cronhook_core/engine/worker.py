@@ -19,7 +19,7 @@ from cronhook_core.engine.intake import Intake
 from cronhook_core.engine.result_writer import ResultWriter
 from cronhook_core.engine.sends import CutOff, Sends
 from cronhook_core.engine.worker_life import WorkerLife
-from cronhook_core.errors import StoreUnavailable
+from cronhook_core.errors import Unavailable
 from cronhook_core.ports.clock import Clock
 from cronhook_core.ports.engine_hooks import EngineHooks
 from cronhook_core.ports.job_store import JobStore
@@ -141,7 +141,7 @@ class Worker:
                 await self._release(cut_off.unsent)
             if cut_off.sent:
                 await self._lose(cut_off.sent)
-        except StoreUnavailable:
+        except Unavailable:
             return
         await self._life.end()
 
@@ -177,5 +177,5 @@ class Worker:
             strays = [ref for ref in running if ref not in held]
             if strays:
                 await self._release(strays)
-        except StoreUnavailable:
+        except Unavailable:
             return

@@ -9,7 +9,7 @@ from cronhook_core.domain.ids import new_id
 from cronhook_core.domain.worker_life import BEAT_INTERVAL, TRUST_ENDS_AFTER
 from cronhook_core.engine.availability import Dependency
 from cronhook_core.engine.background import until_round
-from cronhook_core.errors import StoreUnavailable
+from cronhook_core.errors import StoreBusy, StoreUnavailable
 from cronhook_core.ports.clock import Clock
 from cronhook_core.ports.engine_hooks import EngineHooks
 from cronhook_core.ports.worker_registry import WorkerRegistry
@@ -48,7 +48,7 @@ class WorkerLife:
         return self.worker_id is not None and not self._buried and self._clock.monotonic() < self._trusted_until
 
     async def run_once(self) -> float:
-        """Beat, or register; the seconds until the next beat."""
+        """Beat, or register; the seconds until the next beat. Raises ``StoreBusy``, after which it may be repeated."""
         try:
             await self._live()
         except StoreUnavailable:
@@ -64,6 +64,8 @@ class WorkerLife:
         try:
             for worker_id in ids:
                 await self._registry.retire_worker(worker_id)
+        except StoreBusy:
+            return
         except StoreUnavailable:
             self._database.failed()
 

@@ -12,7 +12,8 @@ class AccountStore(Protocol):
     """Keeps workspaces, API keys and versions of signing secrets.
 
     Contract: what a method returned is durable and seen by every later call on any node. Secrets are never here: keys
-    are stored as digests, signing secrets as version numbers. A database that is away raises ``StoreUnavailable``.
+    are stored as digests, signing secrets as version numbers. A database that is away raises ``StoreUnavailable``,
+    a write that waited too long for another transaction ``StoreBusy``.
     """
 
     async def ensure_workspace(self, workspace: Workspace) -> Workspace:

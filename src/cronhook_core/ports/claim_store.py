@@ -12,7 +12,8 @@ class ClaimStore(Protocol):
 
     Contract: every transition is atomic, guarded by the state it starts from, and a no-op when repeated, so that an
     unknown commit is resolved by trying again. An id that is unknown or named twice does no harm. A database away
-    raises ``StoreUnavailable``.
+    raises ``StoreUnavailable``. A transition that waited too long for another transaction raises ``StoreBusy`` and has
+    done nothing.
     """
 
     async def claim(

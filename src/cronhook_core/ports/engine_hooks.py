@@ -6,6 +6,7 @@ from typing import Protocol
 
 from cronhook_core.domain.claim import AttemptReport, Claim, Verdict
 from cronhook_core.domain.planning import JobPlan
+from cronhook_core.errors import StoreBusy
 
 
 class EngineHooks(Protocol):
@@ -50,6 +51,9 @@ class EngineHooks(Protocol):
     def dependency_changed(self, name: str, available: bool) -> None:
         """``database`` or ``queue`` or ``lock`` went away or came back; called only at the change."""
 
+    def store_busy(self, loop: str, error: StoreBusy) -> None:
+        """A background loop met a lock that another transaction held for too long; it tries again."""
+
     def pass_failed(self, loop: str, error: BaseException) -> None:
         """A background loop's pass raised something that no rule foresaw; the loop goes on."""
 
@@ -69,4 +73,5 @@ class NoHooks:
     def overdue_found(self, overdue: timedelta, jobs: int) -> None: ...
     def zone_rules_changed(self, before: str | None, after: str, moved: int) -> None: ...
     def dependency_changed(self, name: str, available: bool) -> None: ...
+    def store_busy(self, loop: str, error: StoreBusy) -> None: ...
     def pass_failed(self, loop: str, error: BaseException) -> None: ...

@@ -42,7 +42,7 @@ class JobCatalog(Protocol):
     path, key) was stored less than 24 h before ``now``, nothing is done, and ``AlreadyAnswered`` (same fingerprint) or
     ``IdempotencyMismatch`` is raised; otherwise the answer is stored with the effect, or neither is. A database that is
     away raises ``StoreUnavailable``: whether the write took place is then unknown, and the caller may repeat it. One
-    that waited too long for another transaction raises ``StoreBusy``, which is of that kind, and has done nothing.
+    that waited too long for another transaction raises ``StoreBusy`` and has done nothing.
     """
 
     async def refuse_repeat(self, workspace_id: str, request: IdempotentRequest, *, now: datetime) -> None:

@@ -17,7 +17,7 @@ class JobStore(JobCatalog, PlanningStore, ClaimStore, WorkerRegistry, Protocol):
     """
 
     async def ping(self) -> None:
-        """Return when the store answers, within 2 s; ``StoreUnavailable`` otherwise."""
+        """Return when the store answers, within 2 s; ``StoreUnavailable`` or ``StoreBusy`` otherwise."""
 
     async def prune(self, before: datetime, limit: int, *, now: datetime) -> int:
         """Delete up to ``limit`` final executions that ended before ``before``, with their attempts; return how many.

@@ -9,7 +9,7 @@ class SigningKeys(Protocol):
 
     Contract: returns every secret that is valid now, the current one first; empty when webhooks go unsigned. Answers
     are cached for at most 30 s, so that signing costs no round trip. A database that is away raises
-    ``StoreUnavailable`` only if nothing was ever cached for this workspace.
+    ``StoreUnavailable`` or ``StoreBusy`` only if nothing was ever cached for this workspace.
     """
 
     async def secrets(self, workspace_id: str) -> Sequence[bytes]: ...

@@ -9,7 +9,12 @@ from cronhook_core.domain.worker_life import WorkerBeat
 
 
 class WorkerRegistry(Protocol):
-    """Knows which workers live. Contract: ids are never used again; all methods may be repeated harmlessly."""
+    """Knows which workers live.
+
+    Contract: ids are never used again; all methods may be repeated harmlessly. A database that is away raises
+    ``StoreUnavailable``. A write that waited too long for another transaction raises ``StoreBusy`` and has done
+    nothing.
+    """
 
     async def register_worker(self, worker_id: str, now: datetime) -> None:
         """Make a worker known, alive, at beat 0. A known one stays as it is, a buried one buried."""
@@ -30,6 +35,8 @@ class WorkerRegistry(Protocol):
         """Record as lost (see `ClaimStore.lose`) up to ``limit`` running executions whose worker is not alive.
 
         Not alive: buried, or unknown. What a claim took before its worker was buried is found by the call after.
+        Executions that another transaction holds, or whose job it holds, are skipped and do not count towards
+        ``limit``: a later call finds them.
         """
 
     async def retire_worker(self, worker_id: str) -> None:

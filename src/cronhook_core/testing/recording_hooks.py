@@ -6,6 +6,7 @@ from datetime import datetime, timedelta
 
 from cronhook_core.domain.claim import AttemptReport, Claim, Verdict
 from cronhook_core.domain.planning import JobPlan
+from cronhook_core.errors import StoreBusy
 
 
 class RecordingHooks:
@@ -65,6 +66,9 @@ class RecordingHooks:
 
     def dependency_changed(self, name: str, available: bool) -> None:
         self._record("dependency_changed", name, available)
+
+    def store_busy(self, loop: str, error: StoreBusy) -> None:
+        self._record("store_busy", loop, error)
 
     def pass_failed(self, loop: str, error: BaseException) -> None:
         self._record("pass_failed", loop, error)

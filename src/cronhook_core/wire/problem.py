@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from attrs import frozen
+from attrs import evolve, frozen
 
-from cronhook_core.errors import CronhookError, InvalidRequest
+from cronhook_core.errors import CronhookError, InvalidRequest, StoreBusy
 
 DOCS = "/docs/errors"
 """The page that explains the codes, each under its own word."""
@@ -52,6 +52,7 @@ _FIXED_DETAILS = {
     "internal": "The server made a mistake; it was recorded under this request_id.",
 }
 """What is said instead of the error's own words, which might tell more than a stranger should know."""
+_BUSY_DETAIL = "The database is busy with other requests. Nothing was done; try again."
 
 
 @frozen(kw_only=True)
@@ -95,7 +96,8 @@ def problem_of(error: CronhookError, *, instance: str, request_id: str) -> Probl
     """What the caller is told of one of our errors; of those that are the operator's to mend, that there was one."""
     code = error.code if error.code in KINDS else "internal"
     errors = error.problems if isinstance(error, InvalidRequest) else ()
-    return problem(code, _detail(error), instance=instance, request_id=request_id, errors=errors)
+    told = problem(code, _detail(error), instance=instance, request_id=request_id, errors=errors)
+    return evolve(told, detail=_BUSY_DETAIL) if isinstance(error, StoreBusy) else told
 
 
 def _detail(error: CronhookError) -> str:

@@ -13,7 +13,7 @@ from cronhook_core.backends.postgres.job_store import PostgresJobStore
 from cronhook_core.backends.postgres.queue import PostgresQueue
 from cronhook_core.domain.claim import Claim, Verdict
 from cronhook_core.domain.execution import Execution, ExecutionStatus
-from cronhook_core.errors import CronhookError, QueueUnavailable, StoreUnavailable
+from cronhook_core.errors import CronhookError, QueueUnavailable, StoreBusy, StoreUnavailable
 from cronhook_core.testing.builders import NOW, make_job, make_plan, retry, succeeded
 from cronhook_core.testing.job_store.scene import LATER, Scene
 from tests.integration.postgres.nodes import (
@@ -234,7 +234,7 @@ async def test_a_mistake_of_ours_is_no_outage_and_no_error_of_the_driver(databas
 async def test_a_row_that_somebody_holds_for_long_is_not_waited_for(scene: Scene, url: str) -> None:
     claim: Claim = await scene.running(await scene.job())
     async with locked(url, f"SELECT FROM executions WHERE id = '{claim.execution_id}' FOR UPDATE"):
-        with takes_less_than(3.0), pytest.raises(StoreUnavailable, match="lock timeout"):
+        with takes_less_than(3.0), pytest.raises(StoreBusy, match="lock timeout"):
             await scene.store.finish([succeeded(claim)], LATER)
     [verdict] = await scene.store.finish([succeeded(claim)], LATER)
     assert verdict.accepted

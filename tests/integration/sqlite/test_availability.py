@@ -101,7 +101,7 @@ class TestBusy:
     ) -> None:
         job = make_job(workspace.id)
         with held_by_another_writer(path):
-            with pytest.raises(StoreUnavailable, match="locked"):
+            with pytest.raises(StoreBusy, match="locked"):
                 await store.create_job(job, max_jobs=None, now=NOW)
             assert await store.get_job(workspace.id, job.id) is None
         await store.create_job(job, max_jobs=None, now=NOW)
@@ -124,7 +124,7 @@ class TestBusy:
         self, path: Path, database: SqliteDatabase, store: SqliteJobStore
     ) -> None:
         await store.register_worker("wrk_1", NOW)
-        with held_by_another_writer(path), pytest.raises(StoreUnavailable):
+        with held_by_another_writer(path), pytest.raises(StoreBusy):
             await store.worker_beats()
         assert await database.read(probes) == 0
         assert [beat.worker_id for beat in await store.worker_beats()] == ["wrk_1"]

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from cronhook_core.backends.sql.job_catalog import SEARCHES_AT_ONCE, SqlJobCatalog
-from cronhook_core.errors import StoreUnavailable
+from cronhook_core.errors import StoreBusy
 from cronhook_core.ports.job_catalog import JobFilter
 
 
@@ -49,7 +49,7 @@ async def test_a_search_waits_for_others_only_so_long(monkeypatch: pytest.Monkey
     search = JobFilter(text="a")
     held = [asyncio.create_task(catalog.list_jobs("wsp_1", search, limit=10)) for _ in range(SEARCHES_AT_ONCE)]
     await asyncio.sleep(0)
-    with pytest.raises(StoreUnavailable, match="other searches"):
+    with pytest.raises(StoreBusy, match="other searches"):
         await catalog.list_jobs("wsp_1", search, limit=10)
     database.answer.set()
     await asyncio.gather(*held)

@@ -39,7 +39,7 @@ class PostgresDatabase:
 
     Nothing connects before the first call, and a database that was away is used again by the next call: nobody needs to
     open anything anew. No error of the driver leaves: while the database is away every call raises ``StoreUnavailable``
-    (or the error that it names) within 8 s.
+    (or the error that it names) within 8 s; where another transaction holds a lock for too long, ``StoreBusy``.
     """
 
     def __init__(self, connector: Connector, *, pool_size: int, answer_within: float, random: Random) -> None:

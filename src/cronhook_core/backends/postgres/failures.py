@@ -40,7 +40,7 @@ _NOT_ADMITTED = re.compile(
 class Failure:
     """``undone``: it is certain that nothing was changed. ``connection_lost``: another connection may do better.
 
-    ``locked``: somebody else holds a lock that was waited for.
+    ``locked``: another transaction holds a lock that was waited for, or won a conflict with this one.
     """
 
     cause: BaseException
@@ -55,7 +55,7 @@ class Failure:
             if unavailable is StoreUnavailable and _NOT_ADMITTED.search(str(self.cause)):
                 return NotAdmitted(f"Postgres does not let cronhook in: {_told(self.cause)}")
             if unavailable is StoreUnavailable and self.locked:
-                return StoreBusy(f"Postgres cannot be used now: {_told(self.cause)}")
+                return StoreBusy(f"another transaction is in the way: {_told(self.cause)}")
             return unavailable(f"Postgres cannot be used now: {_told(self.cause)}")
         return CronhookError(f"Postgres refused a statement: {_told(self.cause)}")
 
@@ -69,7 +69,7 @@ def judged(error: BaseException) -> Failure:
         lost = isinstance(cause, (psycopg.OperationalError, psycopg.InterfaceError))
         return Failure(cause=cause, away=lost, connection_lost=lost)
     if state in _CONFLICTS:
-        return Failure(cause=cause, away=True, undone=True)
+        return Failure(cause=cause, away=True, undone=True, locked=True)
     if state in _SLOW:
         return Failure(cause=cause, away=True, locked=state == _LOCKED)
     away = state in _AWAY or state[:2] in _AWAY_CLASSES

@@ -17,10 +17,16 @@ ref AS MATERIALIZED (
 
 _ABANDONED = """
 ref AS MATERIALIZED (
-    SELECT c.execution_id AS id, c.attempt_no FROM claims c
+    SELECT c.execution_id AS id, c.attempt_no
+    FROM claims c
+    JOIN jobs j ON j.id = ANY (ARRAY[c.job_id])
+    JOIN executions e ON e.id = ANY (ARRAY[c.execution_id])
     WHERE NOT EXISTS (SELECT FROM workers w WHERE w.id = c.worker_id AND w.buried_at IS NULL)
     LIMIT $2::int
+    FOR NO KEY UPDATE OF j SKIP LOCKED
+    FOR UPDATE OF e SKIP LOCKED
 )"""
+"""Locks what it names, so that the rest of the statement waits for no row; what others hold does not count."""
 
 
 def _handed_back(refs: str, *, outcome: str, counter: str, status: str, reason: str) -> str:

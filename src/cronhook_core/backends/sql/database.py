@@ -15,7 +15,8 @@ class SqlDatabase(Protocol):
     """Runs plain functions over a connection, each in a transaction of its own, without blocking the event loop.
 
     Contract: when the function returns, its transaction is committed, durably; when it raises, nothing of it remains.
-    Errors of the driver that mean that the database is away come out as ``StoreUnavailable``.
+    Errors of the driver that mean that the database is away come out as ``StoreUnavailable``, those that mean that
+    another transaction holds what this one needs as ``StoreBusy``.
     """
 
     async def read(self, work: Callable[Concatenate[Connection, P], T], *args: P.args, **kwargs: P.kwargs) -> T:

@@ -11,7 +11,7 @@ from cronhook_core.backends.sql.idempotency import refuse_answered
 from cronhook_core.domain.execution import Attempt, Execution, ExecutionStatus
 from cronhook_core.domain.idempotency import IdempotentRequest
 from cronhook_core.domain.job import Job
-from cronhook_core.errors import StoreUnavailable
+from cronhook_core.errors import StoreBusy
 from cronhook_core.ports.job_catalog import CancelQueued, JobFilter
 
 SEARCHES_AT_ONCE = 2
@@ -62,7 +62,7 @@ class SqlJobCatalog:
             async with asyncio.timeout(SEARCH_BEGINS_WITHIN):
                 await self._searches.acquire()
         except TimeoutError:
-            raise StoreUnavailable("other searches are under way, and do not end") from None
+            raise StoreBusy("other searches are under way, and do not end") from None
         try:
             yield
         finally:

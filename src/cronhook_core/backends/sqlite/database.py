@@ -193,7 +193,7 @@ def _translated(work: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
         raise away from error
 
 
-def _away(error: BaseException | None) -> StoreUnavailable | None:
+def _away(error: BaseException | None) -> StoreUnavailable | StoreBusy | None:
     """What is raised instead of an error that says something of the file; None for any other."""
     code = getattr(error, "sqlite_errorcode", None)
     primary = code & 0xFF if isinstance(code, int) else None

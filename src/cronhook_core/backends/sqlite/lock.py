@@ -14,7 +14,7 @@ from cronhook_core.backends.sql.rows import AnyRow
 from cronhook_core.backends.sql.tables import leases
 from cronhook_core.backends.sql.types import to_stored
 from cronhook_core.backends.sqlite.database import SqliteDatabase
-from cronhook_core.errors import LockUnavailable, StoreUnavailable
+from cronhook_core.errors import LockUnavailable, StoreBusy, StoreUnavailable
 from cronhook_core.ports.clock import Clock
 from cronhook_core.ports.lock import Held, Lease
 
@@ -68,7 +68,7 @@ class SqliteLock:
 async def _answer(asked: Awaitable[T]) -> T:
     try:
         return await asked
-    except StoreUnavailable as error:
+    except (StoreUnavailable, StoreBusy) as error:
         raise LockUnavailable(str(error)) from error
 
 
