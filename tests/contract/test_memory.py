@@ -1,12 +1,14 @@
 """The contract suites of JobStore and AccountStore on memory."""
 
+from contextlib import nullcontext
+
 import pytest
 
 from cronhook_core.backends.memory.account_store import MemoryAccountStore
 from cronhook_core.backends.memory.database import MemoryDatabase
 from cronhook_core.backends.memory.job_store import MemoryJobStore
 from cronhook_core.testing.account_store_contract import AccountStoreContract, OpenAccounts
-from cronhook_core.testing.job_store import JobStoreContract, OpenStore
+from cronhook_core.testing.job_store import HoldJob, JobStoreContract, OpenStore
 
 
 @pytest.fixture
@@ -38,6 +40,11 @@ def open_accounts(database: MemoryDatabase) -> OpenAccounts:
         return MemoryAccountStore(database)
 
     return opened
+
+
+@pytest.fixture
+def hold_job() -> HoldJob:
+    return lambda job: nullcontext()
 
 
 class TestMemoryJobStore(JobStoreContract):

@@ -19,10 +19,11 @@ from cronhook_core.testing.account_store_contract import AccountStoreContract, O
 from cronhook_core.testing.builders import NOW
 from cronhook_core.testing.clock_contract import ClockContract
 from cronhook_core.testing.elapsing import Elapse
-from cronhook_core.testing.job_store import JobStoreContract, OpenStore
+from cronhook_core.testing.job_store import HoldJob, JobStoreContract, OpenStore
 from cronhook_core.testing.lock_contract import LockContract
 from cronhook_core.testing.manual_clock import ManualClock
 from cronhook_core.testing.queue_contract import QueueContract
+from tests.integration.postgres.nodes import locked
 from tests.open_rows import assert_what_is_open_is_listed
 
 
@@ -65,6 +66,11 @@ def open_store(postgres_url: str, closing: AsyncExitStack) -> OpenStore:
         return PostgresJobStore(await closing.enter_async_context(PostgresDatabase.open(postgres_url)))
 
     return opened
+
+
+@pytest.fixture
+def hold_job(postgres_url: str) -> HoldJob:
+    return lambda job: locked(postgres_url, f"SELECT FROM jobs WHERE id = '{job.id}' FOR UPDATE")
 
 
 @pytest.fixture

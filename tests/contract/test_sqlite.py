@@ -4,7 +4,7 @@ import asyncio
 import shutil
 import sqlite3
 from collections.abc import AsyncIterator, Iterator
-from contextlib import AsyncExitStack, closing
+from contextlib import AsyncExitStack, closing, nullcontext
 from datetime import timedelta
 from pathlib import Path
 
@@ -15,7 +15,7 @@ from cronhook_core.backends.sql.migrations import upgrade
 from cronhook_core.backends.sqlite import SqliteAccountStore, SqliteDatabase, SqliteJobStore, SqliteLock
 from cronhook_core.testing.account_store_contract import AccountStoreContract, OpenAccounts
 from cronhook_core.testing.elapsing import Elapse
-from cronhook_core.testing.job_store import JobStoreContract, OpenStore
+from cronhook_core.testing.job_store import HoldJob, JobStoreContract, OpenStore
 from cronhook_core.testing.lock_contract import LockContract
 from tests.open_rows import assert_what_is_open_is_listed
 
@@ -77,6 +77,11 @@ def open_accounts(path: Path, others: AsyncExitStack) -> OpenAccounts:
         return SqliteAccountStore(await others.enter_async_context(SqliteDatabase.open(path)))
 
     return opened
+
+
+@pytest.fixture
+def hold_job() -> HoldJob:
+    return lambda job: nullcontext()
 
 
 class TestSqliteJobStore(JobStoreContract):

@@ -15,7 +15,8 @@ from cronhook_core.backends.postgres.lock import PostgresLock
 from cronhook_core.ports.lock import Held, Lease
 from cronhook_core.testing.account_store_contract import AccountStoreContract, OpenAccounts
 from cronhook_core.testing.builders import NOW
-from cronhook_core.testing.job_store import JobStoreContract, OpenStore
+from cronhook_core.testing.job_store import HoldJob, JobStoreContract, OpenStore
+from tests.integration.postgres.nodes import locked
 from tests.pooler.pgbouncer import POOL_SIZE, PgBouncer
 
 pytestmark = pytest.mark.debian
@@ -48,6 +49,11 @@ def open_store(pooled_url: str, closing: AsyncExitStack) -> OpenStore:
         return PostgresJobStore(await closing.enter_async_context(opening(pooled_url)))
 
     return opened
+
+
+@pytest.fixture
+def hold_job(direct_url: str) -> HoldJob:
+    return lambda job: locked(direct_url, f"SELECT FROM jobs WHERE id = '{job.id}' FOR UPDATE")
 
 
 @pytest.fixture

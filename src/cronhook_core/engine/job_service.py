@@ -251,7 +251,7 @@ class JobService:
         plan = plan_job(DueJob.of(job), now)
         if pausing and plan.inactive_reason is not None:
             return False
-        queued = await self._store.plan([plan], now)
+        queued = await self._store.plan([plan], now, wait=True)
         if queued and plan.execution is not None:
             self._hooks.execution_planned(plan, now)
             if not pausing:

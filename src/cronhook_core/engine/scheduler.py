@@ -19,13 +19,14 @@ from cronhook_core.engine.outlook import Outlook
 from cronhook_core.engine.planner import plan_jobs
 from cronhook_core.engine.queue_feed import QueueFeed
 from cronhook_core.engine.upkeep import upkeep_loops
-from cronhook_core.errors import QueueUnavailable, StoreUnavailable
+from cronhook_core.errors import QueueUnavailable, StoreBusy, StoreUnavailable
 from cronhook_core.ports.clock import Clock
 from cronhook_core.ports.engine_hooks import EngineHooks
 from cronhook_core.ports.job_store import JobStore
 from cronhook_core.ports.lock import Lock
 from cronhook_core.ports.queue import Queue
 
+PLANNING = "planning"
 LONGEST_SLEEP = 1.0
 """Seconds that a planner sleeps at most, give or take a hundredth, should an announcement be lost."""
 SHORTEST_SLEEP = 0.05
@@ -91,10 +92,13 @@ class Scheduler:
         self._outlook = Outlook(store, self._options.retries_pushed_at_once)
         self._foresight = Foresight(store, clock=clock, hooks=hooks)
         self._next_pass = 0.0
+        self._first_batch = min(FIRST_BATCH, self._options.batch)
+        self._held_up: set[str] = set()
+        self._announced_ends: set[str] = set()
         self._busy_since: float | None = None
         self._answered_since: float | None = None
         self._stopping = False
-        self._planning = BackgroundLoop("planning", self.run_once, clock=clock, hooks=hooks)
+        self._planning = BackgroundLoop(PLANNING, self.run_once, clock=clock, hooks=hooks)
         self._leading = BackgroundLoop("leadership", self.lead, clock=clock, hooks=hooks, wait=self._leadership.wait)
         self._pushing = BackgroundLoop("pushing", self.push, clock=clock, hooks=hooks)
         listening = BackgroundLoop("announcements", self._listen, clock=clock, hooks=hooks)
@@ -148,6 +152,9 @@ class Scheduler:
         self._busy_since = self._clock.monotonic()
         try:
             await self._plan()
+        except StoreBusy as error:
+            self._hooks.store_busy(PLANNING, error)
+            return SHORTEST_SLEEP
         except StoreUnavailable:
             self._answered_since = None
             self._dependencies.database.failed()
@@ -188,6 +195,8 @@ class Scheduler:
             if await self._outlook.is_due(now):
                 await self._plan_due(now)
                 await self._outlook.look_ahead(now)
+            else:
+                self._announced_ends.clear()
             self._sleep_until(self._outlook.due_at, now)
         else:
             self._foresight.forget()
@@ -200,18 +209,23 @@ class Scheduler:
     async def _plan_due(self, now: datetime) -> None:
         self._offer(await self._outlook.newly_available(now))
         foreseen = self._foresight.take(now)
-        for step, size in enumerate(_batch_sizes(self._options.batch)):
+        last: DueJob | None = None
+        first, self._first_batch = self._first_batch, min(FIRST_BATCH, self._options.batch)
+        for step, size in enumerate(_batch_sizes(first, self._options.batch)):
             if not self._goes_on():
                 return
             if foreseen:
                 batch, foreseen = foreseen[:size], foreseen[size:]
-                if not await self._apply(batch, now):  # others were here before
-                    foreseen = []
+                if not await self._apply_or_leave(batch, now) and not await self._are_due(batch, now):
+                    foreseen = []  # others have planned them
                 more = bool(foreseen)
             else:
-                more = len(await self._plan_batch(now, now, size)) == size
+                due = await self._store.due_jobs(now, size, after=last)
+                await self._apply_or_leave(plan_jobs(due, now), now)
+                more = len(due) == size
                 if not more:
                     return
+                last = due[-1]
             if step == 0 and more:
                 await self._clock.sleep(HEAD_START)
 
@@ -222,8 +236,10 @@ class Scheduler:
 
     async def _plan_overdue(self, now: datetime) -> None:
         overdue = now - self._options.overdue_after
-        planned = await self._plan_batch(overdue, now, self._options.batch)
-        neglected = sum(job.due_since <= overdue for job in planned)
+        due = await self._store.due_jobs(overdue, self._options.batch)
+        planned = {plan.job_id for plan in await self._apply(plan_jobs(due, now), now)}
+        neglected = sum(job.due_since <= overdue for job in due if job.id in planned - self._held_up)
+        self._held_up = {job.id for job in due} - planned
         if neglected and self._answered_for(self._options.overdue_after):
             self._hooks.overdue_found(self._options.overdue_after, neglected)
 
@@ -232,27 +248,38 @@ class Scheduler:
         since = self._answered_since
         return since is not None and self._clock.monotonic() - since >= duration.total_seconds()
 
-    async def _plan_batch(self, due_until: datetime, now: datetime, limit: int) -> Sequence[DueJob]:
-        """Those that were due until then, planned."""
-        due = await self._store.due_jobs(due_until, limit)
-        await self._apply(plan_jobs(due, now), now)
-        return due
+    async def _are_due(self, plans: Sequence[JobPlan], now: datetime) -> bool:
+        """Whether jobs of these plans are due still: the store skips those that another transaction holds."""
+        planned = {plan.job_id for plan in plans}
+        return any(job.id in planned for job in await self._store.due_jobs(now, len(plans)))
 
-    async def _apply(self, plans: Sequence[JobPlan], now: datetime) -> int:
-        """How many executions were queued."""
+    async def _apply_or_leave(self, plans: Sequence[JobPlan], now: datetime) -> Sequence[JobPlan]:
+        """As `_apply`. Plans that met a lock are left to the next pass, which begins with half as many at once."""
+        try:
+            return await self._apply(plans, now)
+        except StoreBusy as error:
+            self._first_batch = max(1, len(plans) // 2)
+            self._hooks.store_busy(PLANNING, error)
+            return []
+
+    async def _apply(self, plans: Sequence[JobPlan], now: datetime) -> Sequence[JobPlan]:
+        """Those whose execution was queued."""
         if not plans:
-            return 0
+            return []
         queued = set(await self._store.plan(plans, now))
-        self._announce_plans(plans, queued, now)
-        self._offer([QueueMessage.of(p.execution) for p in plans if p.execution and p.execution.id in queued])
-        return len(queued)
+        applied = [plan for plan in plans if plan.execution and plan.execution.id in queued]
+        for plan in applied:
+            self._hooks.execution_planned(plan, now)
+        self._announce_ends([plan for plan in plans if plan.inactive_reason], now)
+        self._offer([QueueMessage.of(plan.execution) for plan in applied if plan.execution])
+        return applied
 
-    def _announce_plans(self, plans: Sequence[JobPlan], queued: set[str], now: datetime) -> None:
+    def _announce_ends(self, plans: Sequence[JobPlan], now: datetime) -> None:
+        """Once each, although a job that another transaction holds stays due, and is planned pass after pass."""
         for plan in plans:
-            if plan.execution and plan.execution.id in queued:
-                self._hooks.execution_planned(plan, now)
-            if plan.inactive_reason:
+            if plan.job_id not in self._announced_ends:
                 self._hooks.job_unplannable(plan, now)
+        self._announced_ends.update(plan.job_id for plan in plans)
 
     def _offer(self, messages: Sequence[QueueMessage]) -> None:
         if messages:
@@ -293,8 +320,8 @@ class Scheduler:
         return 0.0
 
 
-def _batch_sizes(greatest: int) -> Iterator[int]:
-    size = min(FIRST_BATCH, greatest)
+def _batch_sizes(first: int, greatest: int) -> Iterator[int]:
+    size = first
     while True:
         yield size
         size = min(2 * size, greatest)

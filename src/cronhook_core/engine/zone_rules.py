@@ -9,7 +9,7 @@ from cronhook_core.domain.planning import DueJob, JobPlan, Rescheduling
 from cronhook_core.domain.schedule import CronSchedule
 from cronhook_core.domain.time_zone import LONGEST_SHIFT
 from cronhook_core.engine.planner import minute_of, next_after, unplannable
-from cronhook_core.errors import InvalidRequest, StoreUnavailable
+from cronhook_core.errors import InvalidRequest, Unavailable
 from cronhook_core.ports.clock import Clock
 from cronhook_core.ports.engine_hooks import EngineHooks
 from cronhook_core.ports.planning_store import PlanningStore
@@ -56,7 +56,7 @@ class ZoneRules:
             return INTERVAL
         try:
             self._agrees = await self._step()
-        except StoreUnavailable:
+        except Unavailable:
             return INTERVAL
         return DONE if self._agrees else PAUSE_BETWEEN_BATCHES
 
@@ -81,7 +81,7 @@ class ZoneRules:
         ends = [change for change in changes if isinstance(change, JobPlan)]
         moves = [change for change in changes if isinstance(change, Rescheduling)]
         if ends:
-            await self._store.plan(ends, now)
+            await self._store.plan(ends, now, wait=True)
             for end in ends:
                 self._hooks.job_unplannable(end, now)
         if moves and (count := await self._store.reschedule(moves)):

@@ -12,17 +12,22 @@ class PlanningStore(Protocol):
     """What schedulers ask of the store.
 
     Contract: any number of schedulers may call at once, convinced or not that they lead; the guards make that harmless.
-    Reads take no locks. A database that is away raises ``StoreUnavailable``.
+    Reads take no locks. A database that is away raises ``StoreUnavailable``. A write that waited too long for another
+    transaction raises ``StoreBusy`` and has done nothing.
     """
 
-    async def due_jobs(self, now: datetime, limit: int) -> Sequence[DueJob]:
-        """Up to ``limit`` active jobs with ``next_run`` at or before ``now``, by it, oldest first.
+    async def due_jobs(self, now: datetime, limit: int, *, after: DueJob | None = None) -> Sequence[DueJob]:
+        """Up to ``limit`` active jobs with ``next_run`` at or before ``now``, by ``next_run`` and id, oldest first.
 
-        The cost follows the due jobs only.
+        ``after`` leaves out that job and all that come before it in this order, whatever became of them since. The cost
+        follows the due jobs only.
         """
 
-    async def plan(self, plans: Sequence[JobPlan], now: datetime) -> Sequence[str]:
+    async def plan(self, plans: Sequence[JobPlan], now: datetime, *, wait: bool = False) -> Sequence[str]:
         """Apply each plan whose job is still as it was read, all in one atomic step; return the ids queued.
+
+        A job that another transaction holds is skipped, so that it delays no other job: it stays due, and a later call
+        plans it. With ``wait`` it is waited for, as in any other write.
 
         A plan whose job changed is skipped, and so is the second of two for one job. Where (job, scheduled instant)
         already has a scheduled execution, ``next_run`` still moves and nothing is queued. ``planned_through`` never

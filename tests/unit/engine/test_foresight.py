@@ -39,9 +39,11 @@ class Watched:
         self.store: MemoryJobStore
         due_jobs, plan = MemoryJobStore.due_jobs, MemoryJobStore.plan
 
-        async def look(store: MemoryJobStore, now: datetime, limit: int) -> Sequence[DueJob]:
+        async def look(
+            store: MemoryJobStore, now: datetime, limit: int, *, after: DueJob | None = None
+        ) -> Sequence[DueJob]:
             self.store = store
-            found = await due_jobs(store, now, limit)
+            found = await due_jobs(store, now, limit, after=after)
             if found:
                 self.looks.append((clock.monotonic(), len(found)))
             return found
@@ -183,10 +185,12 @@ async def test_a_pass_waits_for_no_look(
     """What is announced meanwhile goes at once, and so does what was looked for when the look is not over in time."""
     due_jobs = MemoryJobStore.due_jobs
 
-    async def slow(store: MemoryJobStore, now: datetime, limit: int) -> Sequence[DueJob]:
+    async def slow(
+        store: MemoryJobStore, now: datetime, limit: int, *, after: DueJob | None = None
+    ) -> Sequence[DueJob]:
         if limit == BOUND:
             await clock.sleep(5)
-        return await due_jobs(store, now, limit)
+        return await due_jobs(store, now, limit, after=after)
 
     monkeypatch.setattr(MemoryJobStore, "due_jobs", slow)
     async with running(sender, clock) as engine:
@@ -202,7 +206,7 @@ async def test_an_end_waits_for_no_look(
 ) -> None:
     looking = asyncio.Event()
 
-    async def hangs(store: MemoryJobStore, now: datetime, limit: int) -> Sequence[DueJob]:
+    async def hangs(store: MemoryJobStore, now: datetime, limit: int, **_: object) -> Sequence[DueJob]:
         if limit != BOUND:
             return []
         looking.set()

@@ -3,7 +3,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from datetime import datetime
 from heapq import nsmallest
-from itertools import islice, takewhile
+from itertools import dropwhile, islice, takewhile
 
 from attrs import evolve
 
@@ -19,11 +19,14 @@ class MemoryPlanningStore:
     def __init__(self, database: MemoryDatabase) -> None:
         self._db = database
 
-    async def due_jobs(self, now: datetime, limit: int) -> Sequence[DueJob]:
-        due = takewhile(lambda entry: entry[0] <= now, self._db.jobs.due())
+    async def due_jobs(self, now: datetime, limit: int, *, after: DueJob | None = None) -> Sequence[DueJob]:
+        due: Iterator[tuple[datetime, Job]] = takewhile(lambda entry: entry[0] <= now, self._db.jobs.due())
+        if after is not None:
+            last = (after.next_run, after.id)
+            due = dropwhile(lambda entry: (entry[0], entry[1].id) <= last, due)
         return [DueJob.of(job) for _, job in islice(due, limit)]
 
-    async def plan(self, plans: Sequence[JobPlan], now: datetime) -> Sequence[str]:
+    async def plan(self, plans: Sequence[JobPlan], now: datetime, *, wait: bool = False) -> Sequence[str]:
         return [queued for plan in plans if (queued := self._plan(plan, now)) is not None]
 
     async def ready(

@@ -11,7 +11,14 @@ from cronhook_core.backends.postgres.database import PostgresDatabase
 from cronhook_core.backends.postgres.failures import MAY_WRITE
 from cronhook_core.backends.postgres.finishing import finish_transactions, says_gone
 from cronhook_core.backends.postgres.handing_back import LOSE, LOSE_ABANDONED, RELEASE, ref_parameters
-from cronhook_core.backends.postgres.planning import DUE_JOBS, PLAN, due_job_from, plan_parameters
+from cronhook_core.backends.postgres.planning import (
+    DUE_JOBS,
+    PLAN,
+    PLAN_WAITING,
+    due_job_from,
+    due_parameters,
+    plan_parameters,
+)
 from cronhook_core.backends.postgres.pruning import Pruning
 from cronhook_core.backends.postgres.ready import NEXT_DUE, READY, ready_message, ready_parameters
 from cronhook_core.backends.postgres.rescheduling import REMEMBER, RESCHEDULE, rescheduling_parameters
@@ -66,16 +73,18 @@ class PostgresJobStore(SqlJobCatalog):
     async def get_job(self, workspace_id: str, job_id: str) -> Job | None:
         return await self._shown.get(workspace_id, job_id)
 
-    async def due_jobs(self, now: datetime, limit: int) -> Sequence[DueJob]:
-        return [due_job_from(row) for row in await self._database.execute(DUE_JOBS, [now, limit])]
+    async def due_jobs(self, now: datetime, limit: int, *, after: DueJob | None = None) -> Sequence[DueJob]:
+        rows = await self._database.execute(DUE_JOBS, due_parameters(now, limit, after))
+        return [due_job_from(row) for row in rows]
 
-    async def plan(self, plans: Sequence[JobPlan], now: datetime) -> Sequence[str]:
+    async def plan(self, plans: Sequence[JobPlan], now: datetime, *, wait: bool = False) -> Sequence[str]:
         if not plans:
             return []
         of_job: dict[str, JobPlan] = {}
         for plan in plans:  # of two plans for one job the first applies
             of_job.setdefault(plan.job_id, plan)
-        rows = await self._database.execute(PLAN, plan_parameters(list(of_job.values()), now))
+        statement = PLAN_WAITING if wait else PLAN
+        rows = await self._database.execute(statement, plan_parameters(list(of_job.values()), now))
         queued = {execution_id for (execution_id,) in rows}
         executions = [plan.execution for plan in of_job.values()]
         return [execution.id for execution in executions if execution and execution.id in queued]

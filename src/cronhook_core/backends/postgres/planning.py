@@ -16,12 +16,24 @@ SELECT
     j.id, j.workspace_id, j.host, j.revision, j.cron, j.timezone, j.run_at, j.next_run, j.planned_through, j.updated_at
 FROM timetable t JOIN jobs j ON j.id = ANY (ARRAY[t.job_id])
 WHERE t.next_run <= $1::timestamptz AND j.status = 'active' AND j.next_run = t.next_run
-ORDER BY t.next_run
+  AND (t.next_run, t.job_id) > (coalesce($3::timestamptz, '-infinity'), $4::text)
+ORDER BY t.next_run, t.job_id
 LIMIT $2::int
 """
 
-PLAN = """
-WITH moved AS (
+_PLAN = """
+WITH taken AS MATERIALIZED (
+    SELECT p.* FROM unnest(
+        $1::text[], $2::int[], $3::timestamptz[], $4::timestamptz[], $5::timestamptz[], $6::text[],
+        $7::text[], $8::timestamptz[], $9::timestamptz[], $10::smallint[], $11::timestamptz[]
+    ) AS p (
+        job_id, revision, expected_next_run, next_run, planned_through, inactive_reason,
+        id, scheduled_for, created_at, missed_count, missed_from
+    )
+    JOIN jobs j ON j.id = ANY (ARRAY[p.job_id])
+    WHERE j.status = 'active' AND j.revision = p.revision AND j.next_run = p.expected_next_run
+    FOR NO KEY UPDATE OF j{locked}
+), moved AS (
     UPDATE jobs j SET
         next_run = CASE WHEN p.inactive_reason IS NULL THEN p.next_run END,
         planned_through = greatest(j.planned_through, p.planned_through),
@@ -29,15 +41,7 @@ WITH moved AS (
         inactive_reason = coalesce(p.inactive_reason, j.inactive_reason),
         revision = j.revision + CASE WHEN p.inactive_reason IS NULL THEN 0 ELSE 1 END,
         updated_at = CASE WHEN p.inactive_reason IS NULL THEN j.updated_at ELSE $12::timestamptz END
-    FROM unnest(
-        $1::text[], $2::int[], $3::timestamptz[], $4::timestamptz[], $5::timestamptz[], $6::text[],
-        $7::text[], $8::timestamptz[], $9::timestamptz[], $10::smallint[], $11::timestamptz[]
-    ) AS p (
-        job_id, revision, expected_next_run, next_run, planned_through, inactive_reason,
-        id, scheduled_for, created_at, missed_count, missed_from
-    )
-    WHERE j.id = ANY (ARRAY[p.job_id])
-      AND j.status = 'active' AND j.revision = p.revision AND j.next_run = p.expected_next_run
+    FROM taken p WHERE j.id = ANY (ARRAY[p.job_id])
     RETURNING
         j.id AS job_id, j.workspace_id, j.host, p.expected_next_run, j.next_run, p.inactive_reason,
         p.id, p.scheduled_for, p.created_at, p.missed_count, p.missed_from
@@ -68,14 +72,23 @@ WITH moved AS (
 )
 INSERT INTO open_executions (execution_id, job_id, available_at) SELECT * FROM queued RETURNING execution_id
 """
-"""Races. Two planners of one job: the second waits for the row in ``moved``; then Postgres judges the row's newest
-version by the guards again (READ COMMITTED), finds another ``next_run``, and the job drops out, with its execution. A
-pause, an edit or a delete that holds the row works the same by ``revision`` and ``status``; one that comes after us
-waits for our commit, and its later statement, which cancels what is queued, sees our execution. Jobs come in the order
-of their ids and are probed for one by one, so that planners take the rows in one order. An execution that is there
-already was committed by a plan that moved the job on, before our snapshot or else by changing the row that the guards
-judge: so our snapshot shows it, and the unique key over job and instant is never met.
+PLAN = _PLAN.format(locked=" SKIP LOCKED")
+PLAN_WAITING = _PLAN.format(locked="")
+"""Races. `PLAN` skips a job whose row another transaction holds: another planner plans it, or it is being changed and
+stays due for a later call. Where the row was changed and committed after our snapshot was taken, Postgres judges its
+newest version by the guards again (READ COMMITTED): another planner left another ``next_run``, a pause, an edit or a
+delete another ``revision`` or ``status``, and the job drops out, with its execution. `PLAN_WAITING` waits for the row
+and then judges it the same way; jobs come in the order of their ids and are probed for one by one, so that all who wait
+take the rows in one order. Whoever wants the row after us waits for our commit, and its later statement, which cancels
+what is queued, sees our execution. An execution that is there already was committed by a plan that moved the job on,
+before our snapshot or else by changing the row that the guards judge: so our snapshot shows it, and the unique key over
+job and instant is never met.
 """
+
+
+def due_parameters(now: datetime, limit: int, after: DueJob | None) -> list[Any]:
+    """The parameters of `DUE_JOBS`."""
+    return [now, limit, None, ""] if after is None else [now, limit, after.next_run, after.id]
 
 
 def due_job_from(row: tuple[Any, ...]) -> DueJob:

@@ -2,18 +2,21 @@
 
 from __future__ import annotations
 
-from datetime import datetime
+from datetime import UTC, datetime
 
-from sqlalchemy import Connection, Integer, bindparam, select
+from sqlalchemy import Connection, Integer, bindparam, select, tuple_
 
 from cronhook_core.backends.sql import rows
 from cronhook_core.backends.sql.tables import ZONE_RULES, jobs, meta, timetable
-from cronhook_core.backends.sql.types import Instant
+from cronhook_core.backends.sql.types import Instant, Key
 from cronhook_core.domain.job import JobStatus
 from cronhook_core.domain.planning import DueJob
 
 _LIMIT = bindparam("limit", type_=Integer)
 _NOW = bindparam("now", type_=Instant)
+_PLACE = tuple_(timetable.c.next_run, timetable.c.job_id)
+_AFTER = tuple_(bindparam("after", type_=Instant), bindparam("after_id", type_=Key))
+_LONG_AGO = datetime.min.replace(tzinfo=UTC)
 _DUE_JOBS = select(
     jobs.c.id,
     jobs.c.workspace_id,
@@ -30,14 +33,16 @@ _DUE_JOBS = select(
 _DUE_BY_TIMETABLE = (
     _DUE_JOBS.select_from(timetable.join(jobs, jobs.c.id == timetable.c.job_id))
     .where(timetable.c.next_run <= _NOW, jobs.c.status == JobStatus.ACTIVE, jobs.c.next_run == timetable.c.next_run)
-    .order_by(timetable.c.next_run)
+    .where(_PLACE > _AFTER)
+    .order_by(timetable.c.next_run, timetable.c.job_id)
     .limit(_LIMIT)
 )
 
 
-def due_jobs(connection: Connection, now: datetime, limit: int) -> list[DueJob]:
+def due_jobs(connection: Connection, now: datetime, limit: int, after: DueJob | None = None) -> list[DueJob]:
     """In the order of the timetable; the jobs have the last word."""
-    due = connection.execute(_DUE_BY_TIMETABLE, {"now": now, "limit": limit})
+    place = {"after": _LONG_AGO, "after_id": ""} if after is None else {"after": after.next_run, "after_id": after.id}
+    due = connection.execute(_DUE_BY_TIMETABLE, {"now": now, "limit": limit, **place})
     return [rows.due_job_from(row) for row in due]
 
 

@@ -28,10 +28,11 @@ class SqliteJobStore(SqlJobCatalog):
     def __init__(self, database: SqliteDatabase) -> None:
         super().__init__(database)
 
-    async def due_jobs(self, now: datetime, limit: int) -> Sequence[DueJob]:
-        return await self._database.read_first(engine_reads.due_jobs, now, limit)
+    async def due_jobs(self, now: datetime, limit: int, *, after: DueJob | None = None) -> Sequence[DueJob]:
+        return await self._database.read_first(engine_reads.due_jobs, now, limit, after)
 
-    async def plan(self, plans: Sequence[JobPlan], now: datetime) -> Sequence[str]:
+    async def plan(self, plans: Sequence[JobPlan], now: datetime, *, wait: bool = False) -> Sequence[str]:
+        """A transaction holds the whole file, so that there is nothing to skip."""
         return await self._database.write_first(plan, plans, now) if plans else []
 
     async def ready(

@@ -14,6 +14,7 @@ from cronhook_core.testing.job_store.executions import AddingExecutions, Cancell
 from cronhook_core.testing.job_store.fidelity import Fidelity
 from cronhook_core.testing.job_store.finishing import Finishing, LateResults, RetriesOfStoppedJobs
 from cronhook_core.testing.job_store.giving_back import GivingBack, Losing, Releasing
+from cronhook_core.testing.job_store.held_jobs import HeldJobs
 from cronhook_core.testing.job_store.idempotency import Idempotency
 from cronhook_core.testing.job_store.job_ends import JobsThatAreGone, OneTimeJobs
 from cronhook_core.testing.job_store.liveness import Abandoned, Liveness
@@ -64,6 +65,7 @@ class JobStoreContract:
     TestRememberingZoneRules = RememberingZoneRules
     TestUpcomingCronJobs = UpcomingCronJobs
     TestRescheduledJobs = RescheduledJobs
+    TestHeldJobs = HeldJobs
     TestApiRaces = ApiRaces
     TestClaimRaces = ClaimRaces
     TestPlanningRaces = PlanningRaces

@@ -44,6 +44,20 @@ class DueJobs(JobStoreSuite):
         assert [due.id for due in await scene.store.due_jobs(LATER, 10)] == wanted
         assert [due.id for due in await scene.store.due_jobs(LATER, 2)] == wanted[:2]
 
+    async def test_a_look_goes_on_after_the_last_job_of_the_one_before(self, scene: Scene) -> None:
+        made = [*await scene.jobs(3), *await scene.jobs(2, next_run=FIRST + MINUTE)]
+        found = await scene.store.due_jobs(LATER, 2)
+        while more := await scene.store.due_jobs(LATER, 2, after=found[-1]):
+            assert len(more) <= 2
+            found = [*found, *more]
+        assert [due.id for due in found] == [job.id for job in sorted(made, key=lambda job: (job.next_run, job.id))]
+
+    async def test_what_was_planned_leaves_the_place_of_a_look_as_it_is(self, scene: Scene) -> None:
+        jobs = sorted(await scene.jobs(4), key=lambda job: job.id)
+        first = await scene.store.due_jobs(FIRST, 2)
+        await scene.store.plan([make_plan(job) for job in jobs[:2]], FIRST)
+        assert list(await scene.store.due_jobs(FIRST, 10, after=first[-1])) == [make_due_job(job) for job in jobs[2:]]
+
     async def test_jobs_of_all_workspaces_are_due(self, scene: Scene) -> None:
         other = (await scene.another_workspace()).id
         jobs = [await scene.job(), await scene.job(workspace_id=other)]

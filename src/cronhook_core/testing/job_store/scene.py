@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
+from contextlib import AbstractAsyncContextManager
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -21,6 +22,11 @@ from cronhook_core.testing.builders import MINUTE, NOW, make_execution, make_id,
 
 OpenStore = Callable[[], Awaitable[JobStore]]
 """Opens one more store on the database of the test, as another process would; the fixture closes it."""
+HoldJob = Callable[[Job], AbstractAsyncContextManager[object]]
+"""Holds a job for as long as the context lasts, as a transaction of somebody else that changes it would.
+
+A store that locks no job by itself has nothing to hold.
+"""
 
 LATER = NOW + timedelta(hours=1)
 """When whatever was made at NOW has become available."""
