@@ -93,4 +93,8 @@ CATALOGUE: Mapping[str, tuple[str, ...]] = {
     "a herd of thousands at one instant": (
         "test_worker_deaths.py::test_five_thousand_jobs_at_one_instant_are_all_sent_within_bounds",
     ),
+    "the row of a due job locked": ("test_held_rows.py::test_a_locked_job_delays_no_other",),
+    "the row of an abandoned execution's job locked": (
+        "test_held_rows.py::test_a_locked_job_of_a_dead_worker_keeps_no_other_execution_from_being_retried",
+    ),
 }

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from collections import Counter
 
+import psycopg
 import pytest
 
+from tests.faults.held_rows import assert_nobody_took_it_for_an_outage, hold_one_of_many
 from tests.faults.installation import Installation, Load, ahead, leader
 from tests.faults.scripted_receiver import ScriptedReceiver
 
@@ -36,3 +38,18 @@ def test_all_is_delivered_once_and_the_lead_is_handed_over(
         for process in processes:
             assert "Traceback" not in process.log()
             assert process.events("pass_failed") == []
+
+
+def test_a_locked_job_delays_no_other(pooled_url: str, direct_url: str) -> None:
+    """Nor where the role has no time limit for locks, which a pooler takes from nobody else."""
+    with psycopg.connect(direct_url, autocommit=True) as connection:
+        connection.execute(f'ALTER DATABASE "{direct_url.rpartition("/")[2]}" SET lock_timeout = 0')  # type: ignore[call-overload]
+    with (
+        ScriptedReceiver() as receiver,
+        Installation(pooled_url, None, CRONHOOK_DATABASE_POOLER="transaction") as installation,
+    ):
+        _, *schedulers, _ = processes = installation.open("scheduler", "scheduler", "worker")
+        leader(schedulers)
+        hold_one_of_many(installation, receiver, direct_url, seconds=8, late=1.5)
+        installation.wait_until_done(60)
+        assert_nobody_took_it_for_an_outage(processes)
