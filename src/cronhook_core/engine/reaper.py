@@ -13,7 +13,6 @@ from cronhook_core.ports.clock import Clock
 from cronhook_core.ports.engine_hooks import EngineHooks
 from cronhook_core.ports.worker_registry import WorkerRegistry
 
-LOOP = "reaper"
 INTERVAL = 1.0
 """Seconds between two looks. No look counts for more than twice this, however long ago the one before it was."""
 LOST_AT_ONCE = 1000
@@ -82,7 +81,7 @@ class Reaper:
             try:
                 await self._bury(worker_id, seen.beat)
             except StoreBusy as error:
-                self._hooks.store_busy(LOOP, error)
+                self._hooks.store_busy("reaper", error)
             except StoreUnavailable:
                 self._begin_anew()
                 return
@@ -97,7 +96,7 @@ class Reaper:
         try:
             lost = await self._registry.lose_abandoned(now, LOST_AT_ONCE)
         except StoreBusy as error:
-            self._hooks.store_busy(LOOP, error)
+            self._hooks.store_busy("reaper", error)
             return
         except StoreUnavailable:
             self._begin_anew()

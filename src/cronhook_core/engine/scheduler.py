@@ -26,7 +26,6 @@ from cronhook_core.ports.job_store import JobStore
 from cronhook_core.ports.lock import Lock
 from cronhook_core.ports.queue import Queue
 
-PLANNING = "planning"
 LONGEST_SLEEP = 1.0
 """Seconds that a planner sleeps at most, give or take a hundredth, should an announcement be lost."""
 SHORTEST_SLEEP = 0.05
@@ -98,7 +97,7 @@ class Scheduler:
         self._busy_since: float | None = None
         self._answered_since: float | None = None
         self._stopping = False
-        self._planning = BackgroundLoop(PLANNING, self.run_once, clock=clock, hooks=hooks)
+        self._planning = BackgroundLoop("planning", self.run_once, clock=clock, hooks=hooks)
         self._leading = BackgroundLoop("leadership", self.lead, clock=clock, hooks=hooks, wait=self._leadership.wait)
         self._pushing = BackgroundLoop("pushing", self.push, clock=clock, hooks=hooks)
         listening = BackgroundLoop("announcements", self._listen, clock=clock, hooks=hooks)
@@ -153,7 +152,7 @@ class Scheduler:
         try:
             await self._plan()
         except StoreBusy as error:
-            self._hooks.store_busy(PLANNING, error)
+            self._hooks.store_busy("planning", error)
             return SHORTEST_SLEEP
         except StoreUnavailable:
             self._answered_since = None
@@ -259,7 +258,7 @@ class Scheduler:
             return await self._apply(plans, now)
         except StoreBusy as error:
             self._first_batch = max(1, len(plans) // 2)
-            self._hooks.store_busy(PLANNING, error)
+            self._hooks.store_busy("planning", error)
             return []
 
     async def _apply(self, plans: Sequence[JobPlan], now: datetime) -> Sequence[JobPlan]:

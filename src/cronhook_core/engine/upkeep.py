@@ -7,7 +7,6 @@ from datetime import timedelta
 
 from cronhook_core.engine.background import BackgroundLoop
 from cronhook_core.engine.pruner import Pruner
-from cronhook_core.engine.reaper import LOOP as REAPER
 from cronhook_core.engine.reaper import Reaper
 from cronhook_core.engine.zone_rules import ZoneRules
 from cronhook_core.ports.clock import Clock
@@ -31,7 +30,7 @@ def upkeep_loops(
     pruner = Pruner(store, clock=clock, leads=cleans_up, retention=retention)
     rules = ZoneRules(store, zone_rules, clock=clock, hooks=hooks, leads=leads, moved=moved)
     return [
-        BackgroundLoop(REAPER, reaper.run_once, clock=clock, hooks=hooks),
+        BackgroundLoop("reaper", reaper.run_once, clock=clock, hooks=hooks),
         BackgroundLoop("pruner", pruner.run_once, clock=clock, hooks=hooks),
         BackgroundLoop("zone rules", rules.run_once, clock=clock, hooks=hooks),
     ]

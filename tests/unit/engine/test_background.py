@@ -3,7 +3,8 @@ from contextlib import suppress
 
 import pytest
 
-from cronhook_core.engine.background import ERROR_PAUSE, BackgroundLoop, until_round
+from cronhook_core.engine.background import BUSY_PAUSE, ERROR_PAUSE, BackgroundLoop, until_round
+from cronhook_core.errors import StoreBusy
 from cronhook_core.testing.builders import NOW
 from cronhook_core.testing.manual_clock import ManualClock, settle
 from cronhook_core.testing.recording_hooks import RecordingHooks
@@ -100,6 +101,19 @@ async def test_abort_cuts_the_pass_under_way(loop: BackgroundLoop, passes: Passe
     await settle()
     await loop.abort()
     assert (passes.count, passes.ended) == (1, 0)
+
+
+async def test_a_pass_that_meets_a_lock_is_announced_as_that_and_made_again_soon(
+    passes: Passes, clock: ManualClock
+) -> None:
+    hooks = RecordingHooks()
+    loop = BackgroundLoop("test", passes.run_once, clock=clock, hooks=hooks)
+    passes.error = StoreBusy("a lock timeout")
+    loop.start()
+    await clock.advance(BUSY_PAUSE)
+    assert hooks.named("store_busy") == [("test", passes.error)] * 2
+    assert hooks.named("pass_failed") == []
+    await loop.abort()
 
 
 async def test_a_pass_that_raises_is_announced_and_the_loop_goes_on(passes: Passes, clock: ManualClock) -> None:

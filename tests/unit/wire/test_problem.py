@@ -18,6 +18,7 @@ from cronhook_core.errors import (
     LockUnavailable,
     NotFound,
     QuotaExceeded,
+    StoreBusy,
     StoreUnavailable,
     Unauthenticated,
 )
@@ -42,6 +43,7 @@ from cronhook_core.wire.problem import KINDS, MAX_ERRORS, problem_of
         (IdempotencyMismatch("no"), 422, "idempotency_mismatch"),
         (QuotaExceeded(100), 429, "quota_exceeded"),
         (StoreUnavailable("no"), 503, "unavailable"),
+        (StoreBusy("no"), 503, "unavailable"),
         (LockUnavailable("no"), 503, "unavailable"),
         (ConfigurationError("CRONHOOK_PORT", "no"), 500, "internal"),
         (AlreadyAnswered(StoredAnswer(status=201, headers=(), body=b"")), 500, "internal"),
@@ -53,6 +55,14 @@ def test_every_error_has_its_status_and_code(error: CronhookError, status: int, 
     assert (told.status, told.code) == (status, code)
     assert told.title == KINDS[code].title
     assert told.type == f"/docs/errors#{code}"
+
+
+def test_a_busy_database_is_not_told_as_one_that_is_away() -> None:
+    busy, away = (
+        problem_of(error, instance="/", request_id="req_1") for error in (StoreBusy("x"), StoreUnavailable("x"))
+    )
+    assert busy.detail == "The database is busy with other requests. Nothing was done; try again."
+    assert away.detail == "The database does not answer. Nothing was lost; try again."
 
 
 def test_the_body() -> None:
