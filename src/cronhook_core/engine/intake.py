@@ -91,7 +91,7 @@ class Intake:
         host, workspace_id = self._slot_of.pop(claim.execution_id)
         self._slots.give_back(host, workspace_id)
         self._popping.wake()
-        if self._waiting:
+        if self._waiting or self._slots.free == 1:  # until now none was free, and the loop waits for one
             self._claims.wake()
         elif self._narrowed and self._next_floor > self._floor_allowed_at:
             self._next_floor = self._floor_allowed_at
@@ -106,6 +106,8 @@ class Intake:
         """Claim what may be claimed; the seconds until the next look into the store."""
         if not self._life.trusted:
             return UNTIL_TRUSTED
+        if not self._slots.free:
+            return UNTIL_ROOM
         if self._gathering and self._slots.free < AT_ONCE:
             await self._clock.sleep(GATHER_FOR)
         try:
@@ -127,7 +129,7 @@ class Intake:
 
         So the next one is made when a send has ended, and not only at its time.
         """
-        if not self._slots.free or (self._clock.monotonic() < self._next_floor and not self._asked_to_look):
+        if self._clock.monotonic() < self._next_floor and not self._asked_to_look:
             return
         self._asked_to_look = False
         skip_hosts, skip_workspaces = self._slots.full_hosts(), self._slots.full_workspaces()

@@ -102,14 +102,15 @@ async def test_looks_that_take_long_are_repeated_less_often(clock: ManualClock) 
 
 
 class SlowSender:
-    """Answers after 0.2 s of the clock."""
+    """Answers after some seconds of the clock."""
 
-    def __init__(self, clock: ManualClock) -> None:
+    def __init__(self, clock: ManualClock, seconds: float = 0.2) -> None:
         self.sent: list[str] = []
         self._clock = clock
+        self._seconds = seconds
 
     async def __call__(self, request: WebhookRequest) -> WebhookResult:
-        await self._clock.sleep(0.2)
+        await self._clock.sleep(self._seconds)
         self.sent.append(dict(request.headers)["webhook-id"])
         return WebhookResult(outcome=Outcome.SUCCEEDED, response_status=200)
 
@@ -144,6 +145,32 @@ async def test_messages_of_what_others_have_claimed_hold_up_nothing(clock: Manua
         await queue.push([QueueMessage.of(one) for one in theirs], clock.now())
         await clock.advance(0.9)
         assert {one.id for one in theirs} <= set(sender.sent)
+
+
+@pytest.mark.parametrize("concurrency", [1, 3])
+async def test_a_worker_without_free_slots_waits_for_one(clock: ManualClock, concurrency: int) -> None:
+    """It neither runs on and on, which `settle` refuses, nor does it leave a slot unused that is free again."""
+    database, sender = MemoryDatabase(), SlowSender(clock, seconds=30)
+    store, looks = MemoryJobStore(database), SlowLooks(clock, 0)
+    scene = Scene(store, MemoryAccountStore(database))
+
+    async def due_now() -> None:
+        for _ in range(concurrency):
+            workspace = await scene.another_workspace()
+            job = await scene.job(workspace_id=workspace.id, host=f"{workspace.id}.example")
+            await scene.queued(job, clock.now())
+
+    await due_now()
+    async with working(clock, sender, store, looks, MemoryQueue(clock), concurrency=concurrency):
+        await clock.advance(5)
+        await due_now()
+        looked = looks.looks
+        await clock.advance(20)
+        assert looks.looks == looked
+        await clock.advance(6)  # the first sends have ended after 30 s, the others have begun at once
+        assert len(sender.sent) == concurrency
+        await clock.advance(30)
+        assert len(sender.sent) == 2 * concurrency
 
 
 async def test_who_stops_at_once_does_not_wait_for_a_store_that_hangs(clock: ManualClock) -> None:
