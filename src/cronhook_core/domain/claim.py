@@ -12,6 +12,9 @@ from cronhook_core.domain.execution import ExecutionStatus, Trigger
 from cronhook_core.domain.retry_policy import Decision, RetryPolicy
 from cronhook_core.domain.webhook import WebhookResult
 
+MAX_CLAIM_BYTES = 8 * 1024 * 1024
+"""What one claim takes by default, at most: all of it has to come within the time that a call of the store has."""
+
 
 class ClaimRef(NamedTuple):
     """Names one claim: the fence is ``attempt_no``. A tuple, for a worker looks each of them up many times."""

@@ -6,7 +6,7 @@ batch at once: `cronhook_core.domain.transition_batch`. An execution has a ``wor
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from datetime import datetime
 
 from attrs import evolve, frozen
@@ -121,6 +121,20 @@ def without_surplus_suspects(claimable: Iterable[Execution], *, with_suspect: bo
         elif with_suspect:
             taken.append(execution)
             with_suspect = False
+    return taken
+
+
+def within_bytes(executions: Iterable[Execution], bytes_of: Callable[[str], int], max_bytes: int) -> list[Execution]:
+    """The first of these executions, and those after it for as long as all of them fit into ``max_bytes``.
+
+    ``bytes_of`` gives the size of a job by its id.
+    """
+    taken: list[Execution] = []
+    for execution in executions:
+        max_bytes -= bytes_of(execution.job_id)
+        if max_bytes < 0 and taken:
+            break
+        taken.append(execution)
     return taken
 
 

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from datetime import datetime
 from typing import Protocol
 
-from cronhook_core.domain.claim import AttemptReport, Claim, ClaimRef, Verdict
+from cronhook_core.domain.claim import MAX_CLAIM_BYTES, AttemptReport, Claim, ClaimRef, Verdict
 
 
 class ClaimStore(Protocol):
@@ -17,7 +17,13 @@ class ClaimStore(Protocol):
     """
 
     async def claim(
-        self, execution_ids: Sequence[str], *, worker_id: str, now: datetime, with_suspect: bool = True
+        self,
+        execution_ids: Sequence[str],
+        *,
+        worker_id: str,
+        now: datetime,
+        with_suspect: bool = True,
+        max_bytes: int = MAX_CLAIM_BYTES,
     ) -> Sequence[Claim]:
         """Claim those that are queued, available at ``now`` and allowed, for a living registered worker.
 
@@ -26,6 +32,10 @@ class ClaimStore(Protocol):
         job. Of executions lost twice only the first named is claimed in a call, and none without ``with_suspect``. Each
         execution is in at most one answer of all racing calls. An unknown or buried worker gets nothing. The claims
         come in the order of ``execution_ids``; target, headers and payload are the job's as it stands.
+
+        A claim ends before the first execution with which the jobs' ``stored_bytes``, added up in the order of
+        ``execution_ids`` and once for each execution, would exceed ``max_bytes``. The first one is always claimed. What
+        is left stays as it was. A store that does not know a job's ``stored_bytes`` counts the bytes of its payload.
         """
 
     async def finish(self, reports: Sequence[AttemptReport], now: datetime) -> Sequence[Verdict]:

@@ -46,7 +46,7 @@ INDEXED: dict[str, tuple[Work, set[str]]] = {
         {"sqlite_autoindex_jobs_1", "sqlite_autoindex_executions_1"},
     ),
     "claim": (
-        lambda c: claim(c, [EXECUTION.id], "wrk_0", NOW, True),
+        lambda c: claim(c, [EXECUTION.id], "wrk_0", NOW, True, 1),
         {"sqlite_autoindex_workers_1", "sqlite_autoindex_executions_1", "sqlite_autoindex_jobs_1"},
     ),
     "finish": (

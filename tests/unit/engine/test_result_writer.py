@@ -4,7 +4,7 @@ from random import Random
 
 import pytest
 
-from cronhook_core.domain.claim import AttemptReport, Claim, ClaimRef, Verdict
+from cronhook_core.domain.claim import MAX_CLAIM_BYTES, AttemptReport, Claim, ClaimRef, Verdict
 from cronhook_core.domain.execution import ExecutionStatus, Trigger
 from cronhook_core.domain.retry_policy import RetryPolicy, Succeed
 from cronhook_core.engine.availability import Dependency
@@ -60,7 +60,13 @@ class Store:
         ]
 
     async def claim(
-        self, execution_ids: Sequence[str], *, worker_id: str, now: datetime, with_suspect: bool = True
+        self,
+        execution_ids: Sequence[str],
+        *,
+        worker_id: str,
+        now: datetime,
+        with_suspect: bool = True,
+        max_bytes: int = MAX_CLAIM_BYTES,
     ) -> Sequence[Claim]:
         return ()
 

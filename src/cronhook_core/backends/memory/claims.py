@@ -4,11 +4,11 @@ from collections.abc import Sequence
 from datetime import datetime
 
 from cronhook_core.backends.memory.database import MemoryDatabase
-from cronhook_core.domain.claim import AttemptReport, Claim, ClaimRef, Verdict
+from cronhook_core.domain.claim import MAX_CLAIM_BYTES, AttemptReport, Claim, ClaimRef, Verdict
 from cronhook_core.domain.execution import Execution
 from cronhook_core.domain.job import Job
 from cronhook_core.domain.transition_batch import finish_all, lose_all, release_all
-from cronhook_core.domain.transitions import JobState, claimed, is_claimable, without_surplus_suspects
+from cronhook_core.domain.transitions import JobState, claimed, is_claimable, within_bytes, without_surplus_suspects
 
 
 class MemoryClaimStore:
@@ -16,16 +16,20 @@ class MemoryClaimStore:
         self._db = database
 
     async def claim(
-        self, execution_ids: Sequence[str], *, worker_id: str, now: datetime, with_suspect: bool = True
+        self,
+        execution_ids: Sequence[str],
+        *,
+        worker_id: str,
+        now: datetime,
+        with_suspect: bool = True,
+        max_bytes: int = MAX_CLAIM_BYTES,
     ) -> Sequence[Claim]:
         if not self._db.is_alive(worker_id):
             return []
         named = (self._db.executions.get(identifier) for identifier in dict.fromkeys(execution_ids))
         claimable = [e for e in named if e is not None and is_claimable(e, JobState.of(self._db.jobs[e.job_id]), now)]
-        return [
-            self._claim(execution, worker_id, now)
-            for execution in without_surplus_suspects(claimable, with_suspect=with_suspect)
-        ]
+        allowed = without_surplus_suspects(claimable, with_suspect=with_suspect)
+        return [self._claim(execution, worker_id, now) for execution in within_bytes(allowed, self._bytes, max_bytes)]
 
     async def finish(self, reports: Sequence[AttemptReport], now: datetime) -> Sequence[Verdict]:
         refs = [ClaimRef(execution_id=report.execution_id, attempt_no=report.attempt_no) for report in reports]
@@ -45,6 +49,9 @@ class MemoryClaimStore:
 
     async def running(self, worker_id: str) -> Sequence[ClaimRef]:
         return [_ref(execution) for execution in self._db.executions.running(worker_id)]
+
+    def _bytes(self, job_id: str) -> int:
+        return self._db.jobs[job_id].definition.stored_bytes
 
     def _claim(self, execution: Execution, worker_id: str, now: datetime) -> Claim:
         running, attempt = claimed(execution, worker_id, now)

@@ -27,7 +27,7 @@ from cronhook_core.backends.postgres.verdicts import verdict_from, verdicts_on
 from cronhook_core.backends.sql import engine_reads
 from cronhook_core.backends.sql.job_catalog import SqlJobCatalog
 from cronhook_core.backends.sql.tables import ZONE_RULES
-from cronhook_core.domain.claim import AttemptReport, Claim, ClaimRef, Verdict
+from cronhook_core.domain.claim import MAX_CLAIM_BYTES, AttemptReport, Claim, ClaimRef, Verdict
 from cronhook_core.domain.execution import QueueMessage
 from cronhook_core.domain.idempotency import IdempotentRequest
 from cronhook_core.domain.job import Job
@@ -120,11 +120,17 @@ class PostgresJobStore(SqlJobCatalog):
         return len(await self._database.execute(RESCHEDULE, rescheduling_parameters(moves))) if moves else 0
 
     async def claim(
-        self, execution_ids: Sequence[str], *, worker_id: str, now: datetime, with_suspect: bool = True
+        self,
+        execution_ids: Sequence[str],
+        *,
+        worker_id: str,
+        now: datetime,
+        with_suspect: bool = True,
+        max_bytes: int = MAX_CLAIM_BYTES,
     ) -> Sequence[Claim]:
         if not execution_ids:
             return []
-        parameters = claim_parameters(execution_ids, worker_id, now, with_suspect=with_suspect)
+        parameters = claim_parameters(execution_ids, worker_id, now, with_suspect, max_bytes)
         return claims_from(await self._database.execute(CLAIM, parameters), execution_ids)
 
     async def finish(self, reports: Sequence[AttemptReport], now: datetime) -> Sequence[Verdict]:

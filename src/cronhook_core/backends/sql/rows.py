@@ -55,11 +55,10 @@ TARGET_COLUMNS = (
     jobs.c.host,
     jobs.c.callback_url,
     jobs.c.headers,
-    jobs.c.payload,
     jobs.c.timeout_us,
     jobs.c.retry_delays_seconds,
 )
-"""What `claim_of` needs."""
+"""What `claim_of` needs, beside the payload."""
 
 
 def schedule_from(row: AnyRow) -> Schedule:
@@ -265,7 +264,7 @@ def attempt_values(attempt: Attempt) -> Values:
     }
 
 
-def claim_of(execution: Execution, job: AnyRow) -> Claim:
+def claim_of(execution: Execution, job: AnyRow, payload: bytes) -> Claim:
     """Needs the columns `TARGET_COLUMNS` of the job as it stands now."""
     return Claim(
         execution_id=execution.id,
@@ -279,7 +278,7 @@ def claim_of(execution: Execution, job: AnyRow) -> Claim:
         losses=execution.losses,
         callback_url=job.callback_url,
         headers=_pairs(job.headers),
-        payload=job.payload,
+        payload=payload,
         timeout=timedelta(microseconds=job.timeout_us),
         retry_policy=_policy_from(job),
     )

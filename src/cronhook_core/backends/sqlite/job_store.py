@@ -11,7 +11,7 @@ from cronhook_core.backends.sqlite.claiming import claim
 from cronhook_core.backends.sqlite.database import SqliteDatabase
 from cronhook_core.backends.sqlite.planning import plan, remember_zone_rules, reschedule
 from cronhook_core.backends.sqlite.results import finish, lose, release
-from cronhook_core.domain.claim import AttemptReport, Claim, ClaimRef, Verdict
+from cronhook_core.domain.claim import MAX_CLAIM_BYTES, AttemptReport, Claim, ClaimRef, Verdict
 from cronhook_core.domain.execution import QueueMessage
 from cronhook_core.domain.planning import DueJob, JobPlan, Rescheduling
 from cronhook_core.domain.worker_life import WorkerBeat
@@ -63,11 +63,17 @@ class SqliteJobStore(SqlJobCatalog):
         return await self._database.write_first(reschedule, moves) if moves else 0
 
     async def claim(
-        self, execution_ids: Sequence[str], *, worker_id: str, now: datetime, with_suspect: bool = True
+        self,
+        execution_ids: Sequence[str],
+        *,
+        worker_id: str,
+        now: datetime,
+        with_suspect: bool = True,
+        max_bytes: int = MAX_CLAIM_BYTES,
     ) -> Sequence[Claim]:
         if not execution_ids:
             return []
-        return await self._database.write_first(claim, execution_ids, worker_id, now, with_suspect)
+        return await self._database.write_first(claim, execution_ids, worker_id, now, with_suspect, max_bytes)
 
     async def finish(self, reports: Sequence[AttemptReport], now: datetime) -> Sequence[Verdict]:
         return await self._database.write_first(finish, reports, now) if reports else []

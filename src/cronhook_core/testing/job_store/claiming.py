@@ -130,6 +130,74 @@ class Claiming(JobStoreSuite):
         assert [claim.execution_id for claim in claims] == names
 
 
+class ClaimsWithinBytes(JobStoreSuite):
+    """A claim takes what fits, in the order of its names, and always something."""
+
+    async def test_it_ends_before_what_no_longer_fits(self, scene: Scene) -> None:
+        job = await scene.job(payload=json_text(20_000))
+        names = [(await scene.queued(job)).id for _ in range(5)]
+        size, worker_id = job.definition.stored_bytes, await scene.worker()
+        for max_bytes, expected in ((2 * size, names[:2]), (2 * size - 1, names[2:3]), (3 * size, names[3:])):
+            claims = await scene.store.claim(names, worker_id=worker_id, now=LATER, max_bytes=max_bytes)
+            assert [claim.execution_id for claim in claims] == expected
+            assert {claim.payload for claim in claims} == {job.definition.payload}
+
+    async def test_what_is_left_stays_as_it_was(self, scene: Scene) -> None:
+        job = await scene.job()
+        first, second = [await scene.queued(job) for _ in range(2)]
+        worker_id = await scene.worker()
+        await scene.store.claim([first.id, second.id], worker_id=worker_id, now=LATER, max_bytes=1)
+        assert await scene.now_of(second) == second
+        assert await scene.attempts(second) == []
+        assert [ref.execution_id for ref in await scene.store.running(worker_id)] == [first.id]
+        assert [message.execution_id for message in await scene.store.ready(LATER, 10)] == [second.id]
+
+    async def test_the_first_is_claimed_whatever_its_size(self, scene: Scene) -> None:
+        large = await scene.queued(await scene.job(payload=json_text(200_000)))
+        small = await scene.queued(await scene.job())
+        worker_id = await scene.worker()
+        claims = await scene.store.claim([large.id, small.id], worker_id=worker_id, now=LATER, max_bytes=100)
+        assert [claim.execution_id for claim in claims] == [large.id]
+        assert len(claims[0].payload) == 200_000
+
+    async def test_nothing_smaller_overtakes_what_does_not_fit(self, scene: Scene) -> None:
+        small, large = await scene.job(), await scene.job(payload=json_text(50_000))
+        names = [(await scene.queued(job)).id for job in (small, large, small)]
+        claims = await scene.store.claim(names, worker_id=await scene.worker(), now=LATER, max_bytes=10_000)
+        assert [claim.execution_id for claim in claims] == names[:1]
+
+    async def test_names_count_in_their_order_and_once(self, scene: Scene) -> None:
+        job = await scene.job()
+        made = [(await scene.queued(job, at=NOW - n * MINUTE)).id for n in range(4)]
+        wanted = [made[2], made[0], made[2], "exe_unknown", made[3], made[1]]
+        size, worker_id = job.definition.stored_bytes, await scene.worker()
+        claims = await scene.store.claim(wanted, worker_id=worker_id, now=LATER, max_bytes=3 * size)
+        assert [claim.execution_id for claim in claims] == [made[2], made[0], made[3]]
+
+    async def test_what_may_not_be_claimed_takes_no_room(self, scene: Scene) -> None:
+        large, small = await scene.job(payload=json_text(50_000)), await scene.job()
+        early = await scene.queued(large, available_at=LATER + MINUTE)
+        suspects = [await scene.suspect(large) for _ in range(2)]
+        names = [early.id, *(one.id for one in suspects), (await scene.queued(small)).id]
+        size, worker_id = small.definition.stored_bytes, await scene.worker()
+        claims = await scene.store.claim(names, worker_id=worker_id, now=LATER, with_suspect=False, max_bytes=size)
+        assert [claim.execution_id for claim in claims] == [names[3]]
+        others = [suspects[1].id, suspects[0].id, (await scene.queued(small)).id]
+        room = large.definition.stored_bytes + size
+        claims = await scene.store.claim(others, worker_id=worker_id, now=LATER, max_bytes=room)
+        assert [claim.execution_id for claim in claims] == [others[0], others[2]]
+
+    async def test_by_default_a_claim_takes_eight_mebibytes(self, scene: Scene) -> None:
+        job = await scene.job(payload=json_text(250_000))
+        names = [(await scene.queued(job)).id for _ in range(40)]
+        claims = await scene.store.claim(names, worker_id=await scene.worker(), now=LATER)
+        assert [claim.execution_id for claim in claims] == names[:33]
+
+
+def json_text(length: int) -> bytes:
+    return b'"' + b"x" * (length - 2) + b'"'
+
+
 class WhatMayBeClaimed(JobStoreSuite):
     @pytest.mark.parametrize(("trigger", "allowed"), [(Trigger.SCHEDULE, 0), (Trigger.MANUAL, 1), (Trigger.REPLAY, 1)])
     async def test_a_paused_job_runs_by_hand_only(self, scene: Scene, trigger: Trigger, allowed: int) -> None:

@@ -9,7 +9,7 @@ from cronhook_core.testing.job_store.changes import (
     ScheduleChange,
 )
 from cronhook_core.testing.job_store.claim_races import ClaimRaces
-from cronhook_core.testing.job_store.claiming import Claiming, WhatMayBeClaimed, WhoMayClaim
+from cronhook_core.testing.job_store.claiming import Claiming, ClaimsWithinBytes, WhatMayBeClaimed, WhoMayClaim
 from cronhook_core.testing.job_store.executions import AddingExecutions, CancellingExecutions
 from cronhook_core.testing.job_store.fidelity import Fidelity
 from cronhook_core.testing.job_store.finishing import Finishing, LateResults, RetriesOfStoppedJobs
@@ -49,6 +49,7 @@ class JobStoreContract:
     TestPlanning = Planning
     TestReady = Ready
     TestClaiming = Claiming
+    TestClaimsWithinBytes = ClaimsWithinBytes
     TestWhatMayBeClaimed = WhatMayBeClaimed
     TestWhoMayClaim = WhoMayClaim
     TestFinishing = Finishing
