@@ -3,54 +3,108 @@
 from __future__ import annotations
 
 from collections import Counter, deque
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 from cronhook_core.domain.execution import QueueMessage
 
+MAX_HELD_BYTES = 64 * 1024 * 1024
+"""Payloads that a worker holds: of requests under way, and of those whose results are not written yet."""
+
 
 class Slots:
-    """The sends that one worker may have in flight, ``capacity`` in all.
+    """What one worker may have in hand: ``capacity`` sends in flight, and ``max_bytes`` of payloads.
 
     A host may start another send only while it has no more in flight than there are free slots, a workspace than
-    twice the free slots. One host alone can so use half of the slots.
+    twice the free slots. One host alone can so use half of the slots. Bytes are shared out by the same rule, except
+    that one claim may exceed a share: only its answer tells how large it is.
     """
 
-    def __init__(self, capacity: int) -> None:
-        self._capacity = capacity
-        self._taken = 0
-        self._by_host: Counter[str] = Counter()
-        self._by_workspace: Counter[str] = Counter()
+    def __init__(self, capacity: int, max_bytes: int = MAX_HELD_BYTES) -> None:
+        self._sends = _Shared(capacity)
+        self._memory = _Shared(max_bytes)
 
     @property
     def free(self) -> int:
-        return self._capacity - self._taken
+        """None while all memory is in use."""
+        return self._sends.free if self._memory.free > 0 else 0
 
     @property
     def taken(self) -> int:
-        return self._taken
+        return self._sends.capacity - self._sends.free
+
+    @property
+    def free_bytes(self) -> int:
+        return self._memory.free
+
+    @property
+    def is_short_of_memory(self) -> bool:
+        """Whether some host or workspace may be full for its bytes."""
+        return self._memory.is_scarce
 
     def take(self, host: str, workspace_id: str) -> bool:
         """Take a slot if the rule allows it."""
         if not self.free or self.host_is_full(host) or self.workspace_is_full(workspace_id):
             return False
-        self._taken += 1
-        self._by_host[host] += 1
-        self._by_workspace[workspace_id] += 1
+        self._sends.take(host, workspace_id, 1)
         return True
 
     def give_back(self, host: str, workspace_id: str) -> None:
-        self._taken -= 1
-        _count_down(self._by_host, host)
-        _count_down(self._by_workspace, workspace_id)
+        self._sends.give_back(host, workspace_id, 1)
+
+    def hold(self, host: str, workspace_id: str, size: int) -> None:
+        """Count a payload of so many bytes until `let_go`."""
+        self._memory.take(host, workspace_id, size)
+
+    def let_go(self, host: str, workspace_id: str, size: int) -> None:
+        self._memory.give_back(host, workspace_id, size)
 
     def host_is_full(self, host: str) -> bool:
-        return self._by_host[host] > self.free if host in self._by_host else False
+        return self._sends.host_is_full(host) or self._memory.host_is_full(host)
 
     def workspace_is_full(self, workspace_id: str) -> bool:
-        return self._by_workspace[workspace_id] > 2 * self.free if workspace_id in self._by_workspace else False
+        return self._sends.workspace_is_full(workspace_id) or self._memory.workspace_is_full(workspace_id)
 
     def full_hosts(self) -> list[str]:
-        return [host for host in self._by_host if self.host_is_full(host)]
+        return list(dict.fromkeys([*self._sends.full_hosts(), *self._memory.full_hosts()]))
+
+    def full_workspaces(self) -> list[str]:
+        return list(dict.fromkeys([*self._sends.full_workspaces(), *self._memory.full_workspaces()]))
+
+
+class _Shared:
+    """Something of which there is so much, and how much of it each host and each workspace has.
+
+    ``free`` may be less than nothing: what is taken is not refused.
+    """
+
+    def __init__(self, capacity: int) -> None:
+        self.capacity = capacity
+        self.free = capacity
+        self._by_host: Counter[str] = Counter()
+        self._by_workspace: Counter[str] = Counter()
+
+    @property
+    def is_scarce(self) -> bool:
+        return self.capacity > 2 * self.free
+
+    def take(self, host: str, workspace_id: str, amount: int) -> None:
+        self.free -= amount
+        self._by_host[host] += amount
+        self._by_workspace[workspace_id] += amount
+
+    def give_back(self, host: str, workspace_id: str, amount: int) -> None:
+        self.free += amount
+        _count_down(self._by_host, host, amount)
+        _count_down(self._by_workspace, workspace_id, amount)
+
+    def host_is_full(self, host: str) -> bool:
+        return self._by_host.get(host, 0) > self.free
+
+    def workspace_is_full(self, workspace_id: str) -> bool:
+        return self._by_workspace.get(workspace_id, 0) > 2 * self.free
+
+    def full_hosts(self) -> list[str]:
+        return [host for host in self._by_host if self.host_is_full(host)] if self.is_scarce else []
 
     def full_workspaces(self) -> list[str]:
         return [workspace for workspace in self._by_workspace if self.workspace_is_full(workspace)]
@@ -82,6 +136,13 @@ class Waiting:
             self._take(longest, self._lanes[longest].pop)
         return True
 
+    def put_back(self, messages: Sequence[QueueMessage]) -> None:
+        """Let messages that were admitted wait again, before all others of their lanes."""
+        for message in reversed(messages):
+            if message.execution_id not in self._ids:
+                self._ids.add(message.execution_id)
+                self._lanes.setdefault((message.host, message.workspace_id), deque()).appendleft(message)
+
     def admit(self, slots: Slots, limit: int) -> list[QueueMessage]:
         """Take slots for up to ``limit`` messages, one lane after another in turn, and hand these out."""
         admitted: list[QueueMessage] = []
@@ -103,7 +164,7 @@ class Waiting:
         return message
 
 
-def _count_down(counter: Counter[str], key: str) -> None:
-    counter[key] -= 1
+def _count_down(counter: Counter[str], key: str, amount: int) -> None:
+    counter[key] -= amount
     if counter[key] <= 0:
         del counter[key]

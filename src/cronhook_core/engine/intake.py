@@ -10,6 +10,7 @@ from cronhook_core.domain.claim import Claim
 from cronhook_core.domain.execution import QueueMessage
 from cronhook_core.engine.availability import Dependencies
 from cronhook_core.engine.background import BackgroundLoop, until_round
+from cronhook_core.engine.claim_size import AT_ONCE, ClaimSize
 from cronhook_core.engine.fairness import Slots, Waiting
 from cronhook_core.engine.sends import Sends
 from cronhook_core.engine.worker_life import WorkerLife
@@ -30,8 +31,6 @@ FLOOR_SHARE = 0.1
 FLOOR_SHARE_WITHOUT_QUEUE = 0.5
 POP_FOR = timedelta(seconds=2)
 """For so long, and what a call may take, a queue that hangs is not known to be away."""
-AT_ONCE = 300
-"""Executions claimed in one statement, and messages popped in one call, at most."""
 WAITING_BOUND = 20_000
 """Messages that wait in a worker for a slot, at most: some 10 MB. No more are popped while there are so many."""
 GATHER_FOR = 0.005
@@ -63,6 +62,7 @@ class Intake:
         self._dependencies = dependencies
         self._slots = Slots(concurrency)
         self._waiting = Waiting(WAITING_BOUND)
+        self._size = ClaimSize()
         self._slot_of: dict[str, tuple[str, str]] = {}
         self._next_floor = 0.0
         self._floor_allowed_at = 0.0
@@ -91,10 +91,17 @@ class Intake:
         host, workspace_id = self._slot_of.pop(claim.execution_id)
         self._slots.give_back(host, workspace_id)
         self._popping.wake()
-        if self._waiting or self._slots.free == 1:  # until now none was free, and the loop waits for one
+        no_other_was_free = self._slots.free == 1
+        if self._waiting or no_other_was_free or self._look_when_allowed():
             self._claims.wake()
-        elif self._narrowed and self._next_floor > self._floor_allowed_at:
-            self._next_floor = self._floor_allowed_at
+
+    def let_go(self, claim: Claim) -> None:
+        """A claim is not held any more: its payload takes no memory."""
+        was_short = self._slots.is_short_of_memory
+        self._slots.let_go(claim.host, claim.workspace_id, len(claim.payload))
+        if was_short:
+            self._popping.wake()
+            self._look_when_allowed()
             self._claims.wake()
 
     def look_again(self) -> None:
@@ -110,17 +117,18 @@ class Intake:
             return UNTIL_ROOM
         if self._gathering and self._slots.free < AT_ONCE:
             await self._clock.sleep(GATHER_FOR)
+        limit = self._size.executions
         try:
             await self._look_into_store()
-            admitted = self._waiting.admit(self._slots, AT_ONCE)
+            admitted = self._waiting.admit(self._slots, limit)
             self._gathering = len(admitted) > 1
             claimed = await self._claim(admitted) if admitted else 0
         except StoreUnavailable:
             self._dependencies.database.failed()
             return self._dependencies.database.pause
         self._dependencies.database.answered()
-        others_took_some = claimed < len(admitted) and len(self._waiting) > 0
-        if len(admitted) == AT_ONCE or others_took_some:
+        left_some = claimed < len(admitted) and len(self._waiting) > 0
+        if len(admitted) == limit or left_some:
             return 0.0
         return max(0.0, self._next_floor - self._clock.monotonic())
 
@@ -152,6 +160,13 @@ class Intake:
             next_look = ended + until_round(ended, every)
             self._next_floor = ended if more else max(next_look, self._floor_allowed_at)
 
+    def _look_when_allowed(self) -> bool:
+        """Move the next look forward after one that passed over somebody who may have a slot now; whether it did."""
+        if not self._narrowed or self._next_floor <= self._floor_allowed_at:
+            return False
+        self._next_floor = self._floor_allowed_at
+        return True
+
     def _floor_rate(self) -> tuple[float, float]:
         """Also after a look that failed: what messages told of is claimed meanwhile."""
         if self._dependencies.queue.available:
@@ -159,30 +174,53 @@ class Intake:
         return FLOOR_WITHOUT_QUEUE_EVERY, FLOOR_SHARE_WITHOUT_QUEUE
 
     async def _claim(self, messages: Sequence[QueueMessage]) -> int:
-        """How many of them; others may have been claimed by somebody else, and have left their slots."""
+        """How many of them; the others have left their slots."""
         worker_id = self._life.worker_id
         claims: Sequence[Claim] = ()
         try:
             if worker_id is not None:
-                async with self.claiming:
-                    claims = await self._store.claim(
-                        [message.execution_id for message in messages],
-                        worker_id=worker_id,
-                        now=self._clock.now(),
-                        with_suspect=not self._sends.holds_suspect,
-                    )
+                claims = await self._claim_for(worker_id, [message.execution_id for message in messages])
         finally:
-            self._use_slots(messages, {claim.execution_id: claim for claim in claims})
+            self._use_slots(messages, claims)
         return len(claims)
 
-    def _use_slots(self, messages: Sequence[QueueMessage], claims: dict[str, Claim]) -> None:
+    async def _claim_for(self, worker_id: str, execution_ids: Sequence[str]) -> Sequence[Claim]:
+        began = self._clock.monotonic()
+        try:
+            async with self.claiming:
+                claims = await self._store.claim(
+                    execution_ids,
+                    worker_id=worker_id,
+                    now=self._clock.now(),
+                    with_suspect=not self._sends.holds_suspect,
+                    max_bytes=min(self._size.bytes, self._slots.free_bytes // 2),
+                )
+        except StoreUnavailable:
+            self._size.failed()
+            raise
+        self._size.answered(claims, self._clock.monotonic() - began)
+        return claims
+
+    def _use_slots(self, messages: Sequence[QueueMessage], claims: Sequence[Claim]) -> None:
+        """Start what was claimed, and let wait again what the store may have left because of the bound on bytes.
+
+        That is behind the last execution that was claimed. The others are gone.
+        """
+        open_claims = {claim.execution_id: claim for claim in claims}
+        left_behind = []
         for message in messages:
-            claim = claims.get(message.execution_id)
-            if claim is None:
-                self._slots.give_back(message.host, message.workspace_id)
-            else:
+            claim = open_claims.pop(message.execution_id, None)
+            if claim is not None:
                 self._slot_of[claim.execution_id] = (message.host, message.workspace_id)
+                self._slots.hold(claim.host, claim.workspace_id, len(claim.payload))
                 self._sends.start(claim)
+                continue
+            self._slots.give_back(message.host, message.workspace_id)
+            if claims and not open_claims:
+                left_behind.append(message)
+        if left_behind:
+            self._waiting.put_back(left_behind)
+            self._popping.wake()
 
     async def _pop(self) -> float:
         if not self._life.trusted:

@@ -31,7 +31,8 @@ class Sends:
 
     ``may_start`` is asked right before a request leaves. A claim that may not start, or whose signing secrets cannot be
     read, is forgotten here: the next beat finds that the store still counts it as this worker's, and gives it back.
-    ``reported`` gets each result; ``ended`` is called for each send that ended, however it did.
+    ``reported`` gets each result; ``ended`` is called for each send that ended, however it did; ``let_go`` for each
+    claim that is no longer held, before or after that.
     """
 
     def __init__(
@@ -43,6 +44,7 @@ class Sends:
         may_start: Callable[[], bool],
         reported: Callable[[Claim, AttemptReport], None],
         ended: Callable[[Claim], None],
+        let_go: Callable[[Claim], None],
     ) -> None:
         self._delivery = delivery
         self._clock = clock
@@ -50,6 +52,7 @@ class Sends:
         self._may_start = may_start
         self._reported = reported
         self._ended = ended
+        self._let_go = let_go
         self._held: dict[ClaimRef, Claim] = {}
         self._unsent: set[ClaimRef] = set()
         self._tasks: dict[ClaimRef, asyncio.Task[None]] = {}
@@ -78,7 +81,7 @@ class Sends:
 
     def settle(self, claim: Claim) -> None:
         """The store has dealt with the claim."""
-        self._held.pop(claim.ref, None)
+        self._forget(claim.ref)
 
     async def drain(self, timeout: float, hurry: asyncio.Event) -> CutOff:
         """Let sends end within ``timeout`` seconds, or until ``hurry``; cut the rest off."""
@@ -104,7 +107,7 @@ class Sends:
     async def _send(self, ref: ClaimRef, claim: Claim) -> None:
         secrets = await self._secrets(claim)
         if secrets is None or not self._may_start():
-            self._held.pop(ref)
+            self._forget(ref)
             return
         self._unsent.discard(ref)
         self._hooks.attempt_started(claim, self._clock.now())
@@ -119,10 +122,15 @@ class Sends:
             self._hooks.pass_failed("signing secrets", error)
             return None
 
+    def _forget(self, ref: ClaimRef) -> None:
+        claim = self._held.pop(ref, None)
+        if claim is not None:
+            self._let_go(claim)
+
     def _end(self, ref: ClaimRef, claim: Claim, task: asyncio.Task[None]) -> None:
         failure = None if task.cancelled() else task.exception()
         if failure is not None:  # of a hook, which must not raise
-            self._held.pop(ref, None)
+            self._forget(ref)
             context = {"message": "a send ended without a report", "exception": failure, "task": task}
             task.get_loop().call_exception_handler(context)
         self._leave(ref, claim)

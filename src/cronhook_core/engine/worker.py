@@ -81,6 +81,7 @@ class Worker:
             may_start=lambda: self._life.trusted,
             reported=lambda claim, report: self._results.put(claim, report),
             ended=lambda claim: self._intake.ended(claim),
+            let_go=lambda claim: self._intake.let_go(claim),
         )
         self._results = ResultWriter(
             store, clock=clock, hooks=hooks, database=dependencies.database, on_written=self._settle
