@@ -84,6 +84,7 @@ CATALOGUE: Mapping[str, tuple[str, ...]] = {
         "test_receivers.py::test_a_receiver_that_comes_back_gets_what_it_missed",
     ),
     "a slow host beside a fast one": ("test_workers.py::test_a_slow_host_leaves_the_others_alone",),
+    "large payloads over a slow link": ("test_workers.py::test_large_payloads_over_a_slow_link_hold_up_nothing",),
     "embedded: killed, disk full, four processes on one file": (
         "test_embedded.py::test_a_process_killed_in_the_middle_of_its_work_keeps_its_promises",
         "test_embedded.py::test_a_full_disk_is_told_of_and_outlived",

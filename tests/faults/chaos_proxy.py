@@ -7,6 +7,7 @@ returns.
 from __future__ import annotations
 
 import asyncio
+import math
 import re
 import socket
 import struct
@@ -39,6 +40,8 @@ class Mode(StrEnum):
     """Connections are accepted; nothing goes through until the mode changes, then what was held goes on."""
     DELAY = "delay"
     """Every part waits, in both directions."""
+    THROTTLE = "throttle"
+    """Answers come at so many bytes a second, those of all connections together."""
     RESET = "reset"
     """New connections, and all that carry anything, are reset."""
     DROP_ANSWERS = "drop answers"
@@ -76,6 +79,8 @@ class ChaosProxy:
         self._upstream = host, port
         self._mode = Mode.PASS
         self._seconds = 0.0
+        self._bytes_per_second = math.inf
+        self._idle_from = 0.0
         self._changed = asyncio.Event()
         self._lost_answers: list[bytes] = []
         self._connections: set[_Connection] = set()
@@ -98,9 +103,9 @@ class ChaosProxy:
         with self._counted:
             return Counter(self._hits)
 
-    def set(self, mode: Mode, *, seconds: float = 0.0) -> None:
-        """`seconds` are those of a delay."""
-        self._board.run(self._set(mode, seconds))
+    def set(self, mode: Mode, *, seconds: float = 0.0, bytes_per_second: float = math.inf) -> None:
+        """`seconds` are those of a delay, `bytes_per_second` those of a throttle."""
+        self._board.run(self._set(mode, seconds, bytes_per_second))
 
     def cut(self) -> int:
         """Reset every connection there is; how many there were."""
@@ -128,8 +133,8 @@ class ChaosProxy:
         self._changed.set()
         await self._cut()
 
-    async def _set(self, mode: Mode, seconds: float) -> None:
-        self._mode, self._seconds = mode, seconds
+    async def _set(self, mode: Mode, seconds: float, bytes_per_second: float) -> None:
+        self._mode, self._seconds, self._bytes_per_second = mode, seconds, bytes_per_second
         changed, self._changed = self._changed, asyncio.Event()
         changed.set()
         await (self._stop_listening() if mode is Mode.REFUSE else self.listen())
@@ -194,6 +199,8 @@ class ChaosProxy:
         if self._mode is Mode.DELAY:
             self._count(Mode.DELAY)
             await asyncio.sleep(self._seconds)
+        if is_answer and self._mode is Mode.THROTTLE:
+            await self._throttle(len(part))
         if self._mode is Mode.RESET:
             return self._reset(connection, Mode.RESET)
         if is_answer and (self._mode is Mode.DROP_ANSWERS or connection.loses_its_answer):
@@ -201,6 +208,13 @@ class ChaosProxy:
         if not is_answer:
             self._mark(connection, part)
         return True
+
+    async def _throttle(self, size: int) -> None:
+        """Wait until the link has carried this part, after all parts before it."""
+        self._count(Mode.THROTTLE)
+        now = asyncio.get_running_loop().time()
+        self._idle_from = max(now, self._idle_from) + size / self._bytes_per_second
+        await asyncio.sleep(self._idle_from - now)
 
     def _mark(self, connection: _Connection, request: bytes) -> None:
         executed = connection.executes(request)

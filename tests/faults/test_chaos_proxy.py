@@ -128,6 +128,17 @@ def test_it_delays_both_ways(client: Client, proxy: ChaosProxy) -> None:
     assert proxy.hits[Mode.DELAY] == 2
 
 
+def test_it_throttles_answers_of_all_connections_together(client: Client, proxy: ChaosProxy) -> None:
+    proxy.set(Mode.THROTTLE, bytes_per_second=2_000_000)
+    began = time.monotonic()
+    with Client(proxy) as other:
+        for one in (client, other):
+            one.say(b"x" * 200_000)
+        assert client.hear() == other.hear() == b"x" * 200_000
+    assert time.monotonic() - began >= 0.2
+    assert proxy.hits[Mode.THROTTLE] >= 2
+
+
 def test_it_resets(client: Client, proxy: ChaosProxy, server: EchoServer) -> None:
     assert client.ask(b"one") == b"one"
     proxy.set(Mode.RESET)

@@ -6,11 +6,12 @@ import signal
 import statistics
 import time
 from collections import Counter
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any
 
 import pytest
 
+from tests.faults.chaos_proxy import ChaosBoard, Mode
 from tests.faults.history import Act, Arrival
 from tests.faults.installation import Installation, ahead, creation, metrics
 from tests.faults.scripted_receiver import ScriptedReceiver
@@ -143,3 +144,38 @@ def test_a_slow_host_leaves_the_others_alone(installation: Installation, scripte
     print(f"beside the slow one {statistics.quantiles(beside, n=100)[98]:.3f} s")
     assert len(alone) == len(beside) == count
     assert statistics.quantiles(beside, n=100)[98] <= statistics.quantiles(alone, n=100)[98] + 0.5
+
+
+@pytest.mark.full
+def test_large_payloads_over_a_slow_link_hold_up_nothing(
+    installation: Installation, scripted_receiver: ScriptedReceiver
+) -> None:
+    """Three hundred of 256 KiB, over 8 MB a second between Postgres and the worker, beside small ones."""
+    installation.open("scheduler")
+    payload = "x" * (256 * 1024 - 2)
+    url = scripted_receiver.url("/ok", "127.0.0.2")
+    acts = [created(installation, run_at=ahead(seconds=0.1), callback_url=url, payload=payload) for _ in range(300)]
+    small_url = scripted_receiver.url("/ok")
+    with ChaosBoard() as board:
+        database = installation.settings["CRONHOOK_DATABASE_URL"]
+        link = board.proxy("worker", "postgres", url=database)
+        link.set(Mode.THROTTLE, bytes_per_second=8_000_000)
+        installation.start("worker", CRONHOOK_DATABASE_URL=link.url_for(database))
+        began = ahead()
+        small = [
+            created(installation, run_at=began + number * timedelta(seconds=0.5), callback_url=small_url)
+            for number in range(1, 31)
+        ]
+        installation.wait_until_done(75)
+        delivered = Counter(arrival.job_id for arrival in scripted_receiver.arrivals)
+        assert link.hits[Mode.THROTTLE] > len(acts)
+    assert delivered == {act.job_id: 1 for act in [*acts, *small]}
+    ids = {act.job_id for act in acts}
+    of_large, of_small = [], []
+    for arrival in scripted_receiver.arrivals:
+        (of_large if arrival.job_id in ids else of_small).append(arrival)
+    took = (max(arrival.received_at for arrival in of_large) - began).total_seconds()
+    worst = max(lateness(arrival) for arrival in of_small)
+    print(f"the large ones took {took:.1f} s, the small ones came up to {worst:.3f} s late")
+    assert worst <= 2
+    assert verdict(installation, scripted_receiver, [*acts, *small]) == []
