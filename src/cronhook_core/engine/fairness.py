@@ -125,6 +125,10 @@ class Waiting:
     def __len__(self) -> int:
         return len(self._ids)
 
+    def hosts_with(self, count: int) -> list[str]:
+        """Those of which at least so many messages of one workspace wait."""
+        return [host for (host, _), lane in self._lanes.items() if len(lane) >= count]
+
     def add(self, message: QueueMessage) -> bool:
         """Let a message wait; False when it already did."""
         if message.execution_id in self._ids:

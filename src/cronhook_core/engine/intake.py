@@ -29,6 +29,10 @@ FLOOR_AGAIN_AFTER = 0.05
 FLOOR_SHARE = 0.1
 """Of the time, at most, goes to these looks: one that took long is repeated less often, and waits for no claim."""
 FLOOR_SHARE_WITHOUT_QUEUE = 0.5
+CROWDED = 100
+"""Messages of one host that wait here: where there are as many, what else the host has can wait in the store."""
+BEYOND_AT_ONCE = 100
+"""Executions of other hosts that a look finds behind a backlog, at most."""
 POP_FOR = timedelta(seconds=2)
 """For so long, and what a call may take, a queue that hangs is not known to be away."""
 WAITING_BOUND = 20_000
@@ -66,6 +70,7 @@ class Intake:
         self._slot_of: dict[str, tuple[str, str]] = {}
         self._next_floor = 0.0
         self._floor_allowed_at = 0.0
+        self._beyond_allowed_at = 0.0
         self._narrowed = False
         self._asked_to_look = False
         self._gathering = False
@@ -143,15 +148,9 @@ class Intake:
         skip_hosts, skip_workspaces = self._slots.full_hosts(), self._slots.full_workspaces()
         limit, began, more = min(self._slots.free, AT_ONCE), self._clock.monotonic(), False
         try:
-            ready = await self._store.ready(
-                self._clock.now(),
-                limit,
-                skip_hosts=skip_hosts,
-                skip_workspaces=skip_workspaces,
-                with_suspects=not self._sends.holds_suspect,
-            )
-            unknown = [self._waiting.add(message) for message in ready]
-            more = len(ready) == limit and any(unknown)
+            ready, more = await self._look(limit, skip_hosts, skip_workspaces)
+            if len(ready) == limit and self._clock.monotonic() >= self._beyond_allowed_at:
+                more |= await self._look_beyond([*skip_hosts, *(message.host for message in ready)], skip_workspaces)
         finally:
             ended = self._clock.monotonic()
             self._narrowed = bool(skip_hosts or skip_workspaces)
@@ -159,6 +158,35 @@ class Intake:
             self._floor_allowed_at = ended + max(FLOOR_AGAIN_AFTER, (ended - began) / share)
             next_look = ended + until_round(ended, every)
             self._next_floor = ended if more else max(next_look, self._floor_allowed_at)
+
+    async def _look_beyond(self, hosts: Sequence[str], skip_workspaces: Sequence[str]) -> bool:
+        """Look for executions of other hosts than these, behind their backlog, which may fill one look after another.
+
+        Returns as `_look` whether there is more.
+        """
+        began = self._clock.monotonic()
+        skip_hosts = list(dict.fromkeys([*hosts, *self._waiting.hosts_with(CROWDED)]))
+        try:
+            _, more = await self._look(BEYOND_AT_ONCE, skip_hosts, skip_workspaces)
+        finally:
+            ended = self._clock.monotonic()
+            _, share = self._floor_rate()
+            self._beyond_allowed_at = ended + max(FLOOR_WITHOUT_QUEUE_EVERY, (ended - began) / share)
+        return more
+
+    async def _look(
+        self, limit: int, skip_hosts: Sequence[str], skip_workspaces: Sequence[str]
+    ) -> tuple[Sequence[QueueMessage], bool]:
+        """What the store has ready, which waits from now on, and whether there is more that did not wait before."""
+        ready = await self._store.ready(
+            self._clock.now(),
+            limit,
+            skip_hosts=skip_hosts,
+            skip_workspaces=skip_workspaces,
+            with_suspects=not self._sends.holds_suspect,
+        )
+        unknown = [self._waiting.add(message) for message in ready]
+        return ready, len(ready) == limit and any(unknown)
 
     def _look_when_allowed(self) -> bool:
         """Move the next look forward after one that passed over somebody who may have a slot now; whether it did."""

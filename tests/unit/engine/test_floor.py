@@ -1,9 +1,9 @@
 """The looks into the store, under the messages: what they cost, and what waits for them."""
 
 import asyncio
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import asynccontextmanager
-from datetime import timedelta
+from datetime import datetime, timedelta
 from random import Random
 from typing import Any
 
@@ -19,7 +19,7 @@ from cronhook_core.domain.webhook import Outcome, WebhookRequest, WebhookResult
 from cronhook_core.engine.availability import Dependencies
 from cronhook_core.engine.delivery import Delivery
 from cronhook_core.engine.worker import Worker, WorkerOptions
-from cronhook_core.errors import StoreUnavailable
+from cronhook_core.errors import QueueUnavailable, StoreUnavailable
 from cronhook_core.ports.job_store import JobStore
 from cronhook_core.ports.webhook_sender import WebhookSender
 from cronhook_core.testing.builders import NOW
@@ -31,13 +31,19 @@ from cronhook_core.testing.scripted_sender import ScriptedSender
 
 
 class SlowLooks:
-    """Each look takes so long; then it is answered, or fails as by a time limit of the database."""
+    """Each look takes so long; then it is answered, or fails as by a time limit of the database.
 
-    def __init__(self, clock: ManualClock, seconds: float, error: Exception | None = None) -> None:
+    So do claims, but for the failure, by ``slow_claims``.
+    """
+
+    def __init__(
+        self, clock: ManualClock, seconds: float, error: Exception | None = None, *, slow_claims: float = 0.0
+    ) -> None:
         self.looks = 0
         self._clock = clock
         self._seconds = seconds
         self._error = error
+        self._slow_claims = slow_claims
 
     async def __call__(self, method: str, call: Callable[[], Awaitable[Any]]) -> Any:
         if method == "ready":
@@ -45,6 +51,8 @@ class SlowLooks:
             await self._clock.sleep(self._seconds)
             if self._error is not None:
                 raise self._error
+        if method == "claim":
+            await self._clock.sleep(self._slow_claims)
         return await call()
 
 
@@ -101,6 +109,34 @@ async def test_looks_that_take_long_are_repeated_less_often(clock: ManualClock) 
     assert 10 <= looks.looks <= 12
 
 
+class QueueAway(MemoryQueue):
+    """As a Redis that cannot be reached."""
+
+    async def pop(self, limit: int, timeout: timedelta, now: datetime) -> Sequence[QueueMessage]:
+        raise QueueUnavailable("Redis is away")
+
+
+async def test_without_a_queue_a_backlog_of_one_host_delays_no_other(clock: ManualClock) -> None:
+    """The backlog is older than what becomes due meanwhile, so that each look into the store finds it first."""
+    database, sender = MemoryDatabase(), SlowSender(clock, seconds=0.02)
+    store = MemoryJobStore(database)
+    scene = Scene(store, MemoryAccountStore(database))
+    looks = SlowLooks(clock, 0, slow_claims=0.15)
+    backlog = await scene.job(host="backlog.example")
+    for _ in range(3_000):
+        await scene.queued(backlog, clock.now())
+    others = []
+    async with working(clock, sender, store, looks, QueueAway(clock)):
+        await clock.advance(0.3)
+        for number in range(8):
+            other = await scene.job(host=f"other-{number % 2}.example")
+            others.append(await scene.queued(other, clock.now()))
+            await clock.advance(0.5)
+        await clock.advance(2)
+    assert len(sender.sent) == 3_000 + len(others)
+    assert max((sender.answered_at[one.id] - one.available_at).total_seconds() for one in others) <= 1.5
+
+
 class SlowSender:
     """Answers after some seconds of the clock."""
 
@@ -108,10 +144,12 @@ class SlowSender:
         self.sent: list[str] = []
         self._clock = clock
         self._seconds = seconds
+        self.answered_at: dict[str, datetime] = {}
 
     async def __call__(self, request: WebhookRequest) -> WebhookResult:
         await self._clock.sleep(self._seconds)
         self.sent.append(dict(request.headers)["webhook-id"])
+        self.answered_at[self.sent[-1]] = self._clock.now()
         return WebhookResult(outcome=Outcome.SUCCEEDED, response_status=200)
 
 
