@@ -11,8 +11,9 @@ from cronhook_core.domain.execution import QueueMessage
 from cronhook_core.engine.availability import Dependencies
 from cronhook_core.engine.background import BackgroundLoop, until_round
 from cronhook_core.engine.claim_size import AT_ONCE, ClaimSize
-from cronhook_core.engine.fairness import Slots, Waiting
+from cronhook_core.engine.fairness import Slots
 from cronhook_core.engine.sends import Sends
+from cronhook_core.engine.waiting import Waiting
 from cronhook_core.engine.worker_life import WorkerLife
 from cronhook_core.errors import QueueUnavailable, StoreUnavailable
 from cronhook_core.ports.clock import Clock
@@ -36,7 +37,10 @@ BEYOND_AT_ONCE = 100
 POP_FOR = timedelta(seconds=2)
 """For so long, and what a call may take, a queue that hangs is not known to be away."""
 WAITING_BOUND = 20_000
-"""Messages that wait in a worker for a slot, at most: some 10 MB. No more are popped while there are so many."""
+"""Messages that wait in a worker for a slot, at most: some 10 MB."""
+POP_WHEN_FULL_EVERY = 0.2
+"""Seconds between two pops while there is no room for what they bring. What is dropped for it is that of the workspace
+with the largest backlog; the queue may hold messages of others behind that backlog."""
 GATHER_FOR = 0.005
 """Seconds for which freed slots are gathered under load, so that claims are made in groups."""
 UNTIL_TRUSTED = 0.1
@@ -71,6 +75,7 @@ class Intake:
         self._next_floor = 0.0
         self._floor_allowed_at = 0.0
         self._beyond_allowed_at = 0.0
+        self._pop_when_full_at = 0.0
         self._narrowed = False
         self._asked_to_look = False
         self._gathering = False
@@ -185,8 +190,7 @@ class Intake:
             skip_workspaces=skip_workspaces,
             with_suspects=not self._sends.holds_suspect,
         )
-        unknown = [self._waiting.add(message) for message in ready]
-        return ready, len(ready) == limit and any(unknown)
+        return ready, self._waiting.add(ready) > 0 and len(ready) == limit
 
     def _look_when_allowed(self) -> bool:
         """Move the next look forward after one that passed over somebody who may have a slot now; whether it did."""
@@ -253,8 +257,10 @@ class Intake:
     async def _pop(self) -> float:
         if not self._life.trusted:
             return UNTIL_TRUSTED
-        if not self._slots.free or len(self._waiting) >= WAITING_BOUND:
+        if not self._slots.free:
             return UNTIL_ROOM
+        if self._waiting.room < AT_ONCE and (left := self._pop_when_full_at - self._clock.monotonic()) > 0:
+            return left
         if self._gathering and self._slots.free < AT_ONCE:
             await self._clock.sleep(GATHER_FOR)
         try:
@@ -263,8 +269,9 @@ class Intake:
             self._dependencies.queue.failed()
             return self._dependencies.queue.pause
         self._dependencies.queue.answered()
-        for message in messages:
-            self._waiting.add(message)
+        self._waiting.add(messages)
+        if self._waiting.room < AT_ONCE:
+            self._pop_when_full_at = self._clock.monotonic() + POP_WHEN_FULL_EVERY
         if messages:
             self._claims.wake()
         return 0.0

@@ -1,18 +1,7 @@
-from datetime import UTC, datetime
-
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from cronhook_core.domain.execution import QueueMessage
-from cronhook_core.engine.fairness import Slots, Waiting
-
-NOON = datetime(2026, 3, 2, 12, 0, tzinfo=UTC)
-
-
-def message(number: int, host: str = "a.example", workspace: str = "wsp_1") -> QueueMessage:
-    return QueueMessage(
-        execution_id=f"exe_{number}", job_id="job_1", workspace_id=workspace, host=host, scheduled_for=NOON
-    )
+from cronhook_core.engine.fairness import Slots
 
 
 def fill(slots: Slots, host: str, workspace: str) -> int:
@@ -55,49 +44,23 @@ def test_a_slot_given_back_can_be_taken_again() -> None:
     assert slots.take("b.example", "wsp_2")
 
 
-def test_waiting_messages_are_admitted_in_order_and_hosts_take_turns() -> None:
-    waiting = Waiting(bound=100)
-    for number in range(4):
-        waiting.add(message(number, "a.example"))
-    waiting.add(message(9, "b.example"))
-    admitted = waiting.admit(Slots(100), limit=10)
-    assert [m.execution_id for m in admitted] == ["exe_0", "exe_9", "exe_1", "exe_2", "exe_3"]
-    assert len(waiting) == 0
+def test_payloads_are_shared_out_as_slots_are() -> None:
+    slots = Slots(100, max_bytes=1000)
+    slots.hold("large.example", "wsp_1", 501)
+    assert slots.full_hosts() == ["large.example"]
+    assert not slots.take("large.example", "wsp_2")
+    assert slots.take("small.example", "wsp_1")
+    slots.hold("small.example", "wsp_1", 200)
+    assert slots.full_workspaces() == ["wsp_1"]
+    assert not slots.take("another.example", "wsp_1")
+    assert slots.take("another.example", "wsp_2")
+    slots.let_go("large.example", "wsp_1", 501)
+    assert slots.full_hosts() == slots.full_workspaces() == []
+    assert slots.free == 98
 
 
-def test_a_full_host_does_not_hold_up_another() -> None:
-    waiting, slots = Waiting(bound=100), Slots(10)
-    fill(slots, "slow.example", "wsp_1")
-    waiting.add(message(1, "slow.example"))
-    waiting.add(message(2, "fast.example"))
-    assert [m.execution_id for m in waiting.admit(slots, limit=10)] == ["exe_2"]
-    assert len(waiting) == 1
-
-
-def test_hosts_take_turns_also_where_slots_become_free_one_at_a_time() -> None:
-    slots, waiting = Slots(10), Waiting(bound=1000)
-    hosts = [f"host-{n}.example" for n in range(20)]
-    for number in range(200):
-        waiting.add(message(number, hosts[number % 20]))
-    served = waiting.admit(slots, 100)
-    while len(served) < 40:
-        slots.give_back(served[-6].host, "wsp_1")
-        served += waiting.admit(slots, 1)
-    assert {message.host for message in served} == set(hosts)
-
-
-def test_a_message_that_already_waits_is_not_added_again() -> None:
-    waiting = Waiting(bound=100)
-    assert waiting.add(message(1))
-    assert not waiting.add(message(1))
-    assert len(waiting.admit(Slots(10), limit=10)) == 1
-
-
-def test_what_overflows_is_taken_from_the_longest_lane() -> None:
-    waiting = Waiting(bound=3)
-    for number in range(5):
-        waiting.add(message(number, "slow.example"))
-    waiting.add(message(9, "fast.example"))
-    assert len(waiting) == 3
-    admitted = {m.execution_id for m in waiting.admit(Slots(100), limit=10)}
-    assert admitted == {"exe_0", "exe_1", "exe_9"}
+def test_without_memory_no_slot_is_free() -> None:
+    slots = Slots(100, max_bytes=1000)
+    slots.hold("large.example", "wsp_1", 1200)
+    assert (slots.free, slots.free_bytes) == (0, -200)
+    assert not slots.take("small.example", "wsp_2")

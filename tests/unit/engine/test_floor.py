@@ -14,7 +14,7 @@ from cronhook_core.backends.memory.account_store import MemoryAccountStore
 from cronhook_core.backends.memory.database import MemoryDatabase
 from cronhook_core.backends.memory.job_store import MemoryJobStore
 from cronhook_core.backends.memory.queue import MemoryQueue
-from cronhook_core.domain.execution import QueueMessage
+from cronhook_core.domain.execution import Execution, QueueMessage
 from cronhook_core.domain.webhook import Outcome, WebhookRequest, WebhookResult
 from cronhook_core.engine.availability import Dependencies
 from cronhook_core.engine.delivery import Delivery
@@ -183,6 +183,36 @@ async def test_messages_of_what_others_have_claimed_hold_up_nothing(clock: Manua
         await queue.push([QueueMessage.of(one) for one in theirs], clock.now())
         await clock.advance(0.9)
         assert {one.id for one in theirs} <= set(sender.sent)
+
+
+async def test_a_backlog_of_one_workspace_over_many_hosts_delays_no_other_workspace(clock: ManualClock) -> None:
+    """It is larger than what may wait here, and its receivers answer nothing."""
+    database, sender = MemoryDatabase(), SlowSender(clock, seconds=0)
+    store, queue = MemoryJobStore(database), MemoryQueue(clock)
+    scene = Scene(store, MemoryAccountStore(database))
+
+    async def hanging(request: WebhookRequest) -> WebhookResult:
+        if "backlog" in request.url:
+            await clock.sleep(1000)
+        return await sender(request)
+
+    async def due(count: int, name: str) -> list[Execution]:
+        workspace = (await scene.another_workspace()).id
+        jobs = [
+            await scene.job(workspace_id=workspace, host=f"{name}-{n}.example", callback_url=f"https://{name}.example/")
+            for n in range(count)
+        ]
+        return [await scene.queued(job, clock.now()) for job in jobs]
+
+    backlog = [QueueMessage.of(one) for one in await due(400, "backlog")]
+    more = [evolve(backlog[0], execution_id=f"exe_{n}", host=f"backlog-{n % 5000}.example") for n in range(20_700)]
+    async with working(clock, hanging, store, SlowLooks(clock, 0), queue):
+        await queue.push(backlog + more, clock.now())
+        await clock.advance(1.05)
+        others = await due(100, "other")
+        await queue.push([QueueMessage.of(one) for one in others], clock.now())
+        await clock.advance(0.5)
+        assert len(sender.sent) == len(others)
 
 
 @pytest.mark.parametrize("concurrency", [1, 3])
