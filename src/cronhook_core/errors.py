@@ -187,9 +187,9 @@ class StoreUnavailable(Unavailable):
 
 
 class StoreBusy(Unavailable):
-    """Another transaction held what this one needs for longer than is waited for. Nothing was done.
+    """The database is there, but this call took too long, or another transaction holds what it needs. Nothing was done.
 
-    The database is there: this is no outage, and says nothing about other rows.
+    This is no outage, and says nothing about other rows.
     """
 
 

@@ -161,10 +161,13 @@ OTHERS = (
         edits=(
             Edit(
                 "cronhook_core/engine/result_writer.py",
-                "                verdicts = await self._finish([report for _, report in alike])\n"
-                "                self._pending[: len(alike) + len(left)] = left\n",
-                "                self._pending[: len(alike) + len(left)] = left\n"
-                "                verdicts = await self._finish([report for _, report in alike])\n",
+                "        group = lane.next_group(self._clock.monotonic())\n",
+                "        group = lane.next_group(self._clock.monotonic())\n        del lane.ready[: len(group)]\n",
+            ),
+            Edit(
+                "cronhook_core/engine/result_writer.py",
+                "            return self._database.pause\n        del lane.ready[: len(group)]\n",
+                "            return self._database.pause\n",
             ),
         ),
     ),

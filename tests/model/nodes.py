@@ -185,7 +185,7 @@ class WorkerNode(Node):
             "beat": self.worker._beat,
             "claim": self.worker._intake.run_once,
             "pop": self.worker._intake._pop,
-            "results": self.worker._results.run_once,
+            "results": self._write_results,
         }
         self.timers = {"beat": world.time.elapsed}
         self._claiming: Pass | None = None
@@ -203,6 +203,11 @@ class WorkerNode(Node):
     def unsent(self) -> list[ClaimRef]:
         """Those of its sends that have not left."""
         return [ref for ref in self.sends if ref in self._tasks._unsent]
+
+    async def _write_results(self) -> None:
+        """A group of each kind."""
+        for lane in self.worker._results._loops:
+            await self.worker._results._write_from(lane)
 
     async def end_life(self) -> None:
         await self.worker._life.end()

@@ -65,7 +65,8 @@ class Verdict:
     """What a report, a loss or a release did to its execution.
 
     ``accepted`` is False where the fence refused it: somebody else had taken over, or it was a repeat; then ``status``
-    is what the execution already was, None when it is not there any more.
+    is what the execution already was, None when it is not there any more. ``locked``: another transaction holds the
+    job; nothing was written, and the same may be reported again.
     """
 
     execution_id: str
@@ -74,3 +75,4 @@ class Verdict:
     status: ExecutionStatus | None
     reason: str | None = None
     next_attempt_at: datetime | None = None
+    locked: bool = False

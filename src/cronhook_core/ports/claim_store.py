@@ -47,6 +47,10 @@ class ClaimStore(Protocol):
         lost. ``GiveUp.gone`` makes the job inactive and cancels its other queued executions; it is gone for every
         retry of the same batch. A one-time job whose scheduled execution succeeded or failed, and that was not given a
         new instant, becomes inactive. A job that becomes inactive gets a new revision.
+
+        No call waits for a job that another transaction holds. A report that needs such a job gets a verdict that is
+        ``locked``, or the whole call raises ``StoreBusy``: then it may be repeated with fewer reports, until the one
+        that cannot be written now is by itself. Repeating what was written does no harm.
         """
 
     async def release(self, refs: Sequence[ClaimRef], now: datetime) -> Sequence[Verdict]:

@@ -1,4 +1,4 @@
-"""A job that a user changes while the result that ends it is being written, which waits for the change."""
+"""A job that a user changes while the result that ends it is to be written, which is put off until after the change."""
 
 import asyncio
 from collections.abc import Callable
@@ -11,6 +11,7 @@ from cronhook_core.domain.claim import AttemptReport
 from cronhook_core.domain.job import Job, JobStatus
 from cronhook_core.domain.job_changes import paused, redefined
 from cronhook_core.testing.builders import gave_up, succeeded
+from cronhook_core.testing.job_store.racing import report_all
 from cronhook_core.testing.job_store.scene import LATER, Scene
 from tests.integration.postgres.nodes import locked, observed, waiting
 
@@ -33,8 +34,9 @@ async def test_the_end_of_a_job_that_is_being_changed_leaves_it_listed_nowhere(
                 store.change_job(change(stored), expected=stored, cancel=None, max_jobs=None, now=LATER)
             )
             await waiting(observer, 1)
-            finishing = asyncio.create_task(store.finish([report(claim, LATER)], LATER))
-            await waiting(observer, 2)
+            finishing = asyncio.create_task(report_all(store, [report(claim, LATER)]))
+            [verdict] = await store.finish([report(claim, LATER)], LATER)
+            assert verdict.locked
         assert await changing
         [verdict] = await finishing
         assert verdict.accepted

@@ -1,4 +1,4 @@
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from datetime import datetime, timedelta
 from random import Random
 
@@ -6,11 +6,11 @@ import pytest
 
 from cronhook_core.domain.claim import MAX_CLAIM_BYTES, AttemptReport, Claim, ClaimRef, Verdict
 from cronhook_core.domain.execution import ExecutionStatus, Trigger
-from cronhook_core.domain.retry_policy import RetryPolicy, Succeed
+from cronhook_core.domain.retry_policy import GiveUp, RetryPolicy, Succeed
 from cronhook_core.engine.availability import Dependency
 from cronhook_core.engine.result_writer import GROUP, ResultWriter
-from cronhook_core.errors import StoreUnavailable
-from cronhook_core.testing.builders import NOW, make_id, make_result, retry, succeeded
+from cronhook_core.errors import StoreBusy, StoreUnavailable
+from cronhook_core.testing.builders import NOW, gone, make_id, make_result, retry, succeeded
 from cronhook_core.testing.manual_clock import ManualClock, settle
 from cronhook_core.testing.recording_hooks import RecordingHooks
 
@@ -35,25 +35,35 @@ def make_claim() -> Claim:
 
 
 class Store:
-    """Takes results, in ``writes``; can be away, or for failures only, and refuses a body that says so."""
+    """Takes results, in ``writes``; can be away, or for failures only, and refuses a body that says so.
+
+    The jobs ``locked`` are held by somebody else; results of the jobs ``busy`` take too long.
+    """
 
     def __init__(self) -> None:
         self.writes: list[list[AttemptReport]] = []
         self.away = False
         self.away_for_failures = False
+        self.locked: set[str] = set()
+        self.busy: set[str] = set()
+        self.calls = 0
 
     async def finish(self, reports: Sequence[AttemptReport], now: datetime) -> Sequence[Verdict]:
+        self.calls += 1
         failures = [report for report in reports if report.decision != Succeed()]
         if self.away or (self.away_for_failures and failures):
             raise StoreUnavailable("the database is away")
+        if self.busy & {report.job_id for report in reports}:
+            raise StoreBusy("it took too long")
         if any(report.result.response_body == "unstorable" for report in reports):
             raise ValueError("cannot store this")
-        self.writes.append(list(reports))
+        self.writes.append([report for report in reports if report.job_id not in self.locked])
         return [
             Verdict(
                 execution_id=report.execution_id,
                 attempt_no=report.attempt_no,
-                accepted=True,
+                accepted=report.job_id not in self.locked,
+                locked=report.job_id in self.locked,
                 status=ExecutionStatus.SUCCEEDED,
             )
             for report in reports
@@ -99,6 +109,12 @@ class Bench:
         claim = make_claim()
         self.writer.put(claim, succeeded(claim, result=make_result(response_body=body)))
         return claim
+
+    def put_all(self, report: Callable[[Claim], AttemptReport], count: int) -> list[Claim]:
+        claims = [make_claim() for _ in range(count)]
+        for claim in claims:
+            self.writer.put(claim, report(claim))
+        return claims
 
 
 @pytest.fixture
@@ -165,4 +181,54 @@ async def test_an_answer_that_cannot_be_stored_holds_up_nobody(bench: Bench) -> 
     await bench.writer.written()
     assert [report.result.response_body for write in bench.store.writes for report in write] == ["ok", None, "ok"]
     assert len(bench.settled) == 3
+    await bench.writer.stop()
+
+
+async def test_what_is_locked_goes_behind_the_rest_and_is_written_once_it_can_be(bench: Bench) -> None:
+    held = bench.put_all(retry, 400)
+    bench.store.locked = {claim.job_id for claim in held}
+    await bench.clock.advance(5)
+    others = bench.put_all(retry, 20) + bench.put_all(succeeded, 20)
+    await bench.clock.advance(0.5)
+    assert {claim.execution_id for claim in bench.settled} == {claim.execution_id for claim in others}
+    assert bench.store.calls < 5.5 * 30  # two groups of what is locked, ten times a second
+    bench.store.locked.clear()
+    await bench.clock.advance(1)
+    assert len(bench.settled) == 440
+    assert bench.hooks.named("dependency_changed") == []
+    await bench.writer.stop()
+
+
+@pytest.mark.parametrize("report", [retry, succeeded, gone])
+async def test_a_group_that_takes_too_long_is_written_one_by_one(
+    bench: Bench, report: Callable[[Claim], AttemptReport]
+) -> None:
+    claims = bench.put_all(report, 30)
+    bench.store.busy = {claims[7].job_id}
+    await bench.clock.advance(1)
+    assert bench.settled == [*claims[:7], *claims[8:]]
+    assert bench.hooks.named("dependency_changed") == []
+    bench.store.busy.clear()
+    await bench.clock.advance(1)
+    assert bench.settled == [*claims[:7], *claims[8:], claims[7]]
+    await bench.writer.stop()
+
+
+async def test_nobody_waits_for_the_end_of_a_job_that_takes_long(bench: Bench) -> None:
+    """All that is queued of it is cancelled with it."""
+    finish = bench.store.finish
+
+    async def slowly(reports: Sequence[AttemptReport], now: datetime) -> Sequence[Verdict]:
+        if any(report.decision == GiveUp(reason="gone", gone=True) for report in reports):
+            await bench.clock.sleep(5)
+            raise StoreBusy("it took too long")
+        return await finish(reports, now)
+
+    bench.store.finish = slowly
+    bench.put_all(gone, 1)
+    await bench.clock.advance(1)
+    others = bench.put_all(retry, 3) + bench.put_all(succeeded, 3)
+    await bench.clock.advance(0.1)
+    assert set(bench.settled) == set(others)
+    assert bench.hooks.named("dependency_changed") == []
     await bench.writer.stop()

@@ -15,8 +15,7 @@ DRIVER_ERRORS = (psycopg.Error, DBAPIError, PoolTimeout, TimeoutError, OSError)
 
 _CONFLICTS = frozenset({"40001", "40P01"})
 """Serialization failure and deadlock: the server undid everything."""
-_LOCKED = "55P03"
-_SLOW = frozenset({_LOCKED, "57014"})
+_SLOW = frozenset({"55P03", "57014"})
 """A lock or a statement took too long; the session is as good as before."""
 _AWAY_CLASSES = frozenset({"08", "28", "3D", "53", "57", "58"})
 """Connection, authorization, catalogue, resources, operator intervention, system: nothing that a statement does."""
@@ -40,22 +39,22 @@ _NOT_ADMITTED = re.compile(
 class Failure:
     """``undone``: it is certain that nothing was changed. ``connection_lost``: another connection may do better.
 
-    ``locked``: another transaction holds a lock that was waited for, or won a conflict with this one.
+    ``busy``: the server answers, but another transaction was in the way, or the statement took too long.
     """
 
     cause: BaseException
     away: bool
     undone: bool = False
     connection_lost: bool = False
-    locked: bool = False
+    busy: bool = False
 
     def as_error(self, unavailable: type[Unavailable]) -> CronhookError:
         """What leaves the backend instead."""
         if self.away:
             if unavailable is StoreUnavailable and _NOT_ADMITTED.search(str(self.cause)):
                 return NotAdmitted(f"Postgres does not let cronhook in: {_told(self.cause)}")
-            if unavailable is StoreUnavailable and self.locked:
-                return StoreBusy(f"another transaction is in the way: {_told(self.cause)}")
+            if unavailable is StoreUnavailable and self.busy:
+                return StoreBusy(f"the database is busy: {_told(self.cause)}")
             return unavailable(f"Postgres cannot be used now: {_told(self.cause)}")
         return CronhookError(f"Postgres refused a statement: {_told(self.cause)}")
 
@@ -69,9 +68,9 @@ def judged(error: BaseException) -> Failure:
         lost = isinstance(cause, (psycopg.OperationalError, psycopg.InterfaceError))
         return Failure(cause=cause, away=lost, connection_lost=lost)
     if state in _CONFLICTS:
-        return Failure(cause=cause, away=True, undone=True, locked=True)
+        return Failure(cause=cause, away=True, undone=True, busy=True)
     if state in _SLOW:
-        return Failure(cause=cause, away=True, locked=state == _LOCKED)
+        return Failure(cause=cause, away=True, busy=True)
     away = state in _AWAY or state[:2] in _AWAY_CLASSES
     return Failure(cause=cause, away=away, connection_lost=away)
 

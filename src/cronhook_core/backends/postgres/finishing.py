@@ -19,12 +19,15 @@ _RETRIED = f"r.decision = 'retry' AND {_STOPPED} IS NULL"
 _THE_ONE_RUN = "r.may_end AND e.trigger = 'schedule' AND r.run_at = e.scheduled_for"
 
 FAIL = f"""
-WITH report AS MATERIALIZED (
+WITH reported AS MATERIALIZED (
     SELECT * FROM unnest(
         $1::text[], $2::int[], $3::text[], $4::text[], $5::text[], $6::timestamptz[], $7::timestamptz[], $8::text[],
         $9::text[], $10::smallint[], $11::text[], $12::text[], $13::bool[], $14::bigint[]
     ) AS r (id, attempt_no, job_id, decision, reason, retry_at, finished_at, outcome, {ANSWER})
-), {locked_jobs("SELECT DISTINCT job_id FROM report")}, gone AS MATERIALIZED (
+), {locked_jobs("SELECT DISTINCT job_id FROM reported", skip_locked=True)}, report AS MATERIALIZED (
+    SELECT r.* FROM reported r
+    WHERE r.job_id IN (SELECT id FROM job) OR NOT EXISTS (SELECT FROM jobs j WHERE j.id = ANY (ARRAY[r.job_id]))
+), gone AS MATERIALIZED (
     SELECT e.job_id
     FROM report r JOIN executions e ON e.id = ANY (ARRAY[r.id]) JOIN job j ON j.id = e.job_id || ''
     WHERE r.decision = 'gone' AND e.status = 'running' AND e.attempt_no = r.attempt_no
@@ -110,19 +113,23 @@ SELECT
     CASE WHEN accepted THEN status ELSE (SELECT e.status FROM executions e WHERE e.id = ANY (ARRAY[decided.id])) END,
     final_reason, next_attempt_at
 FROM decided
+UNION ALL
+SELECT id, attempt_no, NULL, NULL, NULL, NULL FROM reported WHERE job_id <> ALL (ARRAY(SELECT job_id FROM report))
 """
 """Races: see `cronhook_core.backends.postgres.locking`. Executions are judged and written in one step as by `SUCCEED`,
-those of a receiver that wants no more first.
+those of a receiver that wants no more first. Reports whose job another transaction holds are skipped, and come back
+with ``accepted`` null.
 
-What is queued by others while we wait for the job's row is not in our snapshot. That matters where a job is ``gone``
-and all that is queued must be cancelled: there `LOCK_JOBS` goes before, in the same transaction.
+What others queued just before we locked the job's row may be missing from our snapshot. That matters where a job is
+``gone`` and all that is queued must be cancelled: there `LOCK_JOBS` goes before, in the same transaction. It fails at
+once where it would have to wait, for this statement might find the row free that it had to skip.
 """
 
 LOCK_JOBS = """
 SELECT id FROM jobs
 WHERE id = ANY ($1::text[])
 ORDER BY id || ''
-FOR NO KEY UPDATE
+FOR NO KEY UPDATE NOWAIT
 """
 
 

@@ -1,8 +1,9 @@
 """What finish, lose and release have in common: jobs are locked first, then executions, each in the order of ids.
 
 Races. A pause or delete locks the job, and cancels what is queued in a later statement. Either we hold the job's row
-first: then it waits, and its later statement sees what we put back into the queue. Or we wait for it: then ``job``
-shows the row's newest version (READ COMMITTED locks that one), paused or deleted, and nothing is put back. Executions
+first: then it waits, and its later statement sees what we put back into the queue. Or we come after it: then ``job``
+shows the row's newest version (READ COMMITTED locks that one), paused or deleted, and nothing is put back. While it
+holds the row we wait for it, or, with ``skip_locked``, leave out what belongs to that job. Executions
 are locked after that: by ``held``, which shows their newest versions, or by the update itself, see `SUCCEED`. Our
 updates find the rows by the statement's snapshot; where that is older than the newest version, Postgres follows to that
 one and judges it by the same ``WHERE``.
@@ -18,8 +19,8 @@ STOPPED = """CASE
 """Why no further attempt of execution ``e`` of job ``j`` may follow; null where it may, or the job was not locked."""
 
 
-def locked_jobs(wanted: str) -> str:
-    """The CTE ``job``, from a query of different ``job_id``.
+def locked_jobs(wanted: str, *, skip_locked: bool = False) -> str:
+    """The CTE ``job``, from a query of different ``job_id``. ``skip_locked``: without jobs that others hold.
 
     Not ``FOR UPDATE``: that would hold up those who only insert rows.
     Each id is probed for by itself: for a whole array of ids that lie close together, as those of a herd do, Postgres
@@ -31,7 +32,7 @@ job AS MATERIALIZED (
     FROM ({wanted}) AS wanted
     JOIN jobs j ON j.id = ANY (ARRAY[wanted.job_id])
     ORDER BY j.id || ''
-    FOR NO KEY UPDATE OF j
+    FOR NO KEY UPDATE OF j{" SKIP LOCKED" if skip_locked else ""}
 )"""
 
 

@@ -19,16 +19,21 @@ _RESULTS = f"""unnest(
     ) AS r (id, attempt_no, finished_at, {ANSWER})"""
 
 SUCCEED = f"""
-WITH one_time AS MATERIALIZED (
-    SELECT j.id, j.run_at, j.status <> 'inactive' AND j.next_run IS NULL AS may_end
-    FROM unnest($4::text[]) AS r (job_id) JOIN jobs j ON j.id = ANY (ARRAY[r.job_id])
+WITH to_lock AS MATERIALIZED (
+    SELECT j.id FROM unnest($4::text[]) AS r (job_id) JOIN jobs j ON j.id = ANY (ARRAY[r.job_id])
     WHERE j.run_at IS NOT NULL
-    FOR NO KEY UPDATE OF j
+), one_time AS MATERIALIZED (
+    SELECT j.id, j.run_at, j.status <> 'inactive' AND j.next_run IS NULL AS may_end
+    FROM to_lock l JOIN jobs j ON j.id = ANY (ARRAY[l.id])
+    FOR NO KEY UPDATE OF j SKIP LOCKED
+), locked AS MATERIALIZED (
+    SELECT id FROM to_lock WHERE id <> ALL (ARRAY(SELECT id FROM one_time))
 ), finished AS MATERIALIZED (
     UPDATE executions e SET status = 'succeeded', reason = NULL, finished_at = r.finished_at, worker_id = NULL
     FROM unnest($1::text[], $2::int[], $3::timestamptz[]) AS r (id, attempt_no, finished_at)
     WHERE (SELECT count(*) >= 0 FROM one_time) AND e.id = ANY (ARRAY[r.id])
       AND CASE WHEN e.attempt_no = r.attempt_no THEN e.status IN ('running', 'queued') ELSE false END
+      AND e.job_id <> ALL (ARRAY(SELECT id FROM locked))
     RETURNING e.id, e.attempt_no, e.job_id, e.workspace_id, e.scheduled_for, e.trigger
 ), let_go AS (
     DELETE FROM claims c USING (SELECT id, attempt_no, workspace_id, scheduled_for FROM finished OFFSET 0) AS f
@@ -49,6 +54,7 @@ WITH one_time AS MATERIALIZED (
     FROM {_RESULTS} JOIN executions e ON e.id = ANY (ARRAY[r.id])
     WHERE (SELECT count(*) FROM let_go) < cardinality($1::text[])
       AND r.attempt_no BETWEEN 1 AND e.attempt_no
+      AND e.job_id <> ALL (ARRAY(SELECT id FROM locked))
       AND NOT EXISTS (SELECT FROM let_go l WHERE l.id = r.id AND l.attempt_no = r.attempt_no)
     {CORRECT}
 ), ended AS (
@@ -67,8 +73,10 @@ WITH one_time AS MATERIALIZED (
 )
 SELECT id, attempt_no, true, 'succeeded', NULL::text, NULL::timestamptz FROM finished
 UNION ALL
-SELECT r.id, r.attempt_no, false, (SELECT e.status FROM executions e WHERE e.id = ANY (ARRAY[r.id])), NULL, NULL
-FROM unnest($1::text[], $2::int[]) AS r (id, attempt_no)
+SELECT
+    r.id, r.attempt_no, CASE WHEN e.job_id = ANY (ARRAY(SELECT id FROM locked)) THEN NULL ELSE false END, e.status,
+    NULL, NULL
+FROM unnest($1::text[], $2::int[]) AS r (id, attempt_no) LEFT JOIN executions e ON e.id = ANY (ARRAY[r.id])
 WHERE (SELECT count(*) FROM finished) < cardinality($1::text[])
   AND NOT EXISTS (SELECT FROM finished f WHERE f.id = r.id AND f.attempt_no = r.attempt_no)
 """
@@ -76,7 +84,8 @@ WHERE (SELECT count(*) FROM finished) < cardinality($1::text[])
 their ids and executions in that of theirs, and both are probed for one by one. A success asks nothing of a job but
 whether this was its one run: that of a cron job neither locks nor writes its row. Whether a job is a one-time job is
 read without a lock, which is enough: one that becomes a one-time job meanwhile was given a new instant, and does not
-end. The count makes sure that all jobs are locked before the first execution is.
+end. The count makes sure that all jobs are locked before the first execution is. Successes of one-time jobs that
+another transaction holds are skipped, and come back with ``accepted`` null.
 
 An execution is judged and written in one step: for a row that another statement holds, Postgres waits, and then asks of
 its newest version what ``finished`` asks. A row that does not pass in our snapshot is not asked again, and could not

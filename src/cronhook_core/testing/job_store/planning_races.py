@@ -11,7 +11,7 @@ from cronhook_core.domain.job import InactiveReason
 from cronhook_core.ports.job_catalog import CancelQueued
 from cronhook_core.ports.job_store import JobStore
 from cronhook_core.testing.builders import MINUTE, NOW, gone, make_plan
-from cronhook_core.testing.job_store.racing import ROUNDS, Stop, either_stop, insist, race, several
+from cronhook_core.testing.job_store.racing import ROUNDS, Stop, either_stop, insist, race, report_all, several
 from cronhook_core.testing.job_store.scene import FIRST, LATER, JobStoreSuite, OpenStore, Scene
 
 
@@ -68,7 +68,7 @@ class PlanningRaces(JobStoreSuite):
         going = [batch[-1] for batch in batches]
         ends = [gone(await scene.running(job)) for job in going]
         await race(
-            (planner.plan([make_plan(job) for job in batch], FIRST), worker.finish([end], LATER))
+            (planner.plan([make_plan(job) for job in batch], FIRST), report_all(worker, [end]))
             for batch, end in zip(batches, ends, strict=True)
         )
         for job in going:

@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Coroutine, Iterable
+from collections.abc import Callable, Coroutine, Iterable, Sequence
 from datetime import datetime
 from random import Random
 from typing import Any, TypeVar
 
 import pytest
 
+from cronhook_core.domain.claim import AttemptReport, Verdict
 from cronhook_core.domain.job import Job
 from cronhook_core.domain.job_changes import deleted, paused
+from cronhook_core.errors import StoreBusy
 from cronhook_core.ports.job_catalog import CancelQueued
 from cronhook_core.ports.job_store import JobStore
 from cronhook_core.testing.job_store.scene import DELETING, LATER, PAUSING, OpenStore, Scene
@@ -19,6 +21,7 @@ from cronhook_core.testing.job_store.scene import DELETING, LATER, PAUSING, Open
 ROUNDS = 24
 """How often two acts are let loose on each other, on a job of their own each time."""
 _AT_ONCE = 4
+_AGAIN_AFTER = 0.002
 _SPREAD = 0.008
 """Seconds by which the second act of a round starts later at most: the order of what a change does to a database."""
 
@@ -57,7 +60,25 @@ async def _after(delay: float, act: Coroutine[Any, Any, _B]) -> _B:
     return await act
 
 
-async def insist(store: JobStore, job: Job, step: Stop, cancel: CancelQueued) -> None:
+async def report_all(store: JobStore, reports: Sequence[AttemptReport], now: datetime = LATER) -> Sequence[Verdict]:
+    """Report results until all of them are dealt with, as a worker does: one by one where another is in the way."""
+    done: dict[int, Verdict] = {}
+    at_most = len(reports)
+    while left := [index for index in range(len(reports)) if index not in done]:
+        group = left[:at_most]
+        try:
+            verdicts = await store.finish([reports[index] for index in group], now)
+        except StoreBusy:
+            at_most = 1
+            await asyncio.sleep(_AGAIN_AFTER)
+            continue
+        done |= {index: verdict for index, verdict in zip(group, verdicts, strict=True) if not verdict.locked}
+        if len(done) < len(reports):
+            await asyncio.sleep(_AGAIN_AFTER)
+    return [done[index] for index in range(len(reports))]
+
+
+async def insist(store: JobStore, job: Job, step: Stop, cancel: CancelQueued | None) -> None:
     """Change a job as often as it takes, as the job service does."""
     while (stored := await store.get_job(job.workspace_id, job.id)) is not None:
         changed = step(stored, LATER)

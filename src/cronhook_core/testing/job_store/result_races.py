@@ -15,14 +15,14 @@ from cronhook_core.domain.job_changes import deleted
 from cronhook_core.ports.job_catalog import CancelQueued
 from cronhook_core.ports.job_store import JobStore
 from cronhook_core.testing.builders import MINUTE, NOW, gave_up, gone, make_plan, retry, succeeded
-from cronhook_core.testing.job_store.racing import ROUNDS, Stop, either_stop, insist, race, several
+from cronhook_core.testing.job_store.racing import ROUNDS, Stop, either_stop, insist, race, report_all, several
 from cronhook_core.testing.job_store.scene import DELETING, FIRST, LATER, JobStoreSuite, OpenStore, Scene
 
 Requeue = Callable[[JobStore, Claim], Coroutine[Any, Any, object]]
 
 
 async def _finish(store: JobStore, claim: Claim) -> object:
-    return await store.finish([retry(claim, NOW)], LATER)
+    return await report_all(store, [retry(claim, NOW)])
 
 
 async def _lose(store: JobStore, claim: Claim) -> object:
@@ -55,7 +55,7 @@ class ResultRaces(JobStoreSuite):
         claims = [await scene.running(job) for _ in range(ROUNDS)]
         reports = [retry(claim, LATER) for claim in claims]
         answers = await asyncio.gather(
-            *(store.finish(reports if n % 2 else reports[::-1], LATER) for n, store in enumerate(stores))
+            *(report_all(store, reports if n % 2 else reports[::-1]) for n, store in enumerate(stores))
         )
         accepted = Counter(verdict.execution_id for answer in answers for verdict in answer if verdict.accepted)
         assert accepted == Counter(claim.execution_id for claim in claims)
@@ -66,10 +66,8 @@ class ResultRaces(JobStoreSuite):
         worker, leader = await several(scene, open_store, 2)
         job = await scene.job()
         claims = [await scene.running(job) for _ in range(ROUNDS)]
-        await race((worker.finish([succeeded(claim)], LATER), leader.lose([claim.ref], LATER)) for claim in claims[::2])
-        await race(
-            (leader.lose([claim.ref], LATER), worker.finish([succeeded(claim)], LATER)) for claim in claims[1::2]
-        )
+        await race((report_all(worker, [succeeded(claim)]), leader.lose([claim.ref], LATER)) for claim in claims[::2])
+        await race((leader.lose([claim.ref], LATER), report_all(worker, [succeeded(claim)])) for claim in claims[1::2])
         for claim in claims:
             assert (await scene.now_of(claim)).status is ExecutionStatus.SUCCEEDED
             assert [attempt.status for attempt in await scene.attempts(claim)] == ["succeeded"]
@@ -79,12 +77,33 @@ class ResultRaces(JobStoreSuite):
         job = await scene.job()
         claims = [await scene.running(job) for _ in range(ROUNDS)]
         outcomes = await race(
-            (worker.finish([retry(claim, LATER)], LATER), leader.lose([claim.ref], LATER)) for claim in claims
+            (report_all(worker, [retry(claim, LATER)]), leader.lose([claim.ref], LATER)) for claim in claims
         )
         for claim, ([one], [other]) in zip(claims, outcomes, strict=True):
             assert one.accepted is not other.accepted
             stored = await scene.now_of(claim)
             assert (stored.retries_used, stored.losses) == ((1, 0) if one.accepted else (0, 1))
+
+    async def test_what_is_locked_is_not_written_and_keeps_no_other_result_from_being_written(
+        self, scene: Scene, open_store: OpenStore
+    ) -> None:
+        worker, api = await several(scene, open_store, 2)
+        busy, job = await scene.jobs(2)
+        claims = [(await scene.running(busy), await scene.running(job)) for _ in range(ROUNDS)]
+        outcomes = await race(
+            (
+                insist(api, busy, lambda stored, now: stored.changed(now), None),
+                worker.finish([retry(one, LATER), retry(other, LATER)], LATER),
+            )
+            for one, other in claims
+        )
+        for pair, (_, verdicts) in zip(claims, outcomes, strict=True):
+            assert not verdicts[1].locked
+            for claim, verdict in zip(pair, verdicts, strict=True):
+                expected = ExecutionStatus.RUNNING if verdict.locked else ExecutionStatus.QUEUED
+                assert (await scene.now_of(claim)).status is expected
+                assert verdict.accepted is not verdict.locked
+                assert len(await scene.attempts(claim)) == 1
 
     async def test_abandoned_executions_are_lost_once(self, scene: Scene, open_store: OpenStore) -> None:
         leaders = await several(scene, open_store, 4)
@@ -107,7 +126,7 @@ class ResultRaces(JobStoreSuite):
         ends = (gave_up, gone, retry, succeeded)
         await asyncio.gather(
             *(
-                store.finish([end(claim) for claim in mine], LATER)
+                report_all(store, [end(claim) for claim in mine])
                 for store, mine, end in zip(stores, by_store, ends, strict=True)
             ),
             *(store.plan(plans if n % 2 else plans[::-1], FIRST) for n, store in enumerate(stores)),
