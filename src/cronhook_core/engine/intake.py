@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from datetime import timedelta
 
 from cronhook_core.domain.claim import Claim
@@ -15,7 +15,7 @@ from cronhook_core.engine.fairness import Slots
 from cronhook_core.engine.sends import Sends
 from cronhook_core.engine.waiting import Waiting
 from cronhook_core.engine.worker_life import WorkerLife
-from cronhook_core.errors import QueueUnavailable, StoreUnavailable
+from cronhook_core.errors import QueueUnavailable, StoreUnavailable, Unavailable
 from cronhook_core.ports.clock import Clock
 from cronhook_core.ports.engine_hooks import EngineHooks
 from cronhook_core.ports.job_store import JobStore
@@ -44,11 +44,16 @@ with the largest backlog; the queue may hold messages of others behind that back
 GATHER_FOR = 0.005
 """Seconds for which freed slots are gathered under load, so that claims are made in groups."""
 UNTIL_TRUSTED = 0.1
+UNTIL_WRITTEN = 0.02
+"""Seconds until it is looked again whether results have been written."""
 UNTIL_ROOM = 1.0
 
 
 class Intake:
-    """Takes messages while slots are free, and claims what fairness admits; nothing is claimed to be given back."""
+    """Takes messages while slots are free, and claims what fairness admits; nothing is claimed to be given back.
+
+    Nothing is taken while more results wait to be written (``results_waiting``) than there are slots.
+    """
 
     def __init__(
         self,
@@ -61,6 +66,7 @@ class Intake:
         hooks: EngineHooks,
         dependencies: Dependencies,
         concurrency: int,
+        results_waiting: Callable[[], int] = lambda: 0,
     ) -> None:
         self._store = store
         self._queue = queue
@@ -69,6 +75,8 @@ class Intake:
         self._clock = clock
         self._dependencies = dependencies
         self._slots = Slots(concurrency)
+        self._concurrency = concurrency
+        self._results_waiting = results_waiting
         self._waiting = Waiting(WAITING_BOUND)
         self._size = ClaimSize()
         self._slot_of: dict[str, tuple[str, str]] = {}
@@ -121,8 +129,8 @@ class Intake:
 
     async def run_once(self) -> float:
         """Claim what may be claimed; the seconds until the next look into the store."""
-        if not self._life.trusted:
-            return UNTIL_TRUSTED
+        if held_back := self._held_back():
+            return held_back
         if not self._slots.free:
             return UNTIL_ROOM
         if self._gathering and self._slots.free < AT_ONCE:
@@ -227,7 +235,7 @@ class Intake:
                     with_suspect=not self._sends.holds_suspect,
                     max_bytes=min(self._size.bytes, self._slots.free_bytes // 2),
                 )
-        except StoreUnavailable:
+        except Unavailable:
             self._size.failed()
             raise
         self._size.answered(claims, self._clock.monotonic() - began)
@@ -254,9 +262,15 @@ class Intake:
             self._waiting.put_back(left_behind)
             self._popping.wake()
 
-    async def _pop(self) -> float:
+    def _held_back(self) -> float:
+        """Seconds for which nothing may be taken; 0 where it may."""
         if not self._life.trusted:
             return UNTIL_TRUSTED
+        return UNTIL_WRITTEN if self._results_waiting() > self._concurrency else 0.0
+
+    async def _pop(self) -> float:
+        if held_back := self._held_back():
+            return held_back
         if not self._slots.free:
             return UNTIL_ROOM
         if self._waiting.room < AT_ONCE and (left := self._pop_when_full_at - self._clock.monotonic()) > 0:

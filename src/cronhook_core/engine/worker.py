@@ -95,6 +95,7 @@ class Worker:
             hooks=hooks,
             dependencies=dependencies,
             concurrency=self._options.concurrency,
+            results_waiting=lambda: self._results.waiting,
         )
         self._beating = BackgroundLoop("beat", self._beat, clock=clock, hooks=hooks)
 

@@ -185,3 +185,20 @@ async def test_a_worker_writes_all_other_results_in_time(scene: Scene, store: Po
             assert max(bench.hooks.waited) < SOON
             assert bench.unwritten == 1
         await bench.until(lambda counts: counts == {"queued": 1}, held)
+
+
+async def test_no_more_is_claimed_while_more_results_wait_than_there_are_slots(
+    scene: Scene, store: PostgresJobStore, url: str
+) -> None:
+    async with working(scene, store) as bench:
+        held = await bench.job(500, retry_policy=RetryPolicy(delays=()))
+        await bench.run(held, 6 * SLOTS)
+        async with locked(url, row_of(held)):
+            bench.receiver.gate.set()
+            async with asyncio.timeout(10):
+                while bench.unwritten <= SLOTS or bench.worker.sends_in_flight:
+                    await asyncio.sleep(0.02)
+            asked = bench.receiver.requests
+            assert asked <= 2 * SLOTS
+        await bench.until(lambda counts: counts == {"failed": 6 * SLOTS}, held)
+        assert bench.receiver.requests == 6 * SLOTS
