@@ -4,8 +4,9 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 _LISTED = {
-    "SELECT execution_id, job_id, available_at FROM open_executions": (
-        "SELECT id, job_id, available_at FROM executions WHERE status IN ('queued', 'running')"
+    "SELECT execution_id, job_id, available_at, manual_workspace_id FROM open_executions": (
+        "SELECT id, job_id, available_at, CASE WHEN trigger <> 'schedule' THEN workspace_id END FROM executions"
+        " WHERE status IN ('queued', 'running')"
     ),
     "SELECT execution_id, attempt_no, worker_id FROM claims": (
         "SELECT id, attempt_no, worker_id FROM executions WHERE status = 'running'"
@@ -16,9 +17,10 @@ _LISTED = {
     ),
 }
 
-_BOUND_TOO_LOW = (
+_BOUNDS_TOO_LOW = (
     "SELECT id FROM workspaces"
     " WHERE open_jobs_bound < (SELECT count(*) FROM open_jobs WHERE open_jobs.workspace_id = workspaces.id)"
+    " OR queued_bound < (SELECT count(*) FROM open_executions WHERE manual_workspace_id = workspaces.id)"
 )
 
 
@@ -27,4 +29,4 @@ def assert_what_is_open_is_listed(rows_of: Callable[[str], Sequence[Any]]) -> No
     for listed, is_open in _LISTED.items():
         assert list(rows_of(f"{is_open} EXCEPT {listed}")) == [], "open, and not listed as that"
         assert list(rows_of(f"{listed} EXCEPT {is_open}")) == [], "listed as open, and not that"
-    assert list(rows_of(_BOUND_TOO_LOW)) == [], "more jobs are open than the bound of their workspace says"
+    assert list(rows_of(_BOUNDS_TOO_LOW)) == [], "more is open than the bounds of the workspace say"

@@ -18,7 +18,7 @@
         ├── PayloadTooLarge       413
         ├── IdempotencyMismatch   422 the idempotency key was used for another request
         ├── TooManyRequests       429
-        │   └── QuotaExceeded         the workspace has its maximum of jobs
+        │   └── QuotaExceeded         a limit of the workspace is reached
         └── ServerError           5xx
             └── Unavailable       503 nothing was lost, try again later
 

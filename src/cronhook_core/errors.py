@@ -145,10 +145,13 @@ class AlreadyAnswered(CronhookError):
 
 
 class QuotaExceeded(CronhookError):
+    """``limit`` is the limit that is reached: of jobs, or what ``reason`` says."""
+
     code = "quota_exceeded"
 
-    def __init__(self, limit: int) -> None:
-        super().__init__(f"the workspace already has its maximum of {limit} jobs; delete one or ask for a higher limit")
+    def __init__(self, limit: int, reason: str | None = None) -> None:
+        jobs = f"the workspace already has its maximum of {limit} jobs; delete one or ask for a higher limit"
+        super().__init__(jobs if reason is None else reason)
         self.limit = limit
 
 

@@ -70,6 +70,7 @@ class Assembly:
             random=self._random,
             targets=TargetPolicy(allowed=self._settings.allowed_targets),
             max_jobs=self._settings.max_jobs_per_workspace,
+            bounds=self._settings.queue_bounds,
             vault=self._vault,
             hooks=self._hooks,
         )

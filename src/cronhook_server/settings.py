@@ -13,6 +13,7 @@ from attrs import field, frozen
 
 from cronhook_core.domain.addresses import AllowedTargets, IPNetwork
 from cronhook_core.domain.job import MAX_TIMEOUT, MIN_TIMEOUT
+from cronhook_core.domain.queue_bounds import QueueBounds
 from cronhook_core.errors import ConfigurationError
 from cronhook_server.setting_values import (
     MASK,
@@ -84,6 +85,8 @@ class Settings:
     port: int = 8080
     secret_key: str | None = field(default=None, repr=False)
     max_jobs_per_workspace: int = 100
+    max_queued_per_workspace: int = 100_000
+    max_queued_per_job: int = 10_000
     worker_concurrency: int = 500
     request_timeout: timedelta = timedelta(seconds=10)
     leader_ttl: timedelta = timedelta(seconds=1.5)
@@ -112,6 +115,10 @@ class Settings:
         settings = cls(**values, sources=sources, mistyped=_mistyped(environment))
         _check_together(settings)
         return settings
+
+    @property
+    def queue_bounds(self) -> QueueBounds:
+        return QueueBounds(per_job=self.max_queued_per_job, per_workspace=self.max_queued_per_workspace)
 
     @property
     def carrier(self) -> str:
@@ -172,6 +179,8 @@ RULES = (
     Rule("port", "CRONHOOK_PORT", whole_number(0, 65535, hints={"://": _KUBERNETES})),
     Rule("secret_key", "CRONHOOK_SECRET_KEY", secret_text, lambda _: MASK, secret=True),
     Rule("max_jobs_per_workspace", "CRONHOOK_MAX_JOBS_PER_WORKSPACE", whole_number(1, 10**9)),
+    Rule("max_queued_per_workspace", "CRONHOOK_MAX_QUEUED_PER_WORKSPACE", whole_number(1, 10**6)),
+    Rule("max_queued_per_job", "CRONHOOK_MAX_QUEUED_PER_JOB", whole_number(1, 10**6)),
     Rule("worker_concurrency", "CRONHOOK_WORKER_CONCURRENCY", whole_number(1, 10_000)),
     Rule("request_timeout", "CRONHOOK_REQUEST_TIMEOUT_SECONDS", seconds(*_TIMEOUTS), _SECONDS),
     Rule("leader_ttl", "CRONHOOK_LEADER_TTL_SECONDS", seconds(0.5, 60), _SECONDS),

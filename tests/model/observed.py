@@ -16,6 +16,7 @@ from cronhook_core.backends.memory.job_table import JobTable
 from cronhook_core.domain.execution import Attempt, Execution
 from cronhook_core.domain.idempotency import IdempotentRequest
 from cronhook_core.domain.job import InactiveReason, Job, JobStatus
+from cronhook_core.domain.queue_bounds import UNBOUNDED, QueueBounds
 from cronhook_core.domain.schedule import OneTimeSchedule
 from cronhook_core.ports.job_catalog import CancelQueued
 from tests.faults.history import Act, Cron, Once, Row
@@ -158,9 +159,14 @@ class ObservedJobStore(MemoryJobStore):
         return changed
 
     async def add_execution(
-        self, execution: Execution, *, now: datetime, idempotency: IdempotentRequest | None = None
+        self,
+        execution: Execution,
+        *,
+        now: datetime,
+        bounds: QueueBounds = UNBOUNDED,
+        idempotency: IdempotentRequest | None = None,
     ) -> None:
-        await super().add_execution(execution, now=now, idempotency=idempotency)
+        await super().add_execution(execution, now=now, bounds=bounds, idempotency=idempotency)
         kind = "run" if execution.trigger == "manual" else "replay"
         self._observer.act(kind, self._db.jobs[execution.job_id], now, execution_id=execution.id)
 

@@ -45,5 +45,8 @@ class AsyncExecutions(AsyncResource):
         return await self._send(_calls.cancel_execution(execution_id, idempotency_key=idempotency_key))
 
     async def replay(self, execution_id: str, *, idempotency_key: str | None = None) -> ExecutionRead:
-        """Do it once more, as its job stands today: a new execution. Raises `Conflict` before the old one has ended."""
+        """Do it once more, as its job stands today: a new execution.
+
+        Raises `Conflict` before the old one has ended, and `QuotaExceeded` where too many are queued that have not.
+        """
         return await self._send(_calls.replay_execution(execution_id, idempotency_key=idempotency_key))

@@ -181,5 +181,8 @@ class Jobs(Resource):
         return self._send(_calls.resume_job(job_id, idempotency_key=idempotency_key))
 
     def run(self, job_id: str, *, idempotency_key: str | None = None) -> ExecutionRead:
-        """Call it now, once, beside its schedule, also while it is paused: the execution that was queued."""
+        """Call it now, once, beside its schedule, also while it is paused: the execution that was queued.
+
+        Raises `QuotaExceeded` where too many are queued that have not ended.
+        """
         return self._send(_calls.run_job(job_id, idempotency_key=idempotency_key))

@@ -17,6 +17,7 @@ from cronhook_core.domain.ids import new_id
 from cronhook_core.domain.job import Job, JobDefinition, JobStatus
 from cronhook_core.domain.job_changes import deleted, first_run, passes_over_what_is_due, paused, redefined, resumed
 from cronhook_core.domain.planning import DueJob
+from cronhook_core.domain.queue_bounds import QueueBounds
 from cronhook_core.domain.target_policy import TargetPolicy
 from cronhook_core.engine.planner import plan_job
 from cronhook_core.engine.secret_headers import sealed
@@ -38,7 +39,8 @@ class JobService:
     """Stores, changes and reads jobs of a workspace; what is asked for must belong to it.
 
     ``targets`` judges callback URLs; None accepts any, for programs that bring their own sender. ``max_jobs`` is the
-    quota of workspaces without their own (None: no limit). ``vault`` seals secret headers: what is read of a job has
+    quota of workspaces without their own (None: no limit). ``bounds`` bound runs and replays (None: as `QueueBounds` do
+    by default). ``vault`` seals secret headers: what is read of a job has
     their sealed values; None stores them as they are. ``hooks`` hear of what a change plans. Errors: those of
     `cronhook_core.errors`.
     """
@@ -52,6 +54,7 @@ class JobService:
         random: Random,
         targets: TargetPolicy | None,
         max_jobs: int | None = None,
+        bounds: QueueBounds | None = None,
         vault: HeaderVault | None = None,
         hooks: EngineHooks | None = None,
     ) -> None:
@@ -61,6 +64,7 @@ class JobService:
         self._random = random
         self._targets = targets
         self._max_jobs = max_jobs
+        self._bounds = bounds or QueueBounds()
         self._vault = vault
         self._hooks = hooks or NoHooks()
 
@@ -147,7 +151,10 @@ class JobService:
         await self._change(workspace_id, job_id, deleted, cancel=cancel)
 
     async def run(self, workspace_id: str, job_id: str, *, idempotency: IdempotentRequest | None = None) -> Execution:
-        """Queue one execution now, also while the job is paused or inactive; its schedule is as before."""
+        """Queue one execution now, also while the job is paused or inactive; its schedule is as before.
+
+        `QuotaExceeded` when too many are queued that have not ended.
+        """
         return await self._queue_now(await self.get(workspace_id, job_id), Trigger.MANUAL, idempotency)
 
     async def replay(
@@ -207,6 +214,10 @@ class JobService:
     async def count(self, workspace_id: str) -> int:
         """How many jobs count against the quota."""
         return await self._store.count_jobs(workspace_id)
+
+    async def count_queued(self, workspace_id: str) -> int:
+        """How many executions that runs and replays queued have not ended."""
+        return await self._store.count_queued(workspace_id)
 
     async def attempts(self, workspace_id: str, execution_id: str) -> Sequence[Attempt]:
         return await self._store.attempts_of(workspace_id, execution_id)
@@ -270,7 +281,7 @@ class JobService:
             available_at=now,
             created_at=now,
         )
-        await self._store.add_execution(execution, now=now, idempotency=idempotency)
+        await self._store.add_execution(execution, now=now, bounds=self._bounds, idempotency=idempotency)
         await self._tell(execution, now)
         return execution
 

@@ -9,6 +9,7 @@ from attrs import frozen
 from cronhook_core.domain.execution import Attempt, Execution, ExecutionStatus
 from cronhook_core.domain.idempotency import IdempotentRequest
 from cronhook_core.domain.job import Job, JobStatus
+from cronhook_core.domain.queue_bounds import UNBOUNDED, QueueBounds
 
 
 @frozen(kw_only=True)
@@ -98,12 +99,22 @@ class JobCatalog(Protocol):
         """How many jobs count against the quota."""
 
     async def add_execution(
-        self, execution: Execution, *, now: datetime, idempotency: IdempotentRequest | None = None
+        self,
+        execution: Execution,
+        *,
+        now: datetime,
+        bounds: QueueBounds = UNBOUNDED,
+        idempotency: IdempotentRequest | None = None,
     ) -> None:
         """Queue a manual execution or a replay; its job may be paused or inactive.
 
-        ``NotFound`` when the job is absent, deleted or foreign. Repeating it with the same id is a no-op.
+        ``QuotaExceeded`` when its job or its workspace already has as many of these that have not ended as ``bounds``
+        allow, exactly at the bound also when calls race; what schedules queue does not count. ``NotFound`` when the job
+        is absent, deleted or foreign. Repeating it with the same id is a no-op, also where a bound is reached.
         """
+
+    async def count_queued(self, workspace_id: str) -> int:
+        """How many executions that runs and replays queued have not ended."""
 
     async def cancel_execution(
         self,

@@ -8,6 +8,7 @@ from typing import Any
 from attrs import field, fields, frozen
 
 from cronhook_core.domain.api_key import ApiKey, Scope
+from cronhook_core.domain.queue_bounds import QueueBounds
 from cronhook_core.domain.workspace import Workspace
 
 
@@ -71,16 +72,19 @@ class KeyList:
 
 @frozen(kw_only=True)
 class Limits:
-    """``max_jobs`` None: as many as one likes."""
+    """None: as many as one likes. Executions that runs and replays queued count until they end."""
 
     max_jobs: int | None
+    max_queued_executions: int | None
+    max_queued_executions_per_job: int | None
 
 
 @frozen(kw_only=True)
 class Usage:
-    """``jobs`` are those that count: active and paused ones."""
+    """``jobs`` are those that count: active and paused ones. ``queued_executions`` are those of runs and replays."""
 
     jobs: int
+    queued_executions: int
 
 
 @frozen(kw_only=True)
@@ -91,13 +95,19 @@ class WorkspaceRead:
     usage: Usage
 
     @classmethod
-    def of(cls, workspace: Workspace, *, default_max_jobs: int | None, jobs: int) -> WorkspaceRead:
+    def of(
+        cls, workspace: Workspace, *, default_max_jobs: int | None, bounds: QueueBounds, usage: Usage
+    ) -> WorkspaceRead:
         own = workspace.max_jobs
         return cls(
             id=workspace.id,
             name=workspace.name,
-            limits=Limits(max_jobs=default_max_jobs if own is None else own),
-            usage=Usage(jobs=jobs),
+            limits=Limits(
+                max_jobs=default_max_jobs if own is None else own,
+                max_queued_executions=bounds.per_workspace,
+                max_queued_executions_per_job=bounds.per_job,
+            ),
+            usage=usage,
         )
 
 

@@ -40,7 +40,7 @@ KINDS: dict[str, Kind] = {
     "payload_too_large": Kind(413, "The request is too large"),
     "unsupported_media_type": Kind(415, "The media type is not supported"),
     "idempotency_mismatch": Kind(422, "The idempotency key was used for another request"),
-    "quota_exceeded": Kind(429, "The workspace has its maximum of jobs"),
+    "quota_exceeded": Kind(429, "A limit of the workspace is reached"),
     "rate_limited": Kind(429, "Too many requests"),
     "internal": Kind(500, "Something went wrong"),
     "unavailable": Kind(503, "The service is not available"),

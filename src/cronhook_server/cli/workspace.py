@@ -94,7 +94,7 @@ def limit(name: str, max_jobs: int | None, default: bool, output: OutputFormat) 
 
 async def _limited(name: str, max_jobs: int | None) -> dict[str, Any]:
     from cronhook_core.errors import NotFound
-    from cronhook_core.wire.account import WorkspaceRead
+    from cronhook_core.wire.account import Usage, WorkspaceRead
     from cronhook_server.composition import open_backends, secret_key_of
     from cronhook_server.examination import existing_sqlite_file
     from cronhook_server.settings import Settings
@@ -106,8 +106,10 @@ async def _limited(name: str, max_jobs: int | None) -> dict[str, Any]:
         limited = found and await backends.accounts.set_max_jobs(found.id, max_jobs)
         if limited is None:
             raise NotFound("workspace", name[:64])
-        jobs = await backends.store.count_jobs(limited.id)
-    shown: dict[str, Any] = to_json(
-        WorkspaceRead.of(limited, default_max_jobs=settings.max_jobs_per_workspace, jobs=jobs)
-    )
+        usage = Usage(
+            jobs=await backends.store.count_jobs(limited.id),
+            queued_executions=await backends.store.count_queued(limited.id),
+        )
+    default, bounds = settings.max_jobs_per_workspace, settings.queue_bounds
+    shown: dict[str, Any] = to_json(WorkspaceRead.of(limited, default_max_jobs=default, bounds=bounds, usage=usage))
     return shown

@@ -184,8 +184,12 @@ _FIELDS: dict[str, dict[str, Schema]] = {
     "KeyRead": {"id": id_of("key"), "prefix": {"pattern": "^chk_[0-9A-Za-z]{8}$"}, "scopes": _SCOPES},
     "KeyMade": {"key": {"pattern": "^chk_[0-9A-Za-z]{49}$"}},
     "WorkspaceRead": {"id": id_of("wsp")},
-    "Limits": {"max_jobs": {"minimum": 0}},
-    "Usage": {"jobs": {"minimum": 0}},
+    "Limits": {
+        "max_jobs": {"minimum": 0},
+        "max_queued_executions": {"minimum": 0},
+        "max_queued_executions_per_job": {"minimum": 0},
+    },
+    "Usage": {"jobs": {"minimum": 0}, "queued_executions": {"minimum": 0}},
     "SigningSecretRead": {"secret": {"pattern": "^whsec_[0-9A-Za-z+/]+=*$"}, "version": {"minimum": 1}},
     "HealthCheck": {"latency_ms": {"minimum": 0}},
     "Problem": {

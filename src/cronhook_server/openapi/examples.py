@@ -124,7 +124,12 @@ _MODELS: tuple[object, ...] = (
     ),
     v1.KeyMade(**_KEY, key="chk_" + "0" * 49),
     v1.KeyList(data=(v1.KeyRead(**_KEY),)),
-    v1.WorkspaceRead(id=EXAMPLE_IDS["wsp"], name="default", limits=v1.Limits(max_jobs=100), usage=v1.Usage(jobs=3)),
+    v1.WorkspaceRead(
+        id=EXAMPLE_IDS["wsp"],
+        name="default",
+        limits=v1.Limits(max_jobs=100, max_queued_executions=100_000, max_queued_executions_per_job=10_000),
+        usage=v1.Usage(jobs=3, queued_executions=0),
+    ),
     v1.SigningSecretRead(secret="whsec_c2hvd24gaGVyZQ==", version=1, previous_expires_at=None),  # noqa: S106
 )
 _BY_MODEL: dict[Any, object] = {type(example): example for example in _MODELS}

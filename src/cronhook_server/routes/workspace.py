@@ -7,7 +7,7 @@ from litestar import Controller, get, post
 from cronhook_core.domain.api_key import Scope
 from cronhook_core.errors import NotFound
 from cronhook_core.wire.converter import read_request
-from cronhook_core.wire.v1 import SecretRotate, WorkspaceRead
+from cronhook_core.wire.v1 import SecretRotate, Usage, WorkspaceRead
 from cronhook_server.admission import requires
 from cronhook_server.answering import Answer, respond_with
 from cronhook_server.api_request import ApiRequest
@@ -25,9 +25,13 @@ class WorkspaceRoutes(Controller):
         workspace = await services.accounts.get_workspace(workspace_id)
         if workspace is None:
             raise NotFound("workspace", workspace_id)
-        jobs = await services.jobs.count(workspace_id)
-        default = services.settings.max_jobs_per_workspace
-        return respond_with(WorkspaceRead.of(workspace, default_max_jobs=default, jobs=jobs))
+        settings = services.settings
+        usage = Usage(
+            jobs=await services.jobs.count(workspace_id),
+            queued_executions=await services.jobs.count_queued(workspace_id),
+        )
+        default, bounds = settings.max_jobs_per_workspace, settings.queue_bounds
+        return respond_with(WorkspaceRead.of(workspace, default_max_jobs=default, bounds=bounds, usage=usage))
 
     @get("/signing-secret", opt=requires(Scope.ADMIN))
     async def get_secret(self, request: ApiRequest) -> Answer:

@@ -86,12 +86,13 @@ async def test_answers_that_hold_secrets_are_not_repeated(api: Api) -> None:
 
 
 async def test_the_workspace_shows_limits_beside_usage(api: Api) -> None:
-    await api.http.post("/v1/jobs", json=job_body())
+    job = (await api.http.post("/v1/jobs", json=job_body())).json()
+    await api.http.post(f"/v1/jobs/{job['id']}/run")
     assert (await api.http.get("/v1/workspace")).json() == {
         "id": api.workspace_id,
         "name": "default",
-        "limits": {"max_jobs": 100},
-        "usage": {"jobs": 1},
+        "limits": {"max_jobs": 100, "max_queued_executions": 100_000, "max_queued_executions_per_job": 10_000},
+        "usage": {"jobs": 1, "queued_executions": 1},
     }
 
 

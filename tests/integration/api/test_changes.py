@@ -8,6 +8,7 @@ import httpx
 import pytest
 
 from cronhook_core.domain.job import InactiveReason, JobStatus
+from cronhook_core.domain.queue_bounds import QueueBounds
 from cronhook_core.errors import InvalidCron
 from cronhook_core.ports.job_catalog import JobFilter
 from tests.integration.api.conftest import Api, instant, job_body
@@ -134,6 +135,33 @@ async def test_every_way_back_from_inactive_is_held_against_the_quota(
     assert (await api.http.patch(path, json={"cron": "0 0 * * *"})).status_code == 429
     assert (await api.http.delete(other)).status_code == 204
     assert (await done(await api.http.patch(path, json={"cron": "0 0 * * *"})))["status"] == "active"
+
+
+@pytest.mark.parametrize(
+    ("bounds", "told"),
+    [
+        (QueueBounds(per_job=2, per_workspace=9), "The job already has its maximum of 2 executions queued by runs"),
+        (QueueBounds(per_job=9, per_workspace=2), "The workspace already has its maximum of 2 executions queued by"),
+    ],
+)
+async def test_runs_and_replays_beyond_a_bound_are_refused(
+    api: Api, monkeypatch: pytest.MonkeyPatch, bounds: QueueBounds, told: str
+) -> None:
+    service = api.http._transport.app._app.state.services.jobs  # type: ignore[attr-defined]
+    monkeypatch.setattr(service, "_bounds", bounds)
+    path = await made(api)
+    ended = await done(await api.http.post(f"{path}/run"), 202)
+    await done(await api.http.post(f"/v1/executions/{ended['id']}/cancel"))
+    replay = f"/v1/executions/{ended['id']}/replay"
+    queued = [await done(await api.http.post(act), 202) for act in (f"{path}/run", replay)]
+    assert (await api.http.get("/v1/workspace")).json()["usage"]["queued_executions"] == 2
+    for act in (f"{path}/run", replay):
+        refused = await api.http.post(act)
+        assert (refused.status_code, refused.json()["code"]) == (429, "quota_exceeded")
+        assert refused.json()["detail"].startswith(told)
+        assert refused.headers["retry-after"] == "60"
+    await done(await api.http.post(f"/v1/executions/{queued[0]['id']}/cancel"))
+    await done(await api.http.post(f"{path}/run"), 202)
 
 
 async def test_a_zone_alone_does_not_fit_a_job_that_runs_once(api: Api) -> None:

@@ -294,6 +294,8 @@ class TestServer:
             server.client.jobs.create(name=str(number), callback_url=URL, cron="@yearly")
         with pytest.raises(QuotaExceeded):
             server.client.jobs.create(name="one more", callback_url=URL, cron="@yearly")
+        limits = server.client.workspace.get().limits
+        assert (limits.max_queued_executions, limits.max_queued_executions_per_job) == (100_000, 10_000)
 
     def test_secret_headers_are_sent_and_not_shown(self, server: InProcessServer) -> None:
         server.mount(URL, lambda body, headers: 200 if headers["authorization"] == "Bearer s" else 403)

@@ -71,7 +71,12 @@ PREVIEW: dict[str, Any] = {
     "data": [{"at": AT, "local": "2030-01-31T09:00:00+01:00"}],
     "warnings": [{"code": "uneven_step", "detail": "Uneven."}],
 }
-WORKSPACE: dict[str, Any] = {"id": "wsp_1", "name": "default", "limits": {"max_jobs": 100}, "usage": {"jobs": 3}}
+WORKSPACE: dict[str, Any] = {
+    "id": "wsp_1",
+    "name": "default",
+    "limits": {"max_jobs": 100, "max_queued_executions": 100_000, "max_queued_executions_per_job": 10_000},
+    "usage": {"jobs": 3, "queued_executions": 0},
+}
 SECRET: dict[str, Any] = {"secret": "whsec_c2VjcmV0", "version": 2, "previous_expires_at": None}
 HEALTH: dict[str, Any] = {"status": "ok", "checks": [{"name": "database", "status": "ok", "latency_ms": 0.4}]}
 

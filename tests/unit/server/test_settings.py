@@ -4,6 +4,7 @@ from pathlib import Path
 
 import pytest
 
+from cronhook_core.domain.queue_bounds import QueueBounds
 from cronhook_core.errors import ConfigurationError
 from cronhook_server.setting_values import masked_url
 from cronhook_server.settings import RULES, DatabasePooler, LogFormat, MetricsPlace, Settings, Switch
@@ -32,6 +33,8 @@ def test_reads_every_variable() -> None:
             "CRONHOOK_PORT": "0",
             "CRONHOOK_SECRET_KEY": SECRET,
             "CRONHOOK_MAX_JOBS_PER_WORKSPACE": "1000",
+            "CRONHOOK_MAX_QUEUED_PER_WORKSPACE": "500",
+            "CRONHOOK_MAX_QUEUED_PER_JOB": "50",
             "CRONHOOK_WORKER_CONCURRENCY": "50",
             "CRONHOOK_REQUEST_TIMEOUT_SECONDS": "2.5",
             "CRONHOOK_LEADER_TTL_SECONDS": "3",
@@ -50,6 +53,7 @@ def test_reads_every_variable() -> None:
     assert (settings.redis_url, settings.redis_prefix) == ("rediss://cache:6380/1", "staging")
     assert (settings.host, settings.port, settings.secret_key) == ("::1", 0, SECRET)
     assert (settings.max_jobs_per_workspace, settings.worker_concurrency) == (1000, 50)
+    assert settings.queue_bounds == QueueBounds(per_job=50, per_workspace=500)
     assert settings.request_timeout == timedelta(seconds=2.5)
     assert (settings.leader_ttl, settings.drain_timeout) == (timedelta(seconds=3), timedelta(0))
     assert settings.log_retention == timedelta(days=7)
@@ -85,6 +89,8 @@ def test_reads_every_variable() -> None:
         ("CRONHOOK_PORT", "9" * 5000),
         ("CRONHOOK_SECRET_KEY", "too short"),
         ("CRONHOOK_MAX_JOBS_PER_WORKSPACE", "0"),
+        ("CRONHOOK_MAX_QUEUED_PER_WORKSPACE", "0"),
+        ("CRONHOOK_MAX_QUEUED_PER_JOB", "1000001"),
         ("CRONHOOK_WORKER_CONCURRENCY", "0"),
         ("CRONHOOK_REQUEST_TIMEOUT_SECONDS", "61"),
         ("CRONHOOK_REQUEST_TIMEOUT_SECONDS", "10s"),

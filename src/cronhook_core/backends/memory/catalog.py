@@ -11,6 +11,7 @@ from cronhook_core.backends.memory.database import MemoryDatabase
 from cronhook_core.domain.execution import Attempt, Execution, ExecutionStatus
 from cronhook_core.domain.idempotency import IdempotentRequest
 from cronhook_core.domain.job import Job
+from cronhook_core.domain.queue_bounds import UNBOUNDED, QueueBounds
 from cronhook_core.domain.transitions import CANCELLED_BY_USER, JobState, cancelled, job_end_by_user
 from cronhook_core.errors import NotFound, QuotaExceeded
 from cronhook_core.ports.job_catalog import CancelQueued, JobFilter
@@ -76,16 +77,26 @@ class MemoryJobCatalog:
         return self._db.jobs.counted(workspace_id)
 
     async def add_execution(
-        self, execution: Execution, *, now: datetime, idempotency: IdempotentRequest | None = None
+        self,
+        execution: Execution,
+        *,
+        now: datetime,
+        bounds: QueueBounds = UNBOUNDED,
+        idempotency: IdempotentRequest | None = None,
     ) -> None:
         self._db.answers.refuse_repeated(execution.workspace_id, idempotency, now)
         if self._kept_job(execution.workspace_id, execution.job_id) is None:
             raise NotFound("job", execution.job_id)
         if self._db.executions.get(execution.id) is not None:
             return
+        bounds.check_workspace(self._db.executions.queued_by_users(execution.workspace_id))
+        bounds.check_job(self._db.executions.queued_by_users(execution.job_id))
         keep_answer = self._db.answers.prepare(execution.workspace_id, idempotency, execution, now)
         self._db.executions.put(execution)
         keep_answer()
+
+    async def count_queued(self, workspace_id: str) -> int:
+        return self._db.executions.queued_by_users(workspace_id)
 
     async def cancel_execution(
         self,

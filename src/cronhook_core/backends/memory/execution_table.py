@@ -1,7 +1,7 @@
 from __future__ import annotations
 
 from bisect import bisect_left, insort
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Iterator
 from datetime import datetime
 
@@ -19,6 +19,7 @@ class ExecutionTable:
         self._queued = InstantIndex()
         self._ended = InstantIndex()
         self._queued_of: defaultdict[str, dict[str, None]] = defaultdict(dict)  # the inner ones are ordered sets
+        self._queued_by_users: Counter[str] = Counter()
         self._running: defaultdict[str, dict[str, None]] = defaultdict(dict)
 
     def get(self, execution_id: str) -> Execution | None:
@@ -61,6 +62,10 @@ class ExecutionTable:
     def queued_of(self, job_id: str) -> list[Execution]:
         return [self._executions[identifier] for identifier in self._queued_of.get(job_id, ())]
 
+    def queued_by_users(self, owner_id: str) -> int:
+        """How many executions of this job or workspace have not ended that runs and replays queued."""
+        return self._queued_by_users[owner_id]
+
     def ended(self) -> Iterator[Execution]:
         """What is final, the first to end first."""
         return (self._executions[identifier] for _, identifier in self._ended.after())
@@ -73,6 +78,7 @@ class ExecutionTable:
         return list(self._running)
 
     def _enter_state(self, execution: Execution) -> None:
+        self._count(execution, 1)
         if execution.status is ExecutionStatus.QUEUED:
             self._queued.add(execution.available_at, execution.id)
             self._queued_of[execution.job_id][execution.id] = None
@@ -82,6 +88,7 @@ class ExecutionTable:
             self._ended.add(execution.finished_at, execution.id)
 
     def _leave_state(self, execution: Execution) -> None:
+        self._count(execution, -1)
         if execution.status is ExecutionStatus.QUEUED:
             self._queued.remove(execution.available_at, execution.id)
             _remove(self._queued_of, execution.job_id, execution.id)
@@ -89,6 +96,13 @@ class ExecutionTable:
             _remove(self._running, execution.worker_id, execution.id)
         elif execution.finished_at:
             self._ended.remove(execution.finished_at, execution.id)
+
+    def _count(self, execution: Execution, change: int) -> None:
+        if execution.trigger is not Trigger.SCHEDULE and not execution.status.is_final:
+            for owner_id in (execution.job_id, execution.workspace_id):
+                self._queued_by_users[owner_id] += change
+                if not self._queued_by_users[owner_id]:
+                    del self._queued_by_users[owner_id]
 
 
 def _remove(sets: dict[str, dict[str, None]], name: str, identifier: str) -> None:

@@ -11,6 +11,7 @@ from cronhook_core.backends.sql.idempotency import refuse_answered
 from cronhook_core.domain.execution import Attempt, Execution, ExecutionStatus
 from cronhook_core.domain.idempotency import IdempotentRequest
 from cronhook_core.domain.job import Job
+from cronhook_core.domain.queue_bounds import UNBOUNDED, QueueBounds
 from cronhook_core.errors import StoreBusy
 from cronhook_core.ports.job_catalog import CancelQueued, JobFilter
 
@@ -72,9 +73,17 @@ class SqlJobCatalog:
         return await self._database.read(reads.count_jobs, workspace_id)
 
     async def add_execution(
-        self, execution: Execution, *, now: datetime, idempotency: IdempotentRequest | None = None
+        self,
+        execution: Execution,
+        *,
+        now: datetime,
+        bounds: QueueBounds = UNBOUNDED,
+        idempotency: IdempotentRequest | None = None,
     ) -> None:
-        await self._database.write(writes.add_execution, execution, now, idempotency)
+        await self._database.write(writes.add_execution, execution, bounds, now, idempotency)
+
+    async def count_queued(self, workspace_id: str) -> int:
+        return await self._database.read(reads.count_queued, workspace_id)
 
     async def cancel_execution(
         self,

@@ -23,7 +23,16 @@ from sqlalchemy import (
 )
 
 from cronhook_core.backends.sql import rows
-from cronhook_core.backends.sql.tables import KEPT, attempts, claims, executions, jobs, open_jobs
+from cronhook_core.backends.sql.tables import (
+    KEPT,
+    QUEUED_BY_USER,
+    attempts,
+    claims,
+    executions,
+    jobs,
+    open_executions,
+    open_jobs,
+)
 from cronhook_core.backends.sql.types import line_of
 from cronhook_core.domain.execution import Attempt, Execution, ExecutionStatus
 from cronhook_core.domain.job import Job, JobStatus
@@ -41,6 +50,7 @@ _TOLD = (Outcome.SUCCEEDED, Outcome.LOST)
 _COUNTED_IDS = select(open_jobs.c.job_id).where(open_jobs.c.workspace_id == bindparam("counted_workspace"))
 _COUNT = select(func.count()).select_from(_COUNTED_IDS.subquery())
 _COUNT_UP_TO = select(func.count()).select_from(_COUNTED_IDS.limit(bindparam("up_to", type_=Integer)).subquery())
+_QUEUED_BY_USERS = select(open_executions.c.execution_id).where(QUEUED_BY_USER)
 
 
 def get_job(connection: Connection, workspace_id: str, job_id: str) -> Job | None:
@@ -67,6 +77,13 @@ def count_jobs(connection: Connection, workspace_id: str, up_to: int | None = No
     if up_to is None:
         return connection.execute(_COUNT, {"counted_workspace": workspace_id}).scalar_one()
     return connection.execute(_COUNT_UP_TO, {"counted_workspace": workspace_id, "up_to": up_to}).scalar_one()
+
+
+def count_queued(connection: Connection, workspace_id: str, job_id: str | None = None, up_to: int | None = None) -> int:
+    """How many executions that users queued have not ended, of the workspace or of one of its jobs; up to ``up_to``."""
+    queued = _QUEUED_BY_USERS if job_id is None else _QUEUED_BY_USERS.where(open_executions.c.job_id == job_id)
+    counted = queued.where(open_executions.c.manual_workspace_id == workspace_id).limit(up_to)
+    return connection.execute(select(func.count()).select_from(counted.subquery())).scalar_one()
 
 
 def get_execution(connection: Connection, workspace_id: str, execution_id: str) -> Execution | None:

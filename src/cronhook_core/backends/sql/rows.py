@@ -206,6 +206,7 @@ def open_execution_values(execution: Execution) -> Values:
         "available_at": execution.available_at,
         "job_id": execution.job_id,
         "execution_id": execution.id,
+        "manual_workspace_id": None if execution.trigger is Trigger.SCHEDULE else execution.workspace_id,
     }
 
 

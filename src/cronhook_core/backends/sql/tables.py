@@ -57,12 +57,14 @@ workspaces = Table(
     Column("id", Key, primary_key=True),
     Column("name", Key, nullable=False, unique=True),
     Column("open_jobs_bound", Integer),
+    Column("queued_bound", Integer),
 )
 """``open_jobs_bound``: no more than so many of its jobs are in `open_jobs`; null: not known.
 
 Whoever opens a job under a limit holds the workspace's row, and adds to it; without a limit it becomes null. Whoever
 ends a job leaves it alone, as many jobs of a workspace end at once. So jobs are counted only where the bound is null or
-has reached the limit, and that makes it exact again.
+has reached the limit, and that makes it exact again. ``queued_bound`` is the same for rows of `open_executions` that
+have its id as their ``manual_workspace_id``.
 """
 
 api_keys = Table(
@@ -181,15 +183,24 @@ open_executions = Table(
     Column("available_at", Instant, nullable=False),
     Column("job_id", Key, nullable=False),
     Column("execution_id", Key, nullable=False),
+    Column("manual_workspace_id", Key),
     PrimaryKeyConstraint("job_id", "execution_id"),
     Index("ix_open_executions_available_at", "available_at"),
     postgresql_with={"autovacuum_vacuum_scale_factor": "0.05"},
+)
+QUEUED_BY_USER = open_executions.c.manual_workspace_id.is_not(None)
+_partial_index(
+    "ix_open_executions_manual_workspace_id_job_id",
+    open_executions.c.manual_workspace_id,
+    open_executions.c.job_id,
+    where=QUEUED_BY_USER,
 )
 """What is not final: a row for each execution that is queued or running, until it ends.
 
 These small rows, which come and go, carry the indexes over what changes, so that the long-lived ones of ``executions``
 have none of them. A claim leaves them as they are: who looks for what is queued passes over what runs, which is never
-much.
+much. ``manual_workspace_id`` is the workspace of an execution that a run or a replay queued, and null for one that a
+schedule queued: only users' executions are bounded, and so only they are counted and are in the index for that.
 """
 
 claims = Table(

@@ -25,6 +25,7 @@ from cronhook_core.backends.sql.tables import (
 from cronhook_core.domain.execution import Execution, ExecutionStatus
 from cronhook_core.domain.idempotency import IdempotentRequest
 from cronhook_core.domain.job import Job, JobStatus
+from cronhook_core.domain.queue_bounds import QueueBounds
 from cronhook_core.domain.transitions import CANCELLED_BY_USER, JobState, cancelled, job_end_by_user
 from cronhook_core.errors import NotFound, QuotaExceeded
 from cronhook_core.ports.job_catalog import CancelQueued
@@ -87,14 +88,19 @@ def change_job(
 
 
 def add_execution(
-    connection: Connection, execution: Execution, now: datetime, idempotency: IdempotentRequest | None
+    connection: Connection,
+    execution: Execution,
+    bounds: QueueBounds,
+    now: datetime,
+    idempotency: IdempotentRequest | None,
 ) -> None:
-    _lock_workspace(connection, execution.workspace_id)
+    workspace = _lock_workspace(connection, execution.workspace_id)
     refuse_repeat(connection, execution.workspace_id, idempotency, now)
-    if _lock_job(connection, execution.workspace_id, execution.job_id) is None:
+    if workspace is None or _lock_job(connection, execution.workspace_id, execution.job_id) is None:
         raise NotFound("job", execution.job_id)
     if reads.get_execution(connection, execution.workspace_id, execution.id) is not None:
         return
+    _take_room_in_queue(connection, workspace, execution.job_id, bounds)
     connection.execute(insert(executions).values(rows.execution_values(execution)))
     connection.execute(insert(open_executions).values(rows.open_execution_values(execution)))
     keep_answer(connection, execution.workspace_id, idempotency, execution, now)
@@ -116,7 +122,8 @@ def cancel_execution(
         return None
     after = cancelled(execution, CANCELLED_BY_USER, now)
     connection.execute(update(executions).where(executions.c.id == execution_id).values(rows.execution_values(after)))
-    _close(connection, job.id)
+    own = (open_executions.c.job_id == job.id, open_executions.c.execution_id == execution_id)
+    connection.execute(delete(open_executions).where(*own))
     job_end = job_end_by_user(execution, job)
     if job_end is not None:
         connection.execute(update(jobs).where(jobs.c.id == job.id).values(ended_values(job.ended(job_end), now)))
@@ -208,3 +215,19 @@ def _take_room(connection: Connection, workspace: rows.AnyRow, max_jobs: int | N
         bound += 1
     if bound != workspace.open_jobs_bound:
         connection.execute(_BOUND, {"bound_id": workspace.id, "open_jobs_bound": bound})
+
+
+def _take_room_in_queue(connection: Connection, workspace: rows.AnyRow, job_id: str, bounds: QueueBounds) -> None:
+    """For one more execution that a user queues; see `queued_bound` of `workspaces`, whose row is locked.
+
+    A job has no more of them than its workspace, so it is counted only where the workspace has as many as a job may.
+    """
+    bound: int | None = workspace.queued_bound
+    if bounds.per_workspace is not None and (bound is None or bound >= bounds.per_workspace):
+        bound = reads.count_queued(connection, workspace.id, up_to=bounds.per_workspace)
+        bounds.check_workspace(bound)
+    if bounds.per_job is not None and (bound is None or bound >= bounds.per_job):
+        bounds.check_job(reads.count_queued(connection, workspace.id, job_id, up_to=bounds.per_job))
+    after = None if bounds.per_workspace is None or bound is None else bound + 1
+    if after != workspace.queued_bound:
+        connection.execute(_BOUND, {"bound_id": workspace.id, "queued_bound": after})

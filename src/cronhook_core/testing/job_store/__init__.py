@@ -31,6 +31,7 @@ _PARTS = (
     "liveness",
     "planning",
     "planning_races",
+    "queue_bounds",
     "quota",
     "racing",
     "reads",

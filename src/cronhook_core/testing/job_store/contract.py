@@ -20,6 +20,7 @@ from cronhook_core.testing.job_store.job_ends import JobsThatAreGone, OneTimeJob
 from cronhook_core.testing.job_store.liveness import Abandoned, Liveness
 from cronhook_core.testing.job_store.planning import DueJobs, NextDue, Planning
 from cronhook_core.testing.job_store.planning_races import PlanningRaces
+from cronhook_core.testing.job_store.queue_bounds import BoundedQueues
 from cronhook_core.testing.job_store.quota import Quota
 from cronhook_core.testing.job_store.reads import ReadingAttempts, ReadingExecutions, ReadingJobs
 from cronhook_core.testing.job_store.ready import Ready
@@ -38,6 +39,7 @@ class JobStoreContract:
     TestScheduleChange = ScheduleChange
     TestAddingExecutions = AddingExecutions
     TestCancellingExecutions = CancellingExecutions
+    TestBoundedQueues = BoundedQueues
     TestQuota = Quota
     TestIdempotency = Idempotency
     TestReadingAttempts = ReadingAttempts

@@ -32,6 +32,7 @@ def _create_accounts() -> None:
         sa.Column("id", KEY, nullable=False),
         sa.Column("name", KEY, nullable=False),
         sa.Column("open_jobs_bound", sa.Integer),
+        sa.Column("queued_bound", sa.Integer),
         sa.PrimaryKeyConstraint("id", name="pk_workspaces"),
         sa.UniqueConstraint("name", name="uq_workspaces_name"),
     )
@@ -117,10 +118,17 @@ def _create_what_is_open() -> None:
         sa.Column("available_at", INSTANT, nullable=False),
         sa.Column("job_id", KEY, nullable=False),
         sa.Column("execution_id", KEY, nullable=False),
+        sa.Column("manual_workspace_id", KEY),
         sa.PrimaryKeyConstraint("job_id", "execution_id", name="pk_open_executions"),
         postgresql_with={"autovacuum_vacuum_scale_factor": "0.05"},
     )
     op.create_index("ix_open_executions_available_at", "open_executions", ["available_at"])
+    _create_index(
+        "ix_open_executions_manual_workspace_id_job_id",
+        "open_executions",
+        ["manual_workspace_id", "job_id"],
+        where="manual_workspace_id IS NOT NULL",
+    )
     op.create_table(
         "claims",
         sa.Column("started_at", INSTANT, nullable=False),
