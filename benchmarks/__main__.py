@@ -11,6 +11,7 @@ from pathlib import Path
 from attrs import evolve
 
 from benchmarks.api import run_api
+from benchmarks.cancelling import run_cancelling
 from benchmarks.database import run_database
 from benchmarks.herd import run_herd
 from benchmarks.hosts import run_hosts
@@ -33,6 +34,7 @@ BENCHMARKS: dict[str, Callable[[Sizes], list[Row]]] = {
     "registered": run_registered,
     "planner": run_planner,
     "database": run_database,
+    "cancelling": run_cancelling,
     "kill": run_kill,
     "api": run_api,
     "idle": run_idle,
