@@ -61,6 +61,14 @@ class AllHooks:
         for hooks in self._hooks:
             hooks.zone_rules_changed(before, after, moved)
 
+    def jobs_replanned(self, jobs: int) -> None:
+        for hooks in self._hooks:
+            hooks.jobs_replanned(jobs)
+
+    def clock_doubted(self, ahead: timedelta) -> None:
+        for hooks in self._hooks:
+            hooks.clock_doubted(ahead)
+
     def dependency_changed(self, name: str, available: bool) -> None:
         for hooks in self._hooks:
             hooks.dependency_changed(name, available)

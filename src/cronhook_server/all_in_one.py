@@ -16,7 +16,7 @@ from cronhook_core.domain.api_key import Scope
 from cronhook_server.all_hooks import AllHooks
 from cronhook_server.app import create_app
 from cronhook_server.assembly import Assembly
-from cronhook_server.composition import open_backends, open_sender, secret_key_of
+from cronhook_server.composition import CLOCK_LOOKED_AT_EVERY, Backends, open_backends, open_sender, secret_key_of
 from cronhook_server.key_service import KeyService
 from cronhook_server.logging_hooks import LoggingHooks
 from cronhook_server.logs import log_at_start
@@ -58,6 +58,7 @@ async def run_all_in_one(
         listening = stack.enter_context(closing(listen(settings.host, settings.port)))
         secret_key = secret_key_of(settings)
         backends = await stack.enter_async_context(open_backends(settings, random, secret_key=secret_key))
+        await _until_clock_is_believed(backends)
         warnings = (*settings.warnings, *backends.warnings, *open_files_warnings(settings.worker_concurrency))
         log_at_start(_log, warnings, settings.allowed_targets)
         sender = await stack.enter_async_context(open_sender(settings))
@@ -83,6 +84,11 @@ async def run_all_in_one(
                 _all_of(server.stop(), worker.stop(), scheduler.stop()),
                 lambda: _all_of(*(part.stop(at_once=True) for part in (server, worker, scheduler))),
             )
+
+
+async def _until_clock_is_believed(backends: Backends) -> None:
+    while backends.doubts_clock:
+        await backends.clock.sleep(CLOCK_LOOKED_AT_EVERY)
 
 
 async def _all_of(*endings: Coroutine[Any, Any, None]) -> None:

@@ -120,6 +120,7 @@ class Assembly:
                 lease=LeaseTimes(ttl=self._settings.leader_ttl, renewals=self._backends.renewals),
                 retention=self._settings.log_retention,
             ),
+            clock_jumps=lambda: self._backends.doubts_clock,
         )
 
     def delivery(self, sender: WebhookSender) -> Delivery:

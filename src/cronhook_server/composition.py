@@ -38,6 +38,8 @@ from cronhook_server.metrics_page import ClockJump
 from cronhook_server.secret_key import VARIABLE, secret_key_beside
 from cronhook_server.settings import DatabasePooler, Settings
 
+CLOCK_LOOKED_AT_EVERY = 0.5
+"""Seconds between two looks of a process that waits until the server's clock is believed."""
 _EVICTS = "Redis deletes keys when its memory is full, locks included; set maxmemory-policy to noeviction"
 
 
@@ -59,6 +61,11 @@ class Backends:
     warnings: tuple[str, ...] = ()
     clock_jump: ClockJump | None = None
     renewals: int = 5
+
+    @property
+    def doubts_clock(self) -> bool:
+        """Whether the server's clock says something now that is not believed."""
+        return self.clock_jump is not None and self.clock_jump() is not None
 
 
 def memory_backends(clock: Clock) -> Backends:

@@ -17,7 +17,7 @@ from cronhook_core.errors import ConfigurationError, NotAdmitted, StoreBusy, Sto
 from cronhook_server.all_hooks import AllHooks
 from cronhook_server.app import create_app
 from cronhook_server.assembly import Assembly
-from cronhook_server.composition import Backends, open_backends, open_sender, secret_key_of
+from cronhook_server.composition import CLOCK_LOOKED_AT_EVERY, Backends, open_backends, open_sender, secret_key_of
 from cronhook_server.logging_hooks import LoggingHooks
 from cronhook_server.logs import log_at_start
 from cronhook_server.metrics_page import MetricsPage
@@ -126,7 +126,7 @@ async def _run(name: str, listening: socket.socket, settings: Settings, begin: B
         _log.info("listening", role=name, address=address_of(listening))
         random = SystemRandom()
         backends = await _backends_when_there(stack, settings, secret_key, random, signals)
-        if backends is not None:
+        if backends is not None and await _clock_is_believed(backends, signals):
             part = await begin(_ready(settings, backends, secret_key, random, front, stack))
             await _serve(name, part, server, signals)
 
@@ -187,3 +187,14 @@ async def _backends_when_there(
         with suppress(TimeoutError):
             await asyncio.wait_for(signals.stop.wait(), DATABASE_TRIED_EVERY)
     return None
+
+
+async def _clock_is_believed(backends: Backends, signals: Signals) -> bool:
+    """Wait until the database's clock is believed; False: a signal came first.
+
+    It may be wrong, or this machine's: starting a minute late does less harm than planning by the wrong one.
+    """
+    while backends.doubts_clock and not signals.stop.is_set():
+        with suppress(TimeoutError):
+            await asyncio.wait_for(signals.stop.wait(), CLOCK_LOOKED_AT_EVERY)
+    return not signals.stop.is_set()

@@ -94,7 +94,7 @@ async def examine_redis(url: str) -> RedisFacts:
         info = await redis.call(lambda client: client.info("server", "memory"), QueueUnavailable)
         clock = RedisClock(redis, SystemClock())
         await clock.sync()
-        ahead = clock.now() - datetime.now(UTC)
+        ahead = clock.refused_jump or clock.now() - datetime.now(UTC)
     finally:
         await redis.close()
     name = str(info.get("server_name", "redis")).capitalize()

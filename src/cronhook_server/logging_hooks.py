@@ -87,6 +87,12 @@ class LoggingHooks(NoHooks):
     def zone_rules_changed(self, before: str | None, after: str, moved: int) -> None:
         self._log.info("zone_rules", before=before, after=after, jobs_moved=moved)
 
+    def jobs_replanned(self, jobs: int) -> None:
+        self._log.warning("jobs_replanned", jobs=jobs)
+
+    def clock_doubted(self, ahead: timedelta) -> None:
+        self._log.warning("clock_doubted", ahead_seconds=ahead.total_seconds())
+
     def dependency_changed(self, name: str, available: bool) -> None:
         told = self._carriers.get(name, name)
         parts = self._away[told]

@@ -19,6 +19,7 @@ BUCKETS = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0, 
 """Seconds: from 5 ms to 10 min."""
 LOOPS = (
     *("planning", "foresight", "leadership", "pushing", "announcements", "reaper", "pruner", "zone rules"),
+    "wrong clock",
     *("beat", "messages", "claims", "signing secrets", "results"),
 )
 """What the engine calls its passes."""
@@ -52,6 +53,9 @@ class PrometheusHooks(NoHooks):
 
     def overdue_found(self, overdue: timedelta, jobs: int) -> None:
         self._planning.overdue.inc(jobs)
+
+    def jobs_replanned(self, jobs: int) -> None:
+        self._planning.replanned.inc(jobs)
 
     def attempt_finished(self, claim: Claim, report: AttemptReport, verdict: Verdict) -> None:
         lateness = None
@@ -106,6 +110,11 @@ class _Planning:
         self.overdue = Counter(
             "cronhook_overdue_jobs_planned",
             "Jobs that a follower planned for a leader that is stuck.",
+            registry=registry,
+        )
+        self.replanned = Counter(
+            "cronhook_jobs_replanned",
+            "Cron jobs that a wrong clock had planned days ahead, and that are planned from now on again.",
             registry=registry,
         )
 

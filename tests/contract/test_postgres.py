@@ -3,7 +3,7 @@
 import asyncio
 from collections.abc import AsyncIterator, Iterator
 from contextlib import AsyncExitStack
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 
 import psycopg
 import pytest
@@ -16,7 +16,6 @@ from cronhook_core.backends.postgres.job_store import PostgresJobStore
 from cronhook_core.backends.postgres.lock import PostgresLock
 from cronhook_core.backends.postgres.queue import PostgresQueue
 from cronhook_core.testing.account_store_contract import AccountStoreContract, OpenAccounts
-from cronhook_core.testing.builders import NOW
 from cronhook_core.testing.clock_contract import ClockContract
 from cronhook_core.testing.elapsing import Elapse
 from cronhook_core.testing.job_store import HoldJob, JobStoreContract, OpenStore
@@ -141,7 +140,7 @@ class TestPostgresClock(ClockContract):
 
     @pytest.fixture
     async def other_clock(self, other_database: PostgresDatabase) -> PostgresClock:
-        wrong = ManualClock(NOW)
+        wrong = ManualClock(datetime.now(UTC))
         wrong.step(3600)
         clock = PostgresClock(other_database, wrong)
         await clock.sync()

@@ -20,6 +20,11 @@ LONGEST_STEP = timedelta(seconds=5)
 """A server's clock that moved by more than this against ours is not believed at once."""
 MUST_STAND = 60.0
 """Seconds for which a greater jump must have stood before it is believed."""
+FAR_APART = timedelta(hours=2)
+"""A server's clock that is further from this machine's when it is first read is not believed at once.
+
+Either may be wrong. Below this it is the machine's, mostly, and all nodes must agree.
+"""
 SYNC_EVERY = 5.0
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _log = logging.getLogger(__name__)
@@ -122,7 +127,9 @@ class RemoteClock:
     """A `Clock` that shows a server's time, so that all its clients agree: local monotonic time plus an offset.
 
     ``read_remote`` asks the server and raises `Unavailable` when it is away; the clock then runs on. Until the first
-    answer it shows the time of ``base``. `start` follows the server from then on; a repeat has no effect.
+    answer it shows the time of ``base``. Where the first answer is more than ``FAR_APART`` from that, it goes on to do
+    so until the server is believed, as `refused_jump` says. `start` follows the server from then on; a repeat has no
+    effect.
     """
 
     def __init__(
@@ -156,10 +163,28 @@ class RemoteClock:
         remote = await self._read_remote()
         reading = Reading.of(remote, asked_at=asked_at, answered_at=self._base.monotonic())
         if self._guard is None:
-            self._guard = OffsetGuard(offset=reading.least)  # rather behind than ahead: nothing may run early
+            self._guard = self._first_guard(reading)
             return
         before, self._guard = self._guard, self._guard.after(reading)
         self._tell(before, self._guard)
+
+    def _first_guard(self, reading: Reading) -> OffsetGuard:
+        own = self._base.now() - _EPOCH - timedelta(seconds=self._base.monotonic())
+        ahead = reading.nearest(own) - own
+        if abs(ahead) > FAR_APART:
+            _log.error(
+                "the server's clock is %s ahead of this machine's (below 0: behind), and one of them is wrong; set it."
+                " The server's is believed when it has stood for a minute",
+                ahead,
+            )
+            return OffsetGuard(offset=own).after(reading)
+        if abs(ahead) > LONGEST_STEP:
+            _log.warning(
+                "the server's clock is %s ahead of this machine's (below 0: behind), which should be set; the server's"
+                " counts",
+                ahead,
+            )
+        return OffsetGuard(offset=reading.least)  # rather behind than ahead: nothing may run early
 
     def start(self) -> None:
         if self._task is None:

@@ -123,13 +123,18 @@ def _is_ahead(job: Job, now: datetime) -> bool:
     return job.definition.schedule.next_after(max(now, job.planned_through or now)) is not None
 
 
-def _believed(job: Job, now: datetime) -> datetime | None:
+def believed(schedule: Schedule, planned_through: datetime | None, now: datetime) -> datetime | None:
     """``planned_through``; None where only a wrong clock can have planned a line so far.
 
     What has run does not run again all the same. The one instant of a one-time job has had its turn by any clock.
     """
-    through = job.planned_through
-    return None if through is not None and through > now + CLOCKS_GO_BACK_BY and not job.is_one_time else through
+    if planned_through is None or isinstance(schedule, OneTimeSchedule):
+        return planned_through
+    return None if planned_through > now + CLOCKS_GO_BACK_BY else planned_through
+
+
+def _believed(job: Job, now: datetime) -> datetime | None:
+    return believed(job.definition.schedule, job.planned_through, now)
 
 
 def _check_run_at(run_at: datetime, now: datetime, planned_through: datetime | None) -> None:

@@ -65,9 +65,13 @@ class JobPlan:
 
 @frozen(kw_only=True)
 class Rescheduling:
-    """A job's ``next_run`` moves and nothing is queued: guarded as a `JobPlan` is."""
+    """A job's ``next_run`` moves and nothing is queued: guarded as a `JobPlan` is.
+
+    ``planned_through`` is replaced as well, if need be by an earlier instant or by None.
+    """
 
     job_id: str
     revision: int
     expected_next_run: datetime
     next_run: datetime
+    planned_through: datetime | None

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from datetime import datetime, timedelta
 
 from attrs import field, frozen
@@ -60,6 +60,8 @@ class Scheduler:
 
     `start` returns at once; `stop` lets the batch under way end and gives the lead back, so that another node takes
     over at once; `stop(at_once=True)` waits for nothing. Both may be repeated. Any number may run on one store.
+
+    ``clock_jumps`` says whether ``clock`` refuses a jump of the server that it follows; nothing is pruned meanwhile.
     """
 
     def __init__(
@@ -72,6 +74,7 @@ class Scheduler:
         hooks: EngineHooks,
         dependencies: Dependencies,
         options: SchedulerOptions | None = None,
+        clock_jumps: Callable[[], bool] = lambda: False,
     ) -> None:
         self._store = store
         self._queue = queue
@@ -109,7 +112,8 @@ class Scheduler:
             zone_rules=self._options.zone_rules,
             leads=lambda: self.leads,
             cleans_up=lambda: self._cleans_up,
-            moved=self._look_again,
+            moved=self._instants_moved,
+            clock_jumps=clock_jumps,
         )
         self._dispensable: tuple[BackgroundLoop, ...] = (self._foresight.looking, listening, *upkeep)
 
@@ -301,6 +305,10 @@ class Scheduler:
         """What was slept for may not be the earliest any more, or not be for another node to plan."""
         self._next_pass = 0.0
         self._planning.wake()
+
+    def _instants_moved(self) -> None:
+        self._foresight.forget()
+        self._look_again()
 
     async def _listen(self) -> float:
         """Wait for something that is due sooner than this node thinks, and cut its sleep short."""

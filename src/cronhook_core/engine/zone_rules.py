@@ -2,20 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from datetime import datetime
 
 from cronhook_core.domain.planning import DueJob, JobPlan, Rescheduling
 from cronhook_core.domain.schedule import CronSchedule
 from cronhook_core.domain.time_zone import LONGEST_SHIFT
+from cronhook_core.engine.job_walk import PAUSE_BETWEEN_BATCHES, JobWalk
 from cronhook_core.engine.planner import minute_of, next_after, unplannable
 from cronhook_core.errors import InvalidRequest, Unavailable
 from cronhook_core.ports.clock import Clock
 from cronhook_core.ports.engine_hooks import EngineHooks
 from cronhook_core.ports.planning_store import PlanningStore
 
-BATCH = 500
-PAUSE_BETWEEN_BATCHES = 0.01
 INTERVAL = 1.0
 DONE = 86_400.0
 
@@ -23,9 +22,8 @@ DONE = 86_400.0
 class ZoneRules:
     """On the leader, once in a process: recomputes ``next_run`` where the store knows other rules than ``version``.
 
-    A bounded batch of jobs a pass, by id, each guarded by what was read; jobs that are due are the planner's. The store
-    remembers the version when all are done, so that a node that dies before leaves the rest to the next leader, which
-    begins anew. ``moved`` is called after each batch in which instants moved.
+    Jobs that are due are the planner's. The store remembers the version when all are done, so that a node that dies
+    before leaves the rest to the next leader, which begins anew.
     """
 
     def __init__(
@@ -43,10 +41,8 @@ class ZoneRules:
         self._clock = clock
         self._hooks = hooks
         self._leads = leads
-        self._moved = moved
+        self._walk = JobWalk(store, recomputed, hooks=hooks, moved=moved)
         self._agrees = False
-        self._after_id: str | None = None
-        self._count = 0
 
     async def run_once(self) -> float:
         """Recompute one batch; the seconds until the next one."""
@@ -66,27 +62,12 @@ class ZoneRules:
         if before == self._version:
             return True
         now = self._clock.now()
-        jobs = await self._store.upcoming_cron_jobs(now, BATCH, after_id=self._after_id)
-        if jobs:
-            await self._recompute(jobs, now)
-            self._after_id = jobs[-1].id
-        if len(jobs) == BATCH:
+        moved = await self._walk.step(now, now)
+        if moved is None:
             return False
         await self._store.remember_zone_rules(self._version)
-        self._hooks.zone_rules_changed(before, self._version, self._count)
+        self._hooks.zone_rules_changed(before, self._version, moved)
         return True
-
-    async def _recompute(self, jobs: Sequence[DueJob], now: datetime) -> None:
-        changes = [change for job in jobs if (change := recomputed(job, now)) is not None]
-        ends = [change for change in changes if isinstance(change, JobPlan)]
-        moves = [change for change in changes if isinstance(change, Rescheduling)]
-        if ends:
-            await self._store.plan(ends, now, wait=True)
-            for end in ends:
-                self._hooks.job_unplannable(end, now)
-        if moves and (count := await self._store.reschedule(moves)):
-            self._count += count
-            self._moved()
 
 
 def recomputed(job: DueJob, now: datetime) -> Rescheduling | JobPlan | None:
@@ -94,26 +75,37 @@ def recomputed(job: DueJob, now: datetime) -> Rescheduling | JobPlan | None:
 
     It never moves to an instant that has passed. Where the occurrence that the job waits for has, by the rules in
     force, just passed unplanned, the job keeps the instant that it was promised, and goes by the rules after that.
+    A one-time job has the same instant by any rules.
     """
+    if not isinstance(job.schedule, CronSchedule):
+        return None
     try:
         following = next_after(job.schedule, minute_of(max(now, job.planned_through or now)))
         if following is None:
             return unplannable(job)
-        if following == job.next_run or (following > job.next_run and _has_just_passed(job, following, now)):
+        if following == job.next_run or (
+            following > job.next_run and _has_just_passed(job, job.schedule, following, now)
+        ):
             return None
     except InvalidRequest:  # its zone or its line means nothing any more
         return unplannable(job)
-    return Rescheduling(job_id=job.id, revision=job.revision, expected_next_run=job.next_run, next_run=following)
+    return Rescheduling(
+        job_id=job.id,
+        revision=job.revision,
+        expected_next_run=job.next_run,
+        next_run=following,
+        planned_through=job.planned_through,
+    )
 
 
-def _has_just_passed(job: DueJob, following: datetime, now: datetime) -> bool:
+def _has_just_passed(job: DueJob, schedule: CronSchedule, following: datetime, now: datetime) -> bool:
     """Whether an unplanned occurrence before ``now`` is no further from ``next_run`` than ``following`` is.
 
     Where both are as far, either could be the one that was promised: better twice than not at all.
     """
     since = max(now - LONGEST_SHIFT, job.planned_through or now - LONGEST_SHIFT)
-    first = next_after(job.schedule, minute_of(since))
-    if first is None or first > now or not isinstance(job.schedule, CronSchedule):
+    first = next_after(schedule, minute_of(since))
+    if first is None or first > now:
         return False
-    latest = job.schedule.catch_up(first, now).latest
+    latest = schedule.catch_up(first, now).latest
     return latest is not None and job.next_run - latest <= following - job.next_run

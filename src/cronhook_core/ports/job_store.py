@@ -19,6 +19,12 @@ class JobStore(JobCatalog, PlanningStore, ClaimStore, WorkerRegistry, Protocol):
     async def ping(self) -> None:
         """Return when the store answers, within 2 s; ``StoreUnavailable`` or ``StoreBusy`` otherwise."""
 
+    async def believed_clock(self) -> datetime | None:
+        """The instant that was last given to `remember_clock`; None: there was none yet."""
+
+    async def remember_clock(self, now: datetime) -> None:
+        """From now on `believed_clock` returns this, also where it is earlier."""
+
     async def prune(self, before: datetime, limit: int, *, now: datetime) -> int:
         """Delete up to ``limit`` final executions that ended before ``before``, with their attempts; return how many.
 

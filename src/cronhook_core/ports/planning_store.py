@@ -63,11 +63,17 @@ class PlanningStore(Protocol):
     async def remember_zone_rules(self, version: str) -> None:
         """From now on `zone_rules` returns this."""
 
-    async def upcoming_cron_jobs(self, now: datetime, limit: int, *, after_id: str | None = None) -> Sequence[DueJob]:
-        """Up to ``limit`` active cron jobs whose ``next_run`` is later than ``now``, by id, from ``after_id`` on."""
+    async def upcoming_jobs(self, beyond: datetime, limit: int, *, after: DueJob | None = None) -> Sequence[DueJob]:
+        """Up to ``limit`` active jobs whose ``next_run`` is later than ``beyond``, by ``next_run`` and then by id.
+
+        ``after`` is the last job of the page before, as it was read; it need not be in that place any more. The cost
+        follows ``limit``, however many jobs have ended.
+        """
 
     async def reschedule(self, moves: Sequence[Rescheduling]) -> int:
         """Move each job that is still as it was read, all in one atomic step; return how many were.
+
+        ``planned_through`` becomes what the move says, also where that is earlier.
 
         The revision stays, as it does when a job is planned. A repeat moves none.
         """

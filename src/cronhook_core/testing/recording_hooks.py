@@ -64,6 +64,12 @@ class RecordingHooks:
     def zone_rules_changed(self, before: str | None, after: str, moved: int) -> None:
         self._record("zone_rules_changed", before, after, moved)
 
+    def jobs_replanned(self, jobs: int) -> None:
+        self._record("jobs_replanned", jobs)
+
+    def clock_doubted(self, ahead: timedelta) -> None:
+        self._record("clock_doubted", ahead)
+
     def dependency_changed(self, name: str, available: bool) -> None:
         self._record("dependency_changed", name, available)
 

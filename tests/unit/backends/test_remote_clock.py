@@ -122,6 +122,7 @@ async def test_a_jump_is_alarmed_once_and_taken_over_after_a_minute(
 ) -> None:
     await clock.sync()
     assert clock.refused_jump is None
+    caplog.clear()
     clock.start()
     server.ahead += timedelta(hours=1)
     with caplog.at_level(logging.WARNING):
@@ -136,4 +137,54 @@ async def test_a_jump_is_alarmed_once_and_taken_over_after_a_minute(
         assert clock.refused_jump is None
         assert caplog.records[-1].message == "the server's clock stays moved by 1:00:00; taken over"
         assert len(caplog.records) == 2
+    await clock.stop()
+
+
+@pytest.mark.parametrize("ahead", [timedelta(hours=2), -timedelta(hours=2)])
+async def test_a_server_that_differs_at_first_sight_is_believed_with_a_warning(
+    clock: RemoteClock, server: Server, caplog: pytest.LogCaptureFixture, ahead: timedelta
+) -> None:
+    server.ahead = ahead
+    await clock.sync()
+    assert (clock.now(), clock.refused_jump) == (NOW + ahead, None)
+    [record] = caplog.records
+    assert record.levelno == logging.WARNING
+    assert record.message.startswith(f"the server's clock is {ahead} ahead of this machine's")
+
+
+async def test_nothing_is_said_of_a_server_that_agrees(
+    clock: RemoteClock, server: Server, caplog: pytest.LogCaptureFixture
+) -> None:
+    server.ahead = timedelta(seconds=5)
+    await clock.sync()
+    assert caplog.records == []
+
+
+@pytest.mark.parametrize("ahead", [timedelta(days=365), -timedelta(days=365)])
+async def test_a_server_that_differs_much_at_first_sight_is_believed_when_it_has_stood_for_a_minute(
+    clock: RemoteClock, node: ManualClock, server: Server, caplog: pytest.LogCaptureFixture, ahead: timedelta
+) -> None:
+    server.ahead = ahead
+    await clock.sync()
+    assert (clock.now(), clock.refused_jump) == (NOW, ahead)
+    [record] = caplog.records
+    assert record.levelno == logging.ERROR
+    assert record.message.startswith(f"the server's clock is {ahead} ahead of this machine's")
+    clock.start()
+    await node.advance(59)
+    assert (clock.now(), clock.refused_jump) == (NOW + timedelta(seconds=59), ahead)
+    await node.advance(7)
+    assert (clock.now(), clock.refused_jump) == (NOW + ahead + timedelta(seconds=66), None)
+    await clock.stop()
+
+
+async def test_a_jump_of_the_server_that_ends_after_the_first_sight_is_never_believed(
+    clock: RemoteClock, node: ManualClock, server: Server
+) -> None:
+    server.ahead = timedelta(days=365)
+    await clock.sync()
+    clock.start()
+    server.ahead = timedelta(seconds=1)
+    await node.advance(6)
+    assert (clock.now(), clock.refused_jump) == (NOW + timedelta(seconds=7), None)
     await clock.stop()

@@ -15,8 +15,9 @@ from cronhook_core.domain.job import InactiveReason, Job, JobStatus
 from cronhook_core.domain.planning import DueJob, JobPlan, Rescheduling
 from cronhook_core.domain.schedule import CronSchedule, OneTimeSchedule
 from cronhook_core.engine.availability import Dependencies
+from cronhook_core.engine.job_walk import BATCH
 from cronhook_core.engine.scheduler import Scheduler, SchedulerOptions
-from cronhook_core.engine.zone_rules import BATCH, DONE, ZoneRules, recomputed
+from cronhook_core.engine.zone_rules import DONE, ZoneRules, recomputed
 from cronhook_core.errors import StoreUnavailable
 from cronhook_core.testing.builders import NOW, make_definition, make_due_job, make_job
 from cronhook_core.testing.job_store.scene import Scene
@@ -90,11 +91,11 @@ class FlakyStore(MemoryJobStore):
     away = False
     reads = 0
 
-    async def upcoming_cron_jobs(self, now: datetime, limit: int, *, after_id: str | None = None) -> list[DueJob]:
+    async def upcoming_jobs(self, beyond: datetime, limit: int, *, after: DueJob | None = None) -> list[DueJob]:
         if self.away:
             raise StoreUnavailable("it is away")
         self.reads += 1
-        return list(await super().upcoming_cron_jobs(now, limit, after_id=after_id))
+        return list(await super().upcoming_jobs(beyond, limit, after=after))
 
 
 class Node:

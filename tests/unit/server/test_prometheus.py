@@ -97,6 +97,10 @@ CASES: dict[str, tuple[Announce, dict[str, float]]] = {
         lambda hooks: hooks.overdue_found(3 * SECOND, 12),
         {"cronhook_overdue_jobs_planned_total": 12},
     ),
+    "jobs replanned": (
+        lambda hooks: hooks.jobs_replanned(12),
+        {"cronhook_jobs_replanned_total": 12},
+    ),
     "succeeded": (
         finished(CLAIM, DONE),
         duration_and(0.875) | {"cronhook_attempts_total[succeeded]": 1} | ended(ExecutionStatus.SUCCEEDED),

@@ -38,6 +38,7 @@ class MemoryDatabase:
     """By digest."""
     secret_versions: dict[str, list[SigningSecretVersion]] = field(factory=dict, init=False)
     zone_rules: str | None = field(default=None, init=False)
+    believed_clock: datetime | None = field(default=None, init=False)
     jobs: JobTable = field(factory=JobTable, init=False)
     executions: ExecutionTable = field(factory=ExecutionTable, init=False)
     attempts: AttemptTable = field(factory=AttemptTable, init=False)

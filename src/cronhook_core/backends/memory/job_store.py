@@ -20,6 +20,12 @@ class MemoryJobStore(MemoryJobCatalog, MemoryPlanningStore, MemoryClaimStore, Me
     async def ping(self) -> None:
         """Memory always answers."""
 
+    async def believed_clock(self) -> datetime | None:
+        return self._db.believed_clock
+
+    async def remember_clock(self, now: datetime) -> None:
+        self._db.believed_clock = now
+
     async def prune(self, before: datetime, limit: int, *, now: datetime) -> int:
         old = takewhile(lambda execution: _ended_before(execution, before), self._db.executions.ended())
         pruned = list(islice((execution for execution in old if not self._is_newest(execution)), limit))

@@ -45,9 +45,9 @@ class JobTable:
         end = len(ids) if before_id is None else bisect_left(ids, before_id)
         return (self._jobs[ids[index]] for index in range(end - 1, -1, -1))
 
-    def due(self) -> Iterator[tuple[datetime, Job]]:
-        """Active jobs that have a ``next_run``, by it, oldest first."""
-        return ((instant, self._jobs[job_id]) for instant, job_id in self._due.after())
+    def due(self, after: datetime | None = None) -> Iterator[tuple[datetime, Job]]:
+        """Active jobs that have a ``next_run`` (later than ``after``), by it and then by id, oldest first."""
+        return ((instant, self._jobs[job_id]) for instant, job_id in self._due.after(after))
 
     def _leave(self, job: Job) -> None:
         self._counted[job.workspace_id] -= job.counts_against_quota

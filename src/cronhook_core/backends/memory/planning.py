@@ -2,7 +2,6 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from datetime import datetime
-from heapq import nsmallest
 from itertools import dropwhile, islice, takewhile
 
 from attrs import evolve
@@ -11,7 +10,6 @@ from cronhook_core.backends.memory.database import MemoryDatabase
 from cronhook_core.domain.execution import Execution, QueueMessage
 from cronhook_core.domain.job import Job
 from cronhook_core.domain.planning import DueJob, JobPlan, Rescheduling
-from cronhook_core.domain.schedule import CronSchedule
 from cronhook_core.domain.transitions import JobState, is_claimable, is_suspect, plan_applies, planned
 
 
@@ -60,15 +58,12 @@ class MemoryPlanningStore:
     async def remember_zone_rules(self, version: str) -> None:
         self._db.zone_rules = version
 
-    async def upcoming_cron_jobs(self, now: datetime, limit: int, *, after_id: str | None = None) -> Sequence[DueJob]:
-        found = [
-            DueJob.of(job)
-            for next_run, job in self._db.jobs.due()
-            if next_run > now
-            and isinstance(job.definition.schedule, CronSchedule)
-            and (after_id is None or job.id > after_id)
-        ]
-        return nsmallest(limit, found, key=lambda job: job.id)
+    async def upcoming_jobs(self, beyond: datetime, limit: int, *, after: DueJob | None = None) -> Sequence[DueJob]:
+        place = None if after is None else (after.next_run, after.id)
+        found = (
+            DueJob.of(job) for next_run, job in self._db.jobs.due(beyond) if place is None or (next_run, job.id) > place
+        )
+        return list(islice(found, limit))
 
     async def reschedule(self, moves: Sequence[Rescheduling]) -> int:
         return sum([self._reschedule(move) for move in moves])
@@ -77,7 +72,7 @@ class MemoryPlanningStore:
         job = self._db.jobs.get(move.job_id)
         if job is None or not plan_applies(move, JobState.of(job)):
             return False
-        self._db.jobs.put(evolve(job, next_run=move.next_run))
+        self._db.jobs.put(evolve(job, next_run=move.next_run, planned_through=move.planned_through))
         return True
 
     def _plan(self, plan: JobPlan, now: datetime) -> str | None:

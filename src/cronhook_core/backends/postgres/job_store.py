@@ -26,7 +26,7 @@ from cronhook_core.backends.postgres.showing import ShownJobs
 from cronhook_core.backends.postgres.verdicts import verdict_from, verdicts_on
 from cronhook_core.backends.sql import engine_reads
 from cronhook_core.backends.sql.job_catalog import SqlJobCatalog
-from cronhook_core.backends.sql.tables import ZONE_RULES
+from cronhook_core.backends.sql.tables import BELIEVED_CLOCK, ZONE_RULES
 from cronhook_core.domain.claim import MAX_CLAIM_BYTES, AttemptReport, Claim, ClaimRef, Verdict
 from cronhook_core.domain.execution import QueueMessage
 from cronhook_core.domain.idempotency import IdempotentRequest
@@ -113,8 +113,8 @@ class PostgresJobStore(SqlJobCatalog):
     async def remember_zone_rules(self, version: str) -> None:
         await self._database.execute(REMEMBER, [ZONE_RULES, version])
 
-    async def upcoming_cron_jobs(self, now: datetime, limit: int, *, after_id: str | None = None) -> Sequence[DueJob]:
-        return await self._database.read(engine_reads.upcoming_cron_jobs, now, limit, after_id)
+    async def upcoming_jobs(self, beyond: datetime, limit: int, *, after: DueJob | None = None) -> Sequence[DueJob]:
+        return await self._database.read(engine_reads.upcoming_jobs, beyond, limit, after)
 
     async def reschedule(self, moves: Sequence[Rescheduling]) -> int:
         return len(await self._database.execute(RESCHEDULE, rescheduling_parameters(moves))) if moves else 0
@@ -177,6 +177,12 @@ class PostgresJobStore(SqlJobCatalog):
 
     async def ping(self) -> None:
         await self._database.execute(PING, answer_within=PING_WITHIN)
+
+    async def believed_clock(self) -> datetime | None:
+        return await self._database.read(engine_reads.believed_clock)
+
+    async def remember_clock(self, now: datetime) -> None:
+        await self._database.execute(REMEMBER, [BELIEVED_CLOCK, now.isoformat()])
 
     async def prune(self, before: datetime, limit: int, *, now: datetime) -> int:
         return await self._pruning.prune(before, limit, now)

@@ -4,17 +4,16 @@ from __future__ import annotations
 
 from datetime import UTC, datetime
 
-from sqlalchemy import Connection, Integer, bindparam, select, tuple_
+from sqlalchemy import Connection, Integer, bindparam, literal, select, tuple_
 
 from cronhook_core.backends.sql import rows
-from cronhook_core.backends.sql.tables import ZONE_RULES, jobs, meta, timetable
+from cronhook_core.backends.sql.tables import BELIEVED_CLOCK, ZONE_RULES, jobs, meta, timetable
 from cronhook_core.backends.sql.types import Instant, Key
 from cronhook_core.domain.job import JobStatus
 from cronhook_core.domain.planning import DueJob
 
 _LIMIT = bindparam("limit", type_=Integer)
 _NOW = bindparam("now", type_=Instant)
-_PLACE = tuple_(timetable.c.next_run, timetable.c.job_id)
 _AFTER = tuple_(bindparam("after", type_=Instant), bindparam("after_id", type_=Key))
 _LONG_AGO = datetime.min.replace(tzinfo=UTC)
 _DUE_JOBS = select(
@@ -30,11 +29,13 @@ _DUE_JOBS = select(
     jobs.c.updated_at,
 )
 
+_BY_TIMETABLE = _DUE_JOBS.select_from(timetable.join(jobs, jobs.c.id == timetable.c.job_id)).where(
+    jobs.c.status == JobStatus.ACTIVE, jobs.c.next_run == timetable.c.next_run
+)
+_TIMETABLE_ORDER = (timetable.c.next_run, timetable.c.job_id)
 _DUE_BY_TIMETABLE = (
-    _DUE_JOBS.select_from(timetable.join(jobs, jobs.c.id == timetable.c.job_id))
-    .where(timetable.c.next_run <= _NOW, jobs.c.status == JobStatus.ACTIVE, jobs.c.next_run == timetable.c.next_run)
-    .where(_PLACE > _AFTER)
-    .order_by(timetable.c.next_run, timetable.c.job_id)
+    _BY_TIMETABLE.where(timetable.c.next_run <= _NOW, tuple_(*_TIMETABLE_ORDER) > _AFTER)
+    .order_by(*_TIMETABLE_ORDER)
     .limit(_LIMIT)
 )
 
@@ -46,13 +47,21 @@ def due_jobs(connection: Connection, now: datetime, limit: int, after: DueJob | 
     return [rows.due_job_from(row) for row in due]
 
 
-def upcoming_cron_jobs(connection: Connection, now: datetime, limit: int, after_id: str | None) -> list[DueJob]:
-    coming = (jobs.c.status == JobStatus.ACTIVE, jobs.c.next_run > now, jobs.c.cron.is_not(None))
-    query = _DUE_JOBS.where(*coming).order_by(jobs.c.id).limit(limit)
-    if after_id is not None:
-        query = query.where(jobs.c.id > after_id)
+def upcoming_jobs(connection: Connection, beyond: datetime, limit: int, after: DueJob | None) -> list[DueJob]:
+    query = _BY_TIMETABLE.where(timetable.c.next_run > beyond).order_by(*_TIMETABLE_ORDER).limit(limit)
+    if after is not None:
+        query = query.where(tuple_(*_TIMETABLE_ORDER) > tuple_(literal(after.next_run, Instant), literal(after.id)))
     return [rows.due_job_from(row) for row in connection.execute(query)]
 
 
 def zone_rules(connection: Connection) -> str | None:
-    return connection.execute(select(meta.c.value).where(meta.c.key == ZONE_RULES)).scalar_one_or_none()
+    return _fact(connection, ZONE_RULES)
+
+
+def believed_clock(connection: Connection) -> datetime | None:
+    text = _fact(connection, BELIEVED_CLOCK)
+    return None if text is None else datetime.fromisoformat(text)
+
+
+def _fact(connection: Connection, key: str) -> str | None:
+    return connection.execute(select(meta.c.value).where(meta.c.key == key)).scalar_one_or_none()

@@ -6,10 +6,11 @@ from datetime import datetime
 
 from cronhook_core.backends.sql import engine_reads
 from cronhook_core.backends.sql.job_catalog import SqlJobCatalog
+from cronhook_core.backends.sql.tables import BELIEVED_CLOCK, ZONE_RULES
 from cronhook_core.backends.sqlite import upkeep, watching
 from cronhook_core.backends.sqlite.claiming import claim
 from cronhook_core.backends.sqlite.database import SqliteDatabase
-from cronhook_core.backends.sqlite.planning import plan, remember_zone_rules, reschedule
+from cronhook_core.backends.sqlite.planning import plan, remember, reschedule
 from cronhook_core.backends.sqlite.results import finish, lose, release
 from cronhook_core.domain.claim import MAX_CLAIM_BYTES, AttemptReport, Claim, ClaimRef, Verdict
 from cronhook_core.domain.execution import QueueMessage
@@ -54,10 +55,10 @@ class SqliteJobStore(SqlJobCatalog):
         return await self._database.read_first(engine_reads.zone_rules)
 
     async def remember_zone_rules(self, version: str) -> None:
-        await self._database.write_first(remember_zone_rules, version)
+        await self._database.write_first(remember, ZONE_RULES, version)
 
-    async def upcoming_cron_jobs(self, now: datetime, limit: int, *, after_id: str | None = None) -> Sequence[DueJob]:
-        return await self._database.read(engine_reads.upcoming_cron_jobs, now, limit, after_id)
+    async def upcoming_jobs(self, beyond: datetime, limit: int, *, after: DueJob | None = None) -> Sequence[DueJob]:
+        return await self._database.read(engine_reads.upcoming_jobs, beyond, limit, after)
 
     async def reschedule(self, moves: Sequence[Rescheduling]) -> int:
         return await self._database.write_first(reschedule, moves) if moves else 0
@@ -112,6 +113,12 @@ class SqliteJobStore(SqlJobCatalog):
                 await self._database.write_first(upkeep.ping_writing)
         except TimeoutError:
             raise StoreUnavailable(f"the SQLite file did not answer within {PING_SECONDS:g} s") from None
+
+    async def believed_clock(self) -> datetime | None:
+        return await self._database.read(engine_reads.believed_clock)
+
+    async def remember_clock(self, now: datetime) -> None:
+        await self._database.write(remember, BELIEVED_CLOCK, now.isoformat())
 
     async def prune(self, before: datetime, limit: int, *, now: datetime) -> int:
         old = await self._database.read(upkeep.prunable, before, limit)

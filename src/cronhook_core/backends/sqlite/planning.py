@@ -9,7 +9,7 @@ from sqlalchemy import Connection, select
 from sqlalchemy.dialects.sqlite import insert
 
 from cronhook_core.backends.sql import rows
-from cronhook_core.backends.sql.tables import ZONE_RULES, executions, jobs, meta, open_executions, timetable
+from cronhook_core.backends.sql.tables import executions, jobs, meta, open_executions, timetable
 from cronhook_core.backends.sqlite.batches import end_jobs, keys, listed, read_job_states, unlist
 from cronhook_core.backends.sqlite.row_writer import RowWriter
 from cronhook_core.domain.execution import Execution
@@ -19,7 +19,6 @@ from cronhook_core.domain.transitions import JobState, plan_applies, planned
 _EXISTING = select(executions.c.id).where(listed(executions.c.id))
 _QUEUE = RowWriter.inserting(insert(executions).on_conflict_do_nothing())
 _OPEN = RowWriter.inserting(insert(open_executions))
-_RESCHEDULE = RowWriter.updating(jobs, key=["id"], columns=["next_run"])
 _MOVE = RowWriter.updating(jobs, key=["id"], columns=["next_run", "planned_through"])
 _LIST = RowWriter.inserting(insert(timetable))
 
@@ -50,14 +49,16 @@ def reschedule(connection: Connection, moves: Sequence[Rescheduling]) -> int:
         move.job_id: move for move in moves if (job := states.get(move.job_id)) is not None and plan_applies(move, job)
     }
     _move_in_timetable(connection, states, {move.job_id: move.next_run for move in applying.values()})
-    return _RESCHEDULE.write(
-        connection, [{"of_id": move.job_id, "next_run": move.next_run} for move in applying.values()]
-    )
+    values = [
+        {"of_id": move.job_id, "next_run": move.next_run, "planned_through": move.planned_through}
+        for move in applying.values()
+    ]
+    return _MOVE.write(connection, values)
 
 
-def remember_zone_rules(connection: Connection, version: str) -> None:
-    values = insert(meta).values(key=ZONE_RULES, value=version)
-    connection.execute(values.on_conflict_do_update(index_elements=[meta.c.key], set_={"value": version}))
+def remember(connection: Connection, key: str, value: str) -> None:
+    values = insert(meta).values(key=key, value=value)
+    connection.execute(values.on_conflict_do_update(index_elements=[meta.c.key], set_={"value": value}))
 
 
 def _moved_values(job: JobState) -> rows.Values:

@@ -26,7 +26,7 @@ from cronhook_core.testing.job_store.reads import ReadingAttempts, ReadingExecut
 from cronhook_core.testing.job_store.ready import Ready
 from cronhook_core.testing.job_store.result_races import ResultRaces
 from cronhook_core.testing.job_store.upkeep import Upkeep
-from cronhook_core.testing.job_store.zone_rules import RememberingZoneRules, RescheduledJobs, UpcomingCronJobs
+from cronhook_core.testing.job_store.zone_rules import RememberingZoneRules, RescheduledJobs, UpcomingJobs
 
 
 class JobStoreContract:
@@ -66,7 +66,7 @@ class JobStoreContract:
     TestLiveness = Liveness
     TestUpkeep = Upkeep
     TestRememberingZoneRules = RememberingZoneRules
-    TestUpcomingCronJobs = UpcomingCronJobs
+    TestUpcomingJobs = UpcomingJobs
     TestRescheduledJobs = RescheduledJobs
     TestHeldJobs = HeldJobs
     TestApiRaces = ApiRaces

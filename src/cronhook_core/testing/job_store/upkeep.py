@@ -21,7 +21,7 @@ from cronhook_core.testing.builders import (
     retry,
     succeeded,
 )
-from cronhook_core.testing.job_store.scene import LATER, JobStoreSuite, Scene
+from cronhook_core.testing.job_store.scene import LATER, JobStoreSuite, OpenStore, Scene
 
 MICROSECOND = timedelta(microseconds=1)
 LONG_AFTER = LATER + timedelta(days=400)
@@ -30,6 +30,15 @@ LONG_AFTER = LATER + timedelta(days=400)
 class Upkeep(JobStoreSuite):
     async def test_a_store_that_answers_says_nothing_more(self, store: JobStore) -> None:
         await store.ping()
+
+    async def test_no_clock_was_believed_in_a_new_store(self, store: JobStore) -> None:
+        assert await store.believed_clock() is None
+
+    async def test_the_clock_that_was_believed_last_counts_for_all(self, scene: Scene, open_store: OpenStore) -> None:
+        for now in (LATER, NOW + MICROSECOND):
+            await scene.store.remember_clock(now)
+            assert await scene.store.believed_clock() == now
+        assert await (await open_store()).believed_clock() == NOW + MICROSECOND
 
     async def test_what_ended_before_is_deleted_with_its_attempts(self, scene: Scene) -> None:
         job = await scene.job()
