@@ -29,7 +29,7 @@ MODULES = {
     "worker": frozenset({"delivery", "intake", "result_writer", "worker", "worker_life"}),
 }
 """Modules of the engine that plan, claim and finish, by whose they are."""
-ELSEWHERE = frozenset({"job_service", "pruner", "zone_rules"})
+ELSEWHERE = frozenset({"job_service", "job_walk", "pruner", "zone_rules"})
 """The others that leave the process: users', and once-in-a-while work."""
 AT_AN_END = frozenset({"store.lose", "store.release", "store.retire_worker", "lock.release"})
 """Awaits of a process that is asked to end."""

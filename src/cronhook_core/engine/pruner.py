@@ -18,7 +18,7 @@ CLOCK_REMEMBERED_EVERY = timedelta(seconds=30)
 
 
 class Pruner:
-    """On the leader: deletes final executions that ended longer than ``retention`` ago, a bounded batch a pass.
+    """On the leader: deletes executions and jobs that ended longer than ``retention`` ago, a bounded batch a pass.
 
     What else has expired goes with them. ``leads`` is true on every node while nobody can lead. Nothing is deleted by a
     clock that is doubted: ``clock_jumps`` says whether the clock refuses a jump of the one that it follows, and what
@@ -52,6 +52,7 @@ class Pruner:
                 return INTERVAL
             now = self._clock.now()
             pruned = await self._store.prune(now - self._retention, BATCH, now=now)
+            pruned = max(pruned, await self._store.prune_jobs(now - self._retention, BATCH))
         except Unavailable:
             return INTERVAL
         return PAUSE_BETWEEN_BATCHES if pruned == BATCH else INTERVAL

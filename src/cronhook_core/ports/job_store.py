@@ -28,6 +28,13 @@ class JobStore(JobCatalog, PlanningStore, ClaimStore, WorkerRegistry, Protocol):
     async def prune(self, before: datetime, limit: int, *, now: datetime) -> int:
         """Delete up to ``limit`` final executions that ended before ``before``, with their attempts; return how many.
 
-        Never a job's newest execution. Workers that were buried before ``before`` go as well, and idempotency records
-        that have expired at ``now``.
+        The newest execution of an active or paused job stays. Workers that were buried before ``before`` go as well,
+        and idempotency records that have expired at ``now``.
+        """
+
+    async def prune_jobs(self, before: datetime, limit: int) -> int:
+        """Delete up to ``limit`` jobs that are inactive, unchanged since before ``before``, and have no executions.
+
+        Return how many. The work of a call is bounded: the next one goes on where it stopped, and begins anew after the
+        last job. So 0 means that there may be more, unless few jobs are stored.
         """

@@ -23,6 +23,7 @@ from cronhook_core.backends.postgres.ready import NEXT_DUE, READY
 from cronhook_core.backends.postgres.rescheduling import RESCHEDULE
 from cronhook_core.backends.postgres.showing import SHOW
 from cronhook_core.backends.postgres.succeeding import SUCCEED
+from cronhook_core.domain.job import InactiveReason, JobStatus
 from cronhook_core.domain.job_changes import paused
 from cronhook_core.domain.schedule import OneTimeSchedule
 from cronhook_core.testing.builders import MINUTE, NOW, gone, make_plan, retry, succeeded
@@ -83,12 +84,15 @@ BY_NAME = {
 
 
 async def fill(url: str) -> None:
-    """Jobs that are due far ahead and executions that wait, run, ended long ago, or are due now, in great number."""
+    """Jobs that are due far ahead and executions that wait, run, ended long ago, or are due now, in great number.
+
+    By their ids they are older than all others.
+    """
     async with observed(url) as observer:
         await observer.execute(
             f"""
             WITH stored AS (INSERT INTO jobs SELECT (jsonb_populate_record(j, jsonb_build_object(
-                'id', 'job_' || n, 'next_run', $${(NOW + timedelta(days=30)).isoformat()}$$::timestamptz
+                'id', 'job_00' || n, 'next_run', $${(NOW + timedelta(days=30)).isoformat()}$$::timestamptz
             ))).* FROM jobs j, generate_series(1, {BACKLOG}) n WHERE j.id = (SELECT min(id) FROM jobs)
             RETURNING id, workspace_id, next_run), opened AS (
                 INSERT INTO open_jobs (workspace_id, job_id) SELECT workspace_id, id FROM stored
@@ -106,8 +110,9 @@ async def fill(url: str) -> None:
                     id, job_id, workspace_id, host, trigger, scheduled_for, status, available_at, created_at,
                     attempt_no, retries_used, losses, releases, missed_count, finished_at, worker_id
                 )
-                SELECT 'exe_{status}_' || n, 'job_' || n, 'wsp', 'host', 'manual', '{NOW.isoformat()}', '{status}',
-                    '{NOW.isoformat()}', '{NOW.isoformat()}', 1, 0, 0, 0, 0, {finished}, {worker}
+                SELECT 'exe_00{status}_' || n, 'job_00' || n, (SELECT min(workspace_id) FROM jobs), 'host', 'manual',
+                    '{NOW.isoformat()}', '{status}', '{NOW.isoformat()}', '{NOW.isoformat()}',
+                    1, 0, 0, 0, 0, {finished}, {worker}
                 FROM generate_series(1, {BACKLOG}) n
                 """
             )
@@ -203,8 +208,8 @@ async def test_the_cost_follows_what_is_due(scene: Scene, url: str, open_databas
         later = f"SET available_at = '{NOW + timedelta(days=30)}'"
         await observer.execute(f"UPDATE executions {later} WHERE status = 'queued'")
         await observer.execute("DELETE FROM executions WHERE status = 'running'")
-        await observer.execute(f"UPDATE open_executions {later} WHERE execution_id LIKE 'exe_queued%'")
-        await observer.execute("DELETE FROM open_executions WHERE execution_id LIKE 'exe_running%'")
+        await observer.execute(f"UPDATE open_executions {later} WHERE execution_id LIKE 'exe_00queued%'")
+        await observer.execute("DELETE FROM open_executions WHERE execution_id LIKE 'exe_00running%'")
         await observer.execute("DELETE FROM claims")
         await observer.execute("ANALYZE")
     before = await touched(url)
@@ -339,13 +344,31 @@ def statements(log: str, url: str) -> list[str]:
 
 
 async def test_pruning_goes_on_behind_what_can_never_go(scene: Scene, url: str, store: PostgresJobStore) -> None:
-    """Jobs that ran once keep that execution; twenty thousand of them are walked over, a bounded part at a time."""
+    """Active jobs keep their newest execution; twenty thousand are walked over, a bounded part at a time."""
     job = await scene.job()
     await fill(url)
     for n in range(3):
         await scene.store.finish([succeeded(await scene.running(job), LATER + n * MINUTE)], LATER)
     pruned = [await store.prune(LATER + timedelta(days=400), 100, now=LATER) for _ in range(4)]
     assert sorted(pruned) == [0, 0, 0, 2]
+
+
+async def test_pruning_jobs_goes_on_behind_those_that_are_not_over(
+    scene: Scene, url: str, store: PostgresJobStore
+) -> None:
+    """Twenty thousand are walked over, a bounded part at a time, and no table is read whole."""
+    await scene.job()
+    await fill(url)
+    async with observed(url) as observer:
+        await observer.execute("VACUUM ANALYZE")
+    ended = await scene.jobs(3, status=JobStatus.INACTIVE, inactive_reason=InactiveReason.GONE, next_run=None)
+    run_by_hand = await scene.running(ended[0])
+    before = await touched(url)
+    pruned = [await store.prune_jobs(LATER, 1000) for _ in range(3)]
+    after = await touched(url)
+    assert sorted(pruned) == [0, 0, 2]
+    assert (await scene.job_now(run_by_hand)).id == ended[0].id
+    assert after["scanned"] == before["scanned"]
 
 
 async def test_a_pause_ends_a_backlog_of_any_length(scene: Scene, url: str) -> None:

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 from sqlalchemy import Connection
 
-from cronhook_core.backends.sql import engine_reads, reads, writes
+from cronhook_core.backends.sql import engine_reads, pruned_jobs, reads, writes
 from cronhook_core.backends.sqlite import SqliteDatabase, upkeep, watching
 from cronhook_core.backends.sqlite.claiming import claim
 from cronhook_core.backends.sqlite.planning import plan
@@ -81,8 +81,9 @@ INDEXED: dict[str, tuple[Work, set[str]]] = {
     ),
     "prunable": (
         lambda c: upkeep.prunable(c, NOW, 10),
-        {"sqlite_autoindex_executions_1", "ix_executions_job_id_id"},
+        {"sqlite_autoindex_executions_1", "ix_executions_job_id_id", "sqlite_autoindex_open_jobs_1"},
     ),
+    "ended jobs": (lambda c: pruned_jobs.look(c, NOW, JOB.id, 10), {"sqlite_autoindex_jobs_1"}),
     "prune": (
         lambda c: upkeep.prune(c, [EXECUTION.id], NOW, NOW),
         {"sqlite_autoindex_job_logs_1", "sqlite_autoindex_executions_1"},
@@ -114,7 +115,11 @@ async def test_indexes_serve(name: str, database: SqliteDatabase) -> None:
 
 
 @pytest.mark.parametrize(
-    "name", ["due_jobs", "next_due", "ready", "list_jobs", "list_jobs, active", "list_executions", "prunable"]
+    "name",
+    [
+        *("due_jobs", "next_due", "ready", "list_jobs", "list_jobs, active", "list_executions", "prunable"),
+        "ended jobs",
+    ],
 )
 async def test_a_bounded_read_sorts_nothing(name: str, database: SqliteDatabase) -> None:
     steps = await database.write(plans_of, INDEXED[name][0])

@@ -9,6 +9,7 @@ from cronhook_core.backends.memory.database import MemoryDatabase
 from cronhook_core.backends.memory.planning import MemoryPlanningStore
 from cronhook_core.backends.memory.workers import MemoryWorkerRegistry
 from cronhook_core.domain.execution import Execution
+from cronhook_core.domain.job import JobStatus
 
 
 class MemoryJobStore(MemoryJobCatalog, MemoryPlanningStore, MemoryClaimStore, MemoryWorkerRegistry):
@@ -28,7 +29,7 @@ class MemoryJobStore(MemoryJobCatalog, MemoryPlanningStore, MemoryClaimStore, Me
 
     async def prune(self, before: datetime, limit: int, *, now: datetime) -> int:
         old = takewhile(lambda execution: _ended_before(execution, before), self._db.executions.ended())
-        pruned = list(islice((execution for execution in old if not self._is_newest(execution)), limit))
+        pruned = list(islice((execution for execution in old if not self._stays(execution)), limit))
         for execution in pruned:
             self._db.executions.remove(execution.id)
             self._db.attempts.remove_of(execution.id)
@@ -36,8 +37,21 @@ class MemoryJobStore(MemoryJobCatalog, MemoryPlanningStore, MemoryClaimStore, Me
         self._forget_workers(before)
         return len(pruned)
 
-    def _is_newest(self, execution: Execution) -> bool:
-        return next(self._db.executions.newest_first(execution.job_id)).id == execution.id
+    async def prune_jobs(self, before: datetime, limit: int) -> int:
+        ended = (
+            job for job in self._db.jobs.inactive() if job.updated_at < before and not self._has_executions(job.id)
+        )
+        pruned = list(islice(ended, limit))
+        for job in pruned:
+            self._db.jobs.remove(job.id)
+        return len(pruned)
+
+    def _stays(self, execution: Execution) -> bool:
+        newest = next(self._db.executions.newest_first(execution.job_id))
+        return newest.id == execution.id and self._db.jobs[execution.job_id].status is not JobStatus.INACTIVE
+
+    def _has_executions(self, job_id: str) -> bool:
+        return next(self._db.executions.newest_first(job_id), None) is not None
 
     def _forget_workers(self, before: datetime) -> None:
         workers = self._db.workers

@@ -35,6 +35,16 @@ class JobTable:
         if (due_at := _due_at(job)) is not None:
             self._due.add(due_at, job.id)
 
+    def remove(self, job_id: str) -> None:
+        job = self._jobs.pop(job_id)
+        self._leave(job)
+        ids = self._ids_of[job.workspace_id]
+        del ids[bisect_left(ids, job_id)]
+
+    def inactive(self) -> Iterator[Job]:
+        """All jobs that are over; the table must not change meanwhile."""
+        return (job for job in self._jobs.values() if job.status is JobStatus.INACTIVE)
+
     def counted(self, workspace_id: str) -> int:
         """How many jobs of the workspace count against its quota."""
         return self._counted[workspace_id]

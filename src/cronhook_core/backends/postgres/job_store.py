@@ -26,6 +26,7 @@ from cronhook_core.backends.postgres.showing import ShownJobs
 from cronhook_core.backends.postgres.verdicts import verdict_from, verdicts_on
 from cronhook_core.backends.sql import engine_reads
 from cronhook_core.backends.sql.job_catalog import SqlJobCatalog
+from cronhook_core.backends.sql.pruned_jobs import PrunedJobs
 from cronhook_core.backends.sql.tables import BELIEVED_CLOCK, ZONE_RULES
 from cronhook_core.domain.claim import MAX_CLAIM_BYTES, AttemptReport, Claim, ClaimRef, Verdict
 from cronhook_core.domain.execution import QueueMessage
@@ -49,6 +50,7 @@ class PostgresJobStore(SqlJobCatalog):
     def __init__(self, database: PostgresDatabase) -> None:
         super().__init__(database)
         self._pruning = Pruning(database)
+        self._pruned_jobs = PrunedJobs(database)
         self._shown = ShownJobs(database)
         self._new = NewJobs(database)
         self._answers = Answers(database)
@@ -186,6 +188,9 @@ class PostgresJobStore(SqlJobCatalog):
 
     async def prune(self, before: datetime, limit: int, *, now: datetime) -> int:
         return await self._pruning.prune(before, limit, now)
+
+    async def prune_jobs(self, before: datetime, limit: int) -> int:
+        return await self._pruned_jobs.prune(before, limit)
 
     async def _hand_back(self, statement: str, refs: Sequence[ClaimRef], now: datetime) -> Sequence[Verdict]:
         if not refs:

@@ -28,7 +28,7 @@ SELECT count(*) FROM expired
 
 PRUNE = """
 WITH looked_at AS MATERIALIZED (
-    SELECT id, job_id, finished_at FROM executions
+    SELECT id, job_id, workspace_id, finished_at FROM executions
     WHERE id > $2::text AND id < $5::text
     ORDER BY id
     LIMIT $4::int
@@ -37,7 +37,10 @@ WITH looked_at AS MATERIALIZED (
     WHERE e.id = ANY (ARRAY(
         SELECT l.id FROM looked_at l
         WHERE l.finished_at < $1::timestamptz
-          AND (SELECT true FROM executions newer WHERE newer.job_id = l.job_id AND newer.id > l.id LIMIT 1)
+          AND (
+            (SELECT true FROM executions newer WHERE newer.job_id = l.job_id AND newer.id > l.id LIMIT 1)
+            OR (SELECT true FROM open_jobs o WHERE o.workspace_id = l.workspace_id AND o.job_id = l.job_id) IS NULL
+          )
         ORDER BY l.id
         LIMIT $3::int
     ))
@@ -51,7 +54,8 @@ WITH looked_at AS MATERIALIZED (
 SELECT (SELECT count(*) FROM pruned), (SELECT count(*) FROM looked_at), (SELECT max(id) FROM looked_at)
 """
 """Races. What is final never changes again, and a newer execution never goes before an older one does: so a row that
-may go when it is looked at may go for ever. Two that prune at once skip what the other holds.
+may go when it is looked at may go for ever. So may the newest execution of a job that has ended, also where the job
+comes back at that moment. Two that prune at once skip what the other holds.
 """
 
 
@@ -62,8 +66,9 @@ class Pruning:
     """Deletes old executions, and remembers where it was.
 
     What ended before an instant was due before it, so that it is found in the order of ids, which is that of time.
-    A job's newest execution stays for ever. Where there are millions of jobs that ran once, no look may begin with all
-    of those again, so each goes on where the last one ended, and from the beginning when it came to the end.
+    The newest execution of a job that has not ended stays. Where there are millions of jobs that run once a year, no
+    look may begin with all of those again, so each goes on where the last one ended, and from the beginning when it
+    came to the end.
     """
 
     def __init__(self, database: PostgresDatabase) -> None:

@@ -2,7 +2,8 @@
 
 Executions and attempts are written several times a second per job, so their rows are narrow, their columns of fixed
 width come first (Postgres pads less), they have few indexes, and no foreign keys (each would lock a job's row for every
-insert; jobs are never removed). Every instant is an `Instant`, every `_us` column microseconds.
+insert; a job's row goes last, when it has no executions any more). Every instant is an `Instant`, every `_us` column
+microseconds.
 
 The conditions of partial indexes (``KEPT`` and the like) are there for queries to use as they are: with a parameter
 in place of the literal, no database would know that the index serves.

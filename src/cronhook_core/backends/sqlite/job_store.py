@@ -6,6 +6,7 @@ from datetime import datetime
 
 from cronhook_core.backends.sql import engine_reads
 from cronhook_core.backends.sql.job_catalog import SqlJobCatalog
+from cronhook_core.backends.sql.pruned_jobs import PrunedJobs
 from cronhook_core.backends.sql.tables import BELIEVED_CLOCK, ZONE_RULES
 from cronhook_core.backends.sqlite import upkeep, watching
 from cronhook_core.backends.sqlite.claiming import claim
@@ -28,6 +29,7 @@ class SqliteJobStore(SqlJobCatalog):
 
     def __init__(self, database: SqliteDatabase) -> None:
         super().__init__(database)
+        self._pruned_jobs = PrunedJobs(database)
 
     async def due_jobs(self, now: datetime, limit: int, *, after: DueJob | None = None) -> Sequence[DueJob]:
         return await self._database.read_first(engine_reads.due_jobs, now, limit, after)
@@ -123,3 +125,6 @@ class SqliteJobStore(SqlJobCatalog):
     async def prune(self, before: datetime, limit: int, *, now: datetime) -> int:
         old = await self._database.read(upkeep.prunable, before, limit)
         return await self._database.write_first(upkeep.prune, old, before, now)
+
+    async def prune_jobs(self, before: datetime, limit: int) -> int:
+        return await self._pruned_jobs.prune(before, limit)

@@ -5,10 +5,18 @@ from __future__ import annotations
 from collections.abc import Sequence
 from datetime import datetime
 
-from sqlalchemy import Connection, Integer, delete, literal_column, select, update
+from sqlalchemy import Connection, Integer, delete, literal_column, or_, select, update
 from sqlalchemy.dialects.sqlite import insert
 
-from cronhook_core.backends.sql.tables import PROBE, attempts, executions, idempotency_records, meta, workers
+from cronhook_core.backends.sql.tables import (
+    PROBE,
+    attempts,
+    executions,
+    idempotency_records,
+    meta,
+    open_jobs,
+    workers,
+)
 from cronhook_core.backends.sqlite.batches import keys, listed
 from cronhook_core.domain.idempotency import KEPT_FOR
 from cronhook_core.domain.ids import first_id_after
@@ -49,12 +57,16 @@ def retire_worker(connection: Connection, worker_id: str) -> None:
 
 
 def prunable(connection: Connection, before: datetime, limit: int) -> list[str]:
-    """Final executions that ended before ``before`` and are not their job's newest: neither ever changes again.
+    """Final executions that ended before ``before`` and are not the newest of an active or paused job.
 
     What ended before an instant was due before it, and ids are in the order of time.
     """
     has_newer = select(_newer.c.id).where(_newer.c.job_id == executions.c.job_id, _newer.c.id > executions.c.id)
-    old = [executions.c.id < first_id_after("exe", before), executions.c.finished_at < before, has_newer.exists()]
+    is_open = select(open_jobs.c.job_id).where(
+        open_jobs.c.workspace_id == executions.c.workspace_id, open_jobs.c.job_id == executions.c.job_id
+    )
+    may_go = or_(has_newer.exists(), ~is_open.exists())
+    old = [executions.c.id < first_id_after("exe", before), executions.c.finished_at < before, may_go]
     return list(
         connection.execute(select(executions.c.id).where(*old).order_by(executions.c.id).limit(limit)).scalars()
     )

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 
+from cronhook_core.domain.execution import Execution
 from cronhook_core.domain.idempotency import IdempotentRequest, StoredAnswer
 from cronhook_core.domain.job import InactiveReason, Job, JobStatus
 from cronhook_core.errors import AlreadyAnswered, IdempotencyMismatch, NotFound, QuotaExceeded
@@ -12,12 +13,13 @@ from cronhook_core.testing.builders import (
     MINUTE,
     NOW,
     answer_with_id,
+    make_execution,
     make_idempotent_request,
     make_job,
     make_workspace,
     succeeded,
 )
-from cronhook_core.testing.job_store.racing import several
+from cronhook_core.testing.job_store.racing import ROUNDS, race, several
 from cronhook_core.testing.job_store.scene import LATER, JobStoreSuite, OpenStore, Scene
 
 
@@ -151,6 +153,26 @@ class ApiRaces(JobStoreSuite):
         pruned = await asyncio.gather(*(store.prune(LATER + MINUTE, 100, now=LATER + MINUTE) for store in stores))
         assert sum(pruned) == 30
         assert len(await scene.store.list_executions(job.workspace_id, job.id, limit=100)) == 1
+
+    async def test_a_job_is_run_or_pruned_but_never_both(self, scene: Scene, open_store: OpenStore) -> None:
+        runner, pruner = await several(scene, open_store, 2)
+        await scene.workspace()
+        outcomes = await race(
+            (self._run_ended(scene, runner), pruner.prune_jobs(LATER, 100)) for _ in range(2 * ROUNDS)
+        )
+        for (execution, was_run), _ in outcomes:
+            stored = await scene.store.get_job(execution.workspace_id, execution.job_id)
+            found = await scene.store.get_execution(execution.workspace_id, execution.id)
+            assert (stored is not None, found is not None) == (was_run, was_run)
+
+    async def _run_ended(self, scene: Scene, store: JobStore) -> tuple[Execution, bool]:
+        job = await scene.job(status=JobStatus.INACTIVE, inactive_reason=InactiveReason.GONE, next_run=None)
+        execution = make_execution(job)
+        try:
+            await store.add_execution(execution, now=NOW)
+        except NotFound:
+            return execution, False
+        return execution, True
 
     async def _create(
         self, store: JobStore, job: Job, request: IdempotentRequest | None, max_jobs: int | None = None

@@ -25,7 +25,7 @@ from cronhook_core.testing.job_store.quota import Quota
 from cronhook_core.testing.job_store.reads import ReadingAttempts, ReadingExecutions, ReadingJobs
 from cronhook_core.testing.job_store.ready import Ready
 from cronhook_core.testing.job_store.result_races import ResultRaces
-from cronhook_core.testing.job_store.upkeep import Upkeep
+from cronhook_core.testing.job_store.upkeep import PruningJobs, Upkeep
 from cronhook_core.testing.job_store.zone_rules import RememberingZoneRules, RescheduledJobs, UpcomingJobs
 
 
@@ -65,6 +65,7 @@ class JobStoreContract:
     TestAbandoned = Abandoned
     TestLiveness = Liveness
     TestUpkeep = Upkeep
+    TestPruningJobs = PruningJobs
     TestRememberingZoneRules = RememberingZoneRules
     TestUpcomingJobs = UpcomingJobs
     TestRescheduledJobs = RescheduledJobs
