@@ -40,5 +40,8 @@ class Logs(Resource):
         offset: int | None = None,
         limit: int | None = None,
     ) -> LogPage:
-        """One page of `list`, with the ``total`` of rows. ``offset``: how many rows to pass over, up to 10 000."""
+        """One page of `list`, with the ``total`` of rows, None beyond 10 000.
+
+        ``offset``: how many rows to pass over, up to 10 000.
+        """
         return self._send(_calls.list_logs(job_id, status=status, order=order, offset=offset, limit=limit))

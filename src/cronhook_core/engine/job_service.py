@@ -25,7 +25,7 @@ from cronhook_core.errors import Conflict, NotFound, QueueUnavailable
 from cronhook_core.ports.clock import Clock
 from cronhook_core.ports.engine_hooks import EngineHooks, NoHooks
 from cronhook_core.ports.header_vault import HeaderVault
-from cronhook_core.ports.job_catalog import CancelQueued, JobFilter
+from cronhook_core.ports.job_catalog import COUNTED_UP_TO, CancelQueued, JobFilter
 from cronhook_core.ports.job_store import JobStore
 from cronhook_core.ports.queue import Queue
 
@@ -204,11 +204,17 @@ class JobService:
         oldest_first: bool = False,
         offset: int = 0,
         limit: int = 50,
-    ) -> tuple[Sequence[Attempt], int]:
-        """A page of a job's attempts, and how many there are in all."""
+    ) -> tuple[Sequence[Attempt], int | None]:
+        """A page of a job's attempts, and how many there are in all; None: more than `COUNTED_UP_TO`."""
         await self.get(workspace_id, job_id)
         return await self._store.list_attempts(
-            workspace_id, job_id, status=status, oldest_first=oldest_first, offset=offset, limit=limit
+            workspace_id,
+            job_id,
+            status=status,
+            oldest_first=oldest_first,
+            offset=offset,
+            limit=limit,
+            count_up_to=COUNTED_UP_TO,
         )
 
     async def count(self, workspace_id: str) -> int:

@@ -11,6 +11,9 @@ from cronhook_core.domain.idempotency import IdempotentRequest
 from cronhook_core.domain.job import Job, JobStatus
 from cronhook_core.domain.queue_bounds import UNBOUNDED, QueueBounds
 
+COUNTED_UP_TO = 10_000
+"""Attempts of a job are counted up to this number."""
+
 
 @frozen(kw_only=True)
 class JobFilter:
@@ -152,10 +155,12 @@ class JobCatalog(Protocol):
         oldest_first: bool = False,
         offset: int,
         limit: int,
-    ) -> tuple[Sequence[Attempt], int]:
+        count_up_to: int = COUNTED_UP_TO,
+    ) -> tuple[Sequence[Attempt], int | None]:
         """A page of a job's attempts, newest first, and how many there are in all; released ones are not shown.
 
-        Their order is that of their start, then of their id. ``status`` is a word of `Attempt.status`.
+        None: more than ``count_up_to``, which bounds what counting costs. Their order is that of their start, then of
+        their id. ``status`` is a word of `Attempt.status`.
         """
 
     async def attempts_of(self, workspace_id: str, execution_id: str) -> Sequence[Attempt]:

@@ -57,18 +57,22 @@ class LogRow:
 
 @frozen(kw_only=True)
 class LogPage:
-    """``total`` counts all rows that match, ``has_more`` says whether some follow this page."""
+    """``total`` counts all rows that match, up to 10 000; null: there are more.
+
+    ``has_more`` says whether some follow this page.
+    """
 
     data: tuple[LogRow, ...]
-    total: int
+    total: int | None
     offset: int
     limit: int
     has_more: bool
 
     @classmethod
-    def of(cls, attempts: Sequence[Attempt], *, total: int, offset: int, limit: int) -> LogPage:
-        rows = tuple(map(LogRow.of, attempts))
-        return cls(data=rows, total=total, offset=offset, limit=limit, has_more=offset + len(rows) < total)
+    def of(cls, attempts: Sequence[Attempt], *, total: int | None, offset: int, limit: int) -> LogPage:
+        """Of ``attempts`` one more than ``limit`` was read, to see whether there are more."""
+        rows = tuple(map(LogRow.of, attempts[:limit]))
+        return cls(data=rows, total=total, offset=offset, limit=limit, has_more=len(attempts) > limit)
 
 
 @frozen(kw_only=True)

@@ -77,10 +77,11 @@ def command(
     ask = partial(client.logs.page, job_id, status=status, order=order, limit=page_size(limit, everything))
     rows = _Rows(ask, offset)
     print_list(rows, LOGS, log_row, output, limit=limit, everything=everything)
-    if rows.cut_of is None:
+    if not rows.is_cut:
         return
+    total = "more than 10000" if rows.total is None else rows.total
     reason = (
-        f"{rows.given} of {rows.cut_of} attempts are shown, as far as the API lets a log be read: for "
+        f"{rows.given} of {total} attempts are shown, as far as the API lets a log be read: for "
         f"{'newer' if oldest_first else 'older'} ones, see `cronhook executions list {job_id}` "
         "and `cronhook executions show EXECUTION_ID`"
     )
@@ -96,12 +97,13 @@ class OutOfReach(click.ClickException):
 class _Rows:
     """The rows of a log, each once, also where new ones move the pages on meanwhile.
 
-    ``given`` counts them. Where they end before the log does, ``cut_of`` is how many it has.
+    ``given`` counts them. ``is_cut``: they end before the log does, which has ``total`` (None: more than 10 000).
     """
 
     def __init__(self, ask: Callable[..., LogPage], offset: int) -> None:
         self.given = 0
-        self.cut_of: int | None = None
+        self.is_cut = False
+        self.total: int | None = None
         self._ask = ask
         self._offset = offset
 
@@ -123,7 +125,7 @@ class _Rows:
             if not page.has_more or not page.data:
                 return
             following = min(offset + len(page.data), _MAX_OFFSET)
-        self.cut_of = page.total
+        self.is_cut, self.total = True, page.total
 
 
 def _follow(client: Cronhook, job_id: str, status: Any, output: OutputFormat) -> None:

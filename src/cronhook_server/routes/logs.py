@@ -43,7 +43,7 @@ async def list_logs(request: ApiRequest) -> Answer:
         status=query.word("status", LogStatus),
         oldest_first=query.word("order", Order) is Order.ASC,
         offset=offset,
-        limit=limit,
+        limit=limit + 1,
     )
     return respond_with(LogPage.of(attempts, total=total, offset=offset, limit=limit))
 

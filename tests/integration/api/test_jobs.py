@@ -6,7 +6,12 @@ import httpx
 import pytest
 
 from cronhook_core.domain.ids import new_id
+from cronhook_core.domain.job import InactiveReason, JobStatus
+from cronhook_core.engine import job_service
+from cronhook_core.testing.builders import NOW, make_id, succeeded
 from tests.integration.api.conftest import RANDOM, Api, instant, job_body
+
+LONG_AFTER = datetime(2199, 1, 1, tzinfo=UTC)
 
 
 async def test_a_job_is_stored_and_read_back(api: Api) -> None:
@@ -122,6 +127,43 @@ class TestLists:
         assert await self.pages(api, q="%") == [[]]
         assert await self.pages(api, status="active", tag="y") == [["weekly"]]
         assert await self.pages(api, status="paused") == [[]]
+
+
+async def test_the_rows_of_a_log_are_counted_up_to_a_bound(api: Api, monkeypatch: pytest.MonkeyPatch) -> None:
+    path = (await api.http.post("/v1/jobs", json=job_body())).headers["location"]
+    for _ in range(3):
+        await run_and_finish(api, path)
+    for bound, total in ((3, 3), (2, None)):
+        monkeypatch.setattr(job_service, "COUNTED_UP_TO", bound)
+        for offset, has_more in ((0, True), (1, False)):
+            page = (await api.http.get(f"{path}/logs", params={"limit": 2, "offset": offset})).json()
+            assert (len(page["data"]), page["total"], page["has_more"]) == (2, total, has_more)
+
+
+async def test_a_job_that_is_over_is_unknown_after_the_retention(api: Api) -> None:
+    path = (await api.http.post("/v1/jobs", json=job_body())).headers["location"]
+    await run_and_finish(api, path)
+    stored = await api.backends.store.get_job(api.workspace_id, path.rpartition("/")[2])
+    assert stored is not None
+    over = stored.changed(NOW, status=JobStatus.INACTIVE, inactive_reason=InactiveReason.GONE, next_run=None)
+    assert await api.backends.store.change_job(over, expected=stored, cancel=None, max_jobs=None, now=NOW)
+    assert (await api.http.get(path)).json()["status"] == "inactive"
+    await api.backends.store.prune(LONG_AFTER, 10, now=NOW)
+    await api.backends.store.prune_jobs(LONG_AFTER, 10)
+    for gone in (path, f"{path}/logs", f"{path}/executions"):
+        assert (await api.http.get(gone)).status_code == 404
+    assert (await api.http.post(f"{path}/run")).status_code == 404
+    assert (await api.http.delete(path)).status_code == 404
+    assert (await api.http.get("/v1/jobs")).json()["data"] == []
+
+
+async def run_and_finish(api: Api, path: str) -> None:
+    """A run by hand that succeeds."""
+    store, worker_id = api.backends.store, make_id("wrk")
+    execution_id = (await api.http.post(f"{path}/run")).json()["id"]
+    await store.register_worker(worker_id, NOW)
+    [claim] = await store.claim([execution_id], worker_id=worker_id, now=LONG_AFTER)
+    await store.finish([succeeded(claim)], NOW)
 
 
 async def test_the_log_of_a_new_job_is_empty(api: Api) -> None:

@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 
 from cronhook_core.domain.api_key import Scope
+from cronhook_core.engine import job_service
 from cronhook_server.cli import listing as lists
 from cronhook_server.cli import logs
 from cronhook_server.routes import logs as log_routes
@@ -250,6 +251,14 @@ class TestLogsBeyondReach:
         ended = cronhook("logs", long, "-n", "5", "-o", "json")
         assert len(ended.json) == 5
         assert ended.err.startswith("5 of 6 attempts are shown")
+
+    def test_how_many_there_are_is_told_as_far_as_they_are_counted(
+        self, cronhook: Command, long: str, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setattr(job_service, "COUNTED_UP_TO", 5)
+        ended = cronhook("logs", long, "-n", "5", "-o", "json")
+        assert len(ended.json) == 5
+        assert ended.err.startswith("5 of more than 10000 attempts are shown")
 
     def test_an_offset_comes_as_far(self, cronhook: Command, long: str) -> None:
         ended = cronhook("logs", long, "--offset", "2", "--all", "-o", "json")

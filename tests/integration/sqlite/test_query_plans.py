@@ -71,7 +71,7 @@ INDEXED: dict[str, tuple[Work, set[str]]] = {
         {"ix_executions_job_id_id"},
     ),
     "list_attempts": (
-        lambda c: reads.list_attempts(c, "wsp_0", JOB.id, None, False, 0, 10),
+        lambda c: reads.list_attempts(c, "wsp_0", JOB.id, None, False, 0, 10, 10),
         {"ix_job_logs_job_id_started_at"},
     ),
     "attempts_of": (lambda c: reads.attempts_of(c, "wsp_0", EXECUTION.id), {"sqlite_autoindex_job_logs_1"}),

@@ -108,6 +108,11 @@ class TestLogs:
         assert [row.id for row in client.logs.list("job_1")] == ["d", "c", "b", "a"]
         assert [row.id async for row in async_client.logs.list("job_1")] == ["d", "c", "b", "a"]
 
+    def test_a_log_of_so_many_rows_that_they_are_not_counted_goes_on(self) -> None:
+        first = answer(200, log_page_of(LOG_ROW | {"id": "d"}, total=2) | {"total": None})
+        client = Cronhook("k", transport=ScriptedTransport(first, rows("c", total=2, offset=1)))
+        assert [(page.total, len(page.data)) for page in client.logs.list("job_1").pages()] == [(None, 1), (2, 1)]
+
     def test_a_log_that_was_pruned_meanwhile_ends(self) -> None:
         pages = (rows("d", "c", total=4), rows(total=3, offset=2))
         client = Cronhook("k", transport=ScriptedTransport(*pages))

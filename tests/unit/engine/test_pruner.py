@@ -34,7 +34,7 @@ class Node:
         )
 
     async def exists(self, job: Job) -> bool:
-        """Whether the job is stored, as a rerun by its id would find out."""
+        """Whether the job has a row, which no read shows of a deleted one."""
         return self.store._db.jobs.get(job.id) is not None
 
 

@@ -14,7 +14,7 @@ from cronhook_core.domain.job import Job
 from cronhook_core.domain.queue_bounds import UNBOUNDED, QueueBounds
 from cronhook_core.domain.transitions import CANCELLED_BY_USER, JobState, cancelled, job_end_by_user
 from cronhook_core.errors import NotFound, QuotaExceeded
-from cronhook_core.ports.job_catalog import CancelQueued, JobFilter
+from cronhook_core.ports.job_catalog import COUNTED_UP_TO, CancelQueued, JobFilter
 
 _LOWER_ASCII = str.maketrans(ascii_uppercase, ascii_lowercase)
 
@@ -146,10 +146,14 @@ class MemoryJobCatalog:
         oldest_first: bool = False,
         offset: int,
         limit: int,
-    ) -> tuple[Sequence[Attempt], int]:
+        count_up_to: int = COUNTED_UP_TO,
+    ) -> tuple[Sequence[Attempt], int | None]:
         if not self._owns(workspace_id, job_id):
             return [], 0
-        return self._db.attempts.page(job_id, status=status, oldest_first=oldest_first, offset=offset, limit=limit)
+        page, total = self._db.attempts.page(
+            job_id, status=status, oldest_first=oldest_first, offset=offset, limit=limit
+        )
+        return page, total if total <= count_up_to else None
 
     async def attempts_of(self, workspace_id: str, execution_id: str) -> Sequence[Attempt]:
         if await self.get_execution(workspace_id, execution_id) is None:

@@ -38,7 +38,12 @@ WITH looked_at AS MATERIALIZED (
         SELECT l.id FROM looked_at l
         WHERE l.finished_at < $1::timestamptz
           AND (
-            (SELECT true FROM executions newer WHERE newer.job_id = l.job_id AND newer.id > l.id LIMIT 1)
+            (
+                SELECT true FROM executions newer
+                WHERE (newer.job_id, newer.id) > (l.job_id, l.id) AND newer.job_id <= l.job_id
+                ORDER BY newer.job_id, newer.id
+                LIMIT 1
+            )
             OR (SELECT true FROM open_jobs o WHERE o.workspace_id = l.workspace_id AND o.job_id = l.job_id) IS NULL
           )
         ORDER BY l.id

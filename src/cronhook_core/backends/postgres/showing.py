@@ -28,14 +28,16 @@ SELECT {", ".join(f"j.{name}" for name in _COLUMNS)}, newest.scheduled_for, newe
 FROM unnest($1::text[], $2::text[]) AS asked (workspace_id, job_id)
 JOIN jobs j ON j.id = ANY (ARRAY[asked.job_id])
 LEFT JOIN LATERAL (
-    SELECT e.scheduled_for, e.status FROM executions e WHERE e.job_id = j.id ORDER BY e.id DESC LIMIT 1
+    SELECT e.scheduled_for, e.status FROM executions e WHERE e.job_id >= j.id AND e.job_id <= j.id
+    ORDER BY e.job_id DESC, e.id DESC LIMIT 1
 ) AS newest ON true
 WHERE j.workspace_id = ANY (ARRAY[asked.workspace_id]) AND CASE WHEN j.deleted_at IS NULL THEN true ELSE false END
 """
 """An id is asked for beside the workspace of who asks for it, and only found there.
 
 ``CASE`` keeps the guard out of reach of the partial index over a workspace's jobs, and ``ANY`` keeps the workspaces
-from being joined as a whole: there is no way but to probe for each id.
+from being joined as a whole: there is no way but to probe for each id. A range of jobs and its order leave no way to
+the newest execution but the index over both columns.
 """
 
 Asked = tuple[str, str]

@@ -13,7 +13,7 @@ from cronhook_core.domain.idempotency import IdempotentRequest
 from cronhook_core.domain.job import Job
 from cronhook_core.domain.queue_bounds import UNBOUNDED, QueueBounds
 from cronhook_core.errors import StoreBusy
-from cronhook_core.ports.job_catalog import CancelQueued, JobFilter
+from cronhook_core.ports.job_catalog import COUNTED_UP_TO, CancelQueued, JobFilter
 
 SEARCHES_AT_ONCE = 2
 """Lists by a text or a tag, which read all jobs of a workspace where few match. Connections stay for all else."""
@@ -118,8 +118,11 @@ class SqlJobCatalog:
         oldest_first: bool = False,
         offset: int,
         limit: int,
-    ) -> tuple[Sequence[Attempt], int]:
-        return await self._database.read(reads.list_attempts, workspace_id, job_id, status, oldest_first, offset, limit)
+        count_up_to: int = COUNTED_UP_TO,
+    ) -> tuple[Sequence[Attempt], int | None]:
+        return await self._database.read(
+            reads.list_attempts, workspace_id, job_id, status, oldest_first, offset, limit, count_up_to
+        )
 
     async def attempts_of(self, workspace_id: str, execution_id: str) -> Sequence[Attempt]:
         return await self._database.read(reads.attempts_of, workspace_id, execution_id)

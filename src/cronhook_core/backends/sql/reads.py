@@ -1,4 +1,9 @@
-"""The reads of `JobCatalog`, on a connection within one transaction. Each carries the workspace."""
+"""The reads of `JobCatalog`, on a connection within one transaction. Each carries the workspace.
+
+A list of what belongs to one workspace or job is asked for as a range of the index over both columns, see `_newest_of`:
+``owner = ? ORDER BY id DESC`` could as well be answered by walking over all ids, and a planner does so that takes the
+owner's rows for frequent. It then reads everything newer that belongs to others.
+"""
 
 from __future__ import annotations
 
@@ -9,6 +14,7 @@ from sqlalchemy import (
     ColumnElement,
     Connection,
     Integer,
+    ScalarSelect,
     Select,
     and_,
     bindparam,
@@ -16,9 +22,11 @@ from sqlalchemy import (
     cast,
     false,
     func,
+    literal,
     null,
     select,
     true,
+    tuple_,
     union_all,
 )
 
@@ -66,9 +74,7 @@ def list_jobs(
     if matching.status in _OPEN:  # there may be few among millions that have ended
         listed, workspace = open_jobs.c.job_id, open_jobs.c.workspace_id
         query = query.join(open_jobs, listed == jobs.c.id)
-    query = query.where(workspace == workspace_id, *_conditions(matching)).order_by(listed.desc()).limit(limit)
-    if before_id is not None:
-        query = query.where(listed < before_id)
+    query = _newest_of(query.where(*_conditions(matching)), workspace, workspace_id, listed, before_id).limit(limit)
     return [_job(row) for row in connection.execute(query)]
 
 
@@ -100,13 +106,25 @@ def list_executions(
     limit: int,
     before_id: str | None,
 ) -> list[Execution]:
-    query = select(executions).where(executions.c.job_id == job_id, executions.c.workspace_id == workspace_id)
+    query = select(executions).where(executions.c.workspace_id == workspace_id)
     if status is not None:
         query = query.where(executions.c.status == status)
-    if before_id is not None:
-        query = query.where(executions.c.id < before_id)
-    query = query.order_by(executions.c.id.desc()).limit(limit)
+    query = _newest_of(query, executions.c.job_id, job_id, executions.c.id, before_id).limit(limit)
     return [rows.execution_from(row) for row in connection.execute(query)]
+
+
+def _newest_of(
+    query: Select[Any],
+    owner: ColumnElement[str],
+    owner_id: str | ColumnElement[str],
+    listed: ColumnElement[str],
+    before_id: str | None = None,
+) -> Select[Any]:
+    """The rows of one owner by ``listed``, descending, from the one after ``before_id`` on."""
+    query = query.where(owner >= owner_id).order_by(owner.desc(), listed.desc())
+    if before_id is None:
+        return query.where(owner <= owner_id)
+    return query.where(tuple_(owner, listed) < tuple_(literal(owner_id), literal(before_id)))
 
 
 def list_attempts(
@@ -117,19 +135,34 @@ def list_attempts(
     oldest_first: bool,
     offset: int,
     limit: int,
-) -> tuple[list[Attempt], int]:
+    count_up_to: int,
+) -> tuple[list[Attempt], int | None]:
     ended = select(attempts).where(attempts.c.job_id == job_id, attempts.c.workspace_id == workspace_id, _SHOWN)
     running = _RUNNING.where(claims.c.job_id == job_id, executions.c.workspace_id == workspace_id)
     if status is None:
-        return _merged(connection, ended, running, oldest_first, offset, limit)
-    shown = running if status == "running" else ended.where(_has_status(status))
-    query = shown.order_by(*_order(shown, oldest_first)).offset(offset).limit(limit)
-    total = connection.execute(select(func.count()).select_from(shown.subquery())).scalar_one()
-    return [rows.attempt_from(row) for row in connection.execute(query)], total
+        page, total = _merged(connection, ended, running, oldest_first, offset, limit, count_up_to)
+    else:
+        shown = running if status == "running" else ended.where(_has_status(status))
+        query = shown.order_by(*_order(shown, oldest_first)).offset(offset).limit(limit)
+        page = [rows.attempt_from(row) for row in connection.execute(query)]
+        total = connection.execute(select(_counted(shown, count_up_to))).scalar_one()
+    return page, total if total <= count_up_to else None
+
+
+def _counted(shown: Select[Any], up_to: int) -> ScalarSelect[int]:
+    """How many rows there are, counted to one more than ``up_to``."""
+    order = [shown.selected_columns[name] for name in ("job_id", "started_at")]
+    return select(func.count()).select_from(shown.order_by(*order).limit(up_to + 1).subquery()).scalar_subquery()
 
 
 def _merged(
-    connection: Connection, ended: Select[Any], running: Select[Any], oldest_first: bool, offset: int, limit: int
+    connection: Connection,
+    ended: Select[Any],
+    running: Select[Any],
+    oldest_first: bool,
+    offset: int,
+    limit: int,
+    count_up_to: int,
 ) -> tuple[list[Attempt], int]:
     """A page of both together, and how many there are.
 
@@ -141,7 +174,7 @@ def _merged(
     first = case((count < offset, offset - count), else_=0)
     page = ended.order_by(*_order(ended, oldest_first)).offset(first).limit(limit + count).subquery("page")
     totals = select(
-        (select(func.count()).select_from(ended.subquery()).scalar_subquery() + count).label("total"),
+        (_counted(ended, count_up_to) + count).label("total"),
         first.label("first"),
     ).subquery("totals")
     found = union_all(select(page), select(held)).subquery("found")
@@ -184,10 +217,10 @@ _RUNNING = _running_attempts()
 
 def _kept_jobs() -> Select[Any]:
     """Jobs that are not deleted, each beside its newest execution."""
-    newest_id = select(func.max(executions.c.id)).where(executions.c.job_id == jobs.c.id).scalar_subquery()
+    newest_id = _newest_of(select(executions.c.id), executions.c.job_id, jobs.c.id, executions.c.id).limit(1)
     return (
         select(jobs, _newest.c.scheduled_for.label("last_run"), _newest.c.status.label("last_run_status"))
-        .select_from(jobs.outerjoin(_newest, _newest.c.id == newest_id))
+        .select_from(jobs.outerjoin(_newest, _newest.c.id == newest_id.scalar_subquery()))
         .where(KEPT)
     )
 

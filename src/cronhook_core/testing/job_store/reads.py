@@ -256,13 +256,25 @@ class ReadingAttempts(JobStoreSuite):
         }.items():
             page, total = await store.list_attempts(job.workspace_id, job.id, status=word, offset=0, limit=50)
             assert {attempt.execution_id for attempt in page} == {claims[name].execution_id for name in names}
-            assert [attempt.status for attempt in page] == [word] * total
+            assert ([attempt.status for attempt in page], total) == ([word] * len(names), len(names))
         running, total = await store.list_attempts(job.workspace_id, job.id, status="running", offset=0, limit=50)
         assert {(a.execution_id, a.attempt_no) for a in running} == {
             (claims["running"].execution_id, 1),
             *((claim.execution_id, 2) for claim in late),
         }
         assert total == 3
+
+    @pytest.mark.parametrize("status", [None, "succeeded", "running"])
+    async def test_they_are_counted_up_to_a_bound(self, scene: Scene, status: str | None) -> None:
+        job = await scene.job()
+        claims = [await scene.running(job) for _ in range(6)]
+        await scene.store.finish([succeeded(claim) for claim in claims[:3]], LATER)
+        number = 6 if status is None else 3
+        for bound, total in ((number, number), (number - 1, None)):
+            page = await scene.store.list_attempts(
+                job.workspace_id, job.id, status=status, offset=1, limit=1, count_up_to=bound
+            )
+            assert (len(page[0]), page[1]) == (1, total)
 
     async def test_released_ones_are_not_shown(self, scene: Scene) -> None:
         job = await scene.job()
