@@ -12,6 +12,8 @@ JobStatusWord: TypeAlias = JobStatus | Literal["active", "paused", "inactive"]
 ExecutionStatusWord: TypeAlias = (
     ExecutionStatus | Literal["queued", "running", "succeeded", "failed", "cancelled", "skipped"]
 )
-LogStatusWord: TypeAlias = Literal["running", "succeeded", "failed", "lost", "late_succeeded", "late_failed"]
+LogStatusWord: TypeAlias = Literal[
+    "running", "succeeded", "failed", "lost", "interrupted", "late_succeeded", "late_failed"
+]
 OrderWord: TypeAlias = Literal["asc", "desc"]
 ScopeWord: TypeAlias = Scope | Literal["read", "write", "admin"]

@@ -37,6 +37,10 @@ class AllHooks:
         for hooks in self._hooks:
             hooks.executions_lost(verdicts, now)
 
+    def executions_interrupted(self, verdicts: Sequence[Verdict], now: datetime) -> None:
+        for hooks in self._hooks:
+            hooks.executions_interrupted(verdicts, now)
+
     def executions_released(self, verdicts: Sequence[Verdict], now: datetime) -> None:
         for hooks in self._hooks:
             hooks.executions_released(verdicts, now)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from datetime import datetime, timedelta
 
 import structlog
@@ -62,15 +62,12 @@ class LoggingHooks(NoHooks):
         self._log.warning("job_inactive", job_id=plan.job_id, reason=str(plan.inactive_reason))
 
     def executions_lost(self, verdicts: Sequence[Verdict], now: datetime) -> None:
-        for verdict in verdicts:
-            if not verdict.accepted:
-                continue
-            self._log.warning(
-                "execution_lost",
-                execution_id=verdict.execution_id,
-                attempt=verdict.attempt_no,
-                execution=None if verdict.status is None else verdict.status.value,
-            )
+        for fields in _taken_back(verdicts):
+            self._log.warning("execution_lost", **fields)
+
+    def executions_interrupted(self, verdicts: Sequence[Verdict], now: datetime) -> None:
+        for fields in _taken_back(verdicts):
+            self._log.warning("execution_interrupted", **fields)
 
     def worker_registered(self, worker_id: str, now: datetime) -> None:
         self._log.info("worker_registered", worker_id=worker_id)
@@ -108,6 +105,16 @@ class LoggingHooks(NoHooks):
 
     def pass_failed(self, loop: str, error: BaseException) -> None:
         self._log.error("pass_failed", loop=loop, exc_info=error)
+
+
+def _taken_back(verdicts: Sequence[Verdict]) -> Iterator[dict[str, object]]:
+    for verdict in verdicts:
+        if verdict.accepted:
+            yield {
+                "execution_id": verdict.execution_id,
+                "attempt": verdict.attempt_no,
+                "execution": None if verdict.status is None else verdict.status.value,
+            }
 
 
 def _milliseconds(duration: timedelta) -> float:

@@ -70,6 +70,9 @@ class PrometheusHooks(NoHooks):
     def executions_lost(self, verdicts: Sequence[Verdict], now: datetime) -> None:
         self._count(Outcome.LOST, verdicts)
 
+    def executions_interrupted(self, verdicts: Sequence[Verdict], now: datetime) -> None:
+        self._count(Outcome.INTERRUPTED, verdicts)
+
     def executions_released(self, verdicts: Sequence[Verdict], now: datetime) -> None:
         self._count(Outcome.RELEASED, verdicts)
 

@@ -49,6 +49,7 @@ CATALOGUE: Mapping[str, tuple[str, ...]] = {
         "test_workers.py::test_a_worker_that_is_asked_to_end_lets_its_sends_end",
         "test_workers.py::test_a_second_signal_ends_a_worker_at_once",
         "test_worker_deaths.py::test_a_worker_that_is_asked_to_end_gives_back_what_it_has_not_sent",
+        "test_workers.py::test_deploys_during_one_slow_send_do_not_fail_it",
     ),
     "an execution that kills its worker every time": (
         "test_worker_deaths.py::test_an_execution_that_kills_its_worker_ends_and_its_neighbours_do_not_suffer",

@@ -105,6 +105,11 @@ def failed_after_losses(history: History, losses: int) -> History:
     return without_arrival(with_rows(history, "attempts", *rows), (LAST, 1))
 
 
+def interrupted(history: History) -> History:
+    """12:02's worker was stopped in order, and its grace ended before the receiver answered."""
+    return with_row(with_row(history, "attempts", (LOST, 1), outcome="interrupted"), "executions", LOST, losses=0)
+
+
 def late_success(history: History) -> History:
     """A worker that had been given up delivered 12:05 before anybody else claimed it."""
     return with_row(history, "executions", LAST, losses=1)

@@ -31,13 +31,13 @@ MODULES = {
 """Modules of the engine that plan, claim and finish, by whose they are."""
 ELSEWHERE = frozenset({"job_service", "job_walk", "pruner", "zone_rules"})
 """The others that leave the process: users', and once-in-a-while work."""
-AT_AN_END = frozenset({"store.lose", "store.release", "store.retire_worker", "lock.release"})
+AT_AN_END = frozenset({"store.interrupt", "store.release", "store.retire_worker", "lock.release"})
 """Awaits of a process that is asked to end."""
 AFTER_A_DEATH = frozenset({"store.bury_worker", "store.lose_abandoned"})
 """Awaits that somebody must have died for."""
 ENDS_OF_A_WORKER = (
     *("store.retire_worker.after", "store.retire_worker.before", "store.release.after", "store.release.before"),
-    *("store.lose.after", "store.lose.before"),
+    *("store.interrupt.after", "store.interrupt.before"),
 )
 """In an order in which nothing is lost three times."""
 ENDS_OF_A_SCHEDULER = ("lock.release.before", "lock.release.after")

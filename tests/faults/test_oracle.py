@@ -23,6 +23,7 @@ from tests.faults.changed_history import (
     edited,
     failed_after_losses,
     gone_without_trace,
+    interrupted,
     late_before,
     late_success,
     missed_many,
@@ -185,6 +186,7 @@ BAD: dict[str, dict[str, Change]] = {
         "a retry that no failure accounts for": row("executions", FIRST, retries_used=1),
         "a loss that no attempt accounts for": row("executions", RETRIED, losses=2),
         "a release that no attempt accounts for": row("executions", FIRST, releases=1),
+        "an interruption that used up a retry": lambda h: with_row(interrupted(h), "executions", LOST, retries_used=1),
         "sent by a worker without trust": lambda h: with_log(
             attrs.evolve(h, fault_log=attrs.evolve(h.fault_log, trust_ended={"wrk_1": at(4.9)}))
         ),
@@ -270,6 +272,7 @@ GOOD: dict[str, Change] = {
     "a receiver killed while it answered": receiver_killed(NOON),
     "an older attempt that left late": older_attempt_left_late,
     "lost three times": lambda h: failed_after_losses(h, 3),
+    "a request that an orderly stop cut off": interrupted,
     "a success of one that was given up": late_success,
     "a success that came too late": too_late_success,
     "a row that began within the clocks' tolerance": all_later(-49 * MS),

@@ -19,6 +19,7 @@ from tests.faults.verdict import hard, verdict
 from tests.services import ValkeyServer, wait_until
 
 SENDS = 50
+DEPLOYS = 4
 
 
 def created(installation: Installation, **fields: Any) -> Act:
@@ -112,7 +113,28 @@ def test_a_second_signal_ends_a_worker_at_once(installation: Installation, scrip
     worker.wait_for_line('"stopping"', after=size)
     worker.signal(signal.SIGTERM)
     assert worker.wait(4) == 0
-    assert installation.rows("SELECT status, losses FROM executions") == [("queued", 1)]
+    assert installation.rows("SELECT status, losses FROM executions") == [("queued", 0)]
+    assert installation.rows("SELECT outcome FROM job_logs") == [("interrupted",)]
+
+
+@pytest.mark.full
+def test_deploys_during_one_slow_send_do_not_fail_it(
+    installation: Installation, scripted_receiver: ScriptedReceiver
+) -> None:
+    """The grace ends before the receiver answers, more often than an execution may be lost."""
+    installation.open("scheduler")
+    act = installation.stored(run_at=ahead(), callback_url=scripted_receiver.url("/slow/5"), timeout_seconds=10)
+    for number in range(1, DEPLOYS + 1):
+        worker = installation.start("worker", CRONHOOK_DRAIN_TIMEOUT_SECONDS="1")
+        scripted_receiver.wait_for(number)
+        worker.terminate()
+        assert worker.wait(10) == 0
+    installation.start("worker")
+    assert verdict(installation, scripted_receiver, [act]) == []
+    assert installation.rows("SELECT status, losses, retries_used FROM executions") == [("succeeded", 0, 0)]
+    outcomes = installation.rows("SELECT outcome FROM job_logs ORDER BY attempt_no")
+    assert outcomes == [("interrupted",)] * DEPLOYS + [("succeeded",)]
+    assert [arrival.attempt_no for arrival in scripted_receiver.arrivals] == list(range(1, DEPLOYS + 2))
 
 
 @pytest.mark.full

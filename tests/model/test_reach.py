@@ -61,7 +61,7 @@ def test_every_edge_is_taken_but_that_of_pruning(seen: Seen) -> None:
 
 def test_attempts_end_in_every_way_that_the_model_has(seen: Seen) -> None:
     in_time = {outcome for outcome, late in seen.outcomes if not late}
-    assert in_time == {"succeeded", "http_error", "timeout", "protocol_error", "lost", "released"}
+    assert in_time == {"succeeded", "http_error", "timeout", "protocol_error", "lost", "interrupted", "released"}
     assert {outcome for outcome, late in seen.outcomes if late} >= {"succeeded", "http_error"}
 
 

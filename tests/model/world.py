@@ -238,7 +238,7 @@ class World:
         self._crash(self.nodes[which % len(self.nodes)])
 
     def retire(self, which: int) -> None:
-        """A worker ends as it does after its drain time: what was not sent is given back, the rest is lost."""
+        """A worker ends as it does after its drain time: what was not sent is given back, the rest is interrupted."""
         worker = self.workers[which % len(self.workers)]
         if worker.suspended or self.away["store"] or worker.under_way:
             return
@@ -248,7 +248,7 @@ class World:
         worker.kill()
         now = worker.clock.now()
         Pass(lambda: worker.store.release(unsent, now)).run()
-        Pass(lambda: worker.store.lose(sent, now)).run()
+        Pass(lambda: worker.store.interrupt(sent, now)).run()
         Pass(worker.end_life).run()
         self.workers[self.workers.index(worker)] = self._worker()
 

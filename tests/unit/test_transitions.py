@@ -11,11 +11,13 @@ from cronhook_core.domain.execution import MAX_LOSSES, Attempt, Execution, Execu
 from cronhook_core.domain.job import InactiveReason, Job, JobStatus
 from cronhook_core.domain.schedule import OneTimeSchedule
 from cronhook_core.domain.transitions import (
+    INTERRUPTED_ERROR,
     JobState,
     cancelled,
     claimed,
     ends_with_its_job,
     finish,
+    interrupt,
     is_claimable,
     job_end_by_user,
     lose,
@@ -353,10 +355,35 @@ class TestLosing:
         other = evolve(execution, **changes)
         for effect in (
             lose(other, attempt, JobState.of(ACTIVE), NOW),
+            interrupt(other, attempt, JobState.of(ACTIVE), NOW),
             release(other, attempt, JobState.of(ACTIVE), NOW),
         ):
             assert (effect.execution, effect.attempt) == (None, None)
             assert (effect.verdict.accepted, effect.verdict.status) == (False, other.status)
+
+
+class TestInterrupting:
+    def test_an_interruption_burns_no_retry_is_no_loss_and_is_queued_at_once(self) -> None:
+        execution, attempt = running(ACTIVE, losses=MAX_LOSSES - 1, retries_used=2)
+        effect = interrupt(execution, attempt, JobState.of(ACTIVE), LATER)
+        assert effect.execution == evolve(execution, status=QUEUED, worker_id=None, available_at=LATER)
+        assert effect.attempt == evolve(
+            attempt,
+            outcome=Outcome.INTERRUPTED,
+            error=INTERRUPTED_ERROR,
+            finished_at=LATER,
+            next_attempt_at=LATER,
+        )
+        assert (effect.verdict.next_attempt_at, effect.job_end) == (LATER, None)
+
+    @pytest.mark.parametrize(("job", "reason"), [(PAUSED, "paused"), (DELETED, "deleted"), (GONE, "gone")])
+    def test_it_is_cancelled_where_its_job_was_stopped(self, job: Job, reason: str) -> None:
+        execution, attempt = running(job)
+        effect = interrupt(execution, attempt, JobState.of(job), LATER)
+        assert effect.execution is not None
+        assert effect.attempt is not None
+        assert (effect.execution.status, effect.execution.reason) == (CANCELLED, reason)
+        assert (effect.attempt.status, effect.attempt.next_attempt_at) == ("interrupted", None)
 
 
 class TestReleasing:

@@ -62,7 +62,7 @@ class AttemptReport:
 
 @frozen(kw_only=True)
 class Verdict:
-    """What a report, a loss or a release did to its execution.
+    """What a report, a loss, a release or an interruption did to its execution.
 
     ``accepted`` is False where the fence refused it: somebody else had taken over, or it was a repeat; then ``status``
     is what the execution already was, None when it is not there any more. ``locked``: another transaction holds the

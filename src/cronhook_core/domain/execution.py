@@ -107,10 +107,10 @@ class Attempt:
 
     @property
     def status(self) -> str:
-        """``running``, ``succeeded``, ``failed`` or ``lost``; a late result says so: ``late_succeeded``."""
+        """``running``, ``succeeded``, ``failed``, ``lost`` or ``interrupted``; a late result: ``late_succeeded``."""
         if self.outcome is None:
             return "running"
-        told = self.outcome in (Outcome.SUCCEEDED, Outcome.LOST, Outcome.RELEASED)
+        told = self.outcome in (Outcome.SUCCEEDED, Outcome.LOST, Outcome.INTERRUPTED, Outcome.RELEASED)
         word = self.outcome.value if told else "failed"
         return f"late_{word}" if self.late else word
 

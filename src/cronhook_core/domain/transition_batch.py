@@ -16,7 +16,7 @@ from cronhook_core.domain.claim import AttemptReport, ClaimRef, Verdict
 from cronhook_core.domain.execution import Attempt, Execution
 from cronhook_core.domain.job import InactiveReason
 from cronhook_core.domain.retry_policy import GiveUp
-from cronhook_core.domain.transitions import Effect, JobState, finish, lose, release
+from cronhook_core.domain.transitions import Effect, JobState, finish, interrupt, lose, release
 
 
 @frozen(kw_only=True)
@@ -56,6 +56,12 @@ def release_all(refs: Sequence[ClaimRef], rows: Rows, now: datetime) -> Changes:
     """What giving claims back does."""
     batch = _Batch(rows)
     return batch.changes([batch.apply(ref, partial(release, now=now)) for ref in refs])
+
+
+def interrupt_all(refs: Sequence[ClaimRef], rows: Rows, now: datetime) -> Changes:
+    """What cutting off requests in an orderly stop does."""
+    batch = _Batch(rows)
+    return batch.changes([batch.apply(ref, partial(interrupt, now=now)) for ref in refs])
 
 
 def lose_all(refs: Sequence[ClaimRef], rows: Rows, now: datetime) -> Changes:

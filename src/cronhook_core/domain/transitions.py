@@ -23,6 +23,8 @@ CANCELLED_BY_USER = "cancelled"
 """The reason of an execution that its user cancelled."""
 LOST = "lost"
 """The reason of an execution that was lost `MAX_LOSSES` times."""
+INTERRUPTED_ERROR = "The worker was stopped before the receiver answered. The request may have arrived."
+"""The ``error`` of an interrupted attempt."""
 
 
 @frozen(kw_only=True)
@@ -73,7 +75,7 @@ class JobState:
 
 @frozen(kw_only=True)
 class Effect:
-    """What one report, loss or release does: the rows to write (None: unchanged) and the verdict.
+    """What one report, loss, release or interruption does: the rows to write (None: unchanged) and the verdict.
 
     With ``job_end`` the job becomes inactive for that reason (`JobState.ended`, ``updated_at`` moves), and where it is
     GONE, each of its executions that is then still queued is `cancelled` with that word.
@@ -199,6 +201,25 @@ def release(execution: Execution, attempt: Attempt, job: JobState, now: datetime
     given_back = evolve(execution, releases=execution.releases + 1)
     after = _queued_or_cancelled(given_back, job, available_at=now, now=now)
     return _accepted(after, evolve(attempt, outcome=Outcome.RELEASED, finished_at=now), None)
+
+
+def interrupt(execution: Execution, attempt: Attempt, job: JobState, now: datetime) -> Effect:
+    """What cutting off a request in an orderly stop does: no retry is burnt, and no loss is counted.
+
+    There is no bound on how often: each time an operator stopped a worker, and nothing suggests that the execution
+    harms workers.
+    """
+    if not _is_held(execution, attempt.attempt_no):
+        return Effect(verdict=_refused(execution, attempt.attempt_no))
+    after = _queued_or_cancelled(execution, job, available_at=now, now=now)
+    interrupted = evolve(
+        attempt,
+        outcome=Outcome.INTERRUPTED,
+        error=INTERRUPTED_ERROR,
+        finished_at=now,
+        next_attempt_at=_next_attempt_at(after),
+    )
+    return _accepted(after, interrupted, None)
 
 
 def lose(execution: Execution, attempt: Attempt, job: JobState, now: datetime) -> Effect:

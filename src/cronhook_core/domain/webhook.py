@@ -29,6 +29,7 @@ class Outcome(StrEnum):
     PROTOCOL_ERROR = "protocol_error"
     BLOCKED = "blocked"
     LOST = "lost"
+    INTERRUPTED = "interrupted"
     RELEASED = "released"
     INTERNAL_ERROR = "internal_error"
 

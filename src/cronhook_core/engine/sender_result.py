@@ -7,7 +7,7 @@ from datetime import timedelta
 
 from cronhook_core.domain.webhook import Outcome, WebhookResult
 
-_OUTCOMES = frozenset(Outcome) - {Outcome.LOST, Outcome.RELEASED}
+_OUTCOMES = frozenset(Outcome) - {Outcome.LOST, Outcome.INTERRUPTED, Outcome.RELEASED}
 """Those that a request can have; the others say what became of a worker."""
 
 

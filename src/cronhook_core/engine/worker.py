@@ -44,7 +44,7 @@ class Worker:
     """Runs executions, up to ``concurrency`` at once.
 
     `start` returns at once. `stop` claims no more, lets sends under way end within the drain time, gives back what was
-    not sent, records the rest as lost, and returns when that is written; `stop(at_once=True)` ends the waiting.
+    not sent, records the rest as interrupted, and returns when that is written; `stop(at_once=True)` ends the waiting.
     Any number of workers may run on one store.
     """
 
@@ -142,7 +142,7 @@ class Worker:
             if cut_off.unsent:
                 await self._release(cut_off.unsent)
             if cut_off.sent:
-                await self._lose(cut_off.sent)
+                await self._interrupt(cut_off.sent)
         except Unavailable:
             return
         await self._life.end()
@@ -151,9 +151,9 @@ class Worker:
         now = self._clock.now()
         self._hooks.executions_released(await self._store.release(refs, now), now)
 
-    async def _lose(self, refs: Sequence[ClaimRef]) -> None:
+    async def _interrupt(self, refs: Sequence[ClaimRef]) -> None:
         now = self._clock.now()
-        self._hooks.executions_lost(await self._store.lose(refs, now), now)
+        self._hooks.executions_interrupted(await self._store.interrupt(refs, now), now)
 
     async def _within(self, seconds: float, work: Coroutine[Any, Any, object]) -> None:
         task = asyncio.ensure_future(work)

@@ -60,6 +60,14 @@ class ClaimStore(Protocol):
         meanwhile are CANCELLED as in `finish`.
         """
 
+    async def interrupt(self, refs: Sequence[ClaimRef], now: datetime) -> Sequence[Verdict]:
+        """Record that an orderly stop cut off requests that may have arrived: queued at once, no retry burnt, no loss.
+
+        The attempt is shown, with the outcome ``interrupted`` and an ``error``. How often is not bounded. One verdict
+        each, in the order of ``refs``. Executions of a job that was deleted, went ``gone`` or was paused meanwhile are
+        CANCELLED as in `finish`.
+        """
+
     async def lose(self, refs: Sequence[ClaimRef], now: datetime) -> Sequence[Verdict]:
         """Record claims as lost: queued at once without burning a retry, FAILED (``lost``) at the third loss.
 

@@ -46,6 +46,9 @@ class RecordingHooks:
     def executions_lost(self, verdicts: Sequence[Verdict], now: datetime) -> None:
         self._record("executions_lost", tuple(verdicts), now)
 
+    def executions_interrupted(self, verdicts: Sequence[Verdict], now: datetime) -> None:
+        self._record("executions_interrupted", tuple(verdicts), now)
+
     def executions_released(self, verdicts: Sequence[Verdict], now: datetime) -> None:
         self._record("executions_released", tuple(verdicts), now)
 

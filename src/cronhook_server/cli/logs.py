@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from cronhook_client import Cronhook
     from cronhook_client.models import LogPage, LogRow
 
-_STATUSES = ["running", "succeeded", "failed", "lost", "late_succeeded", "late_failed"]
+_STATUSES = ["running", "succeeded", "failed", "lost", "interrupted", "late_succeeded", "late_failed"]
 _ASK_EVERY = 2.0
 _LOOKED_BACK = 200
 _MAX_OFFSET = 10_000

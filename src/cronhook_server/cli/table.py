@@ -26,6 +26,7 @@ _COLOURS = {
     "warning": "yellow",
     "degraded": "yellow",
     "lost": "yellow",
+    "interrupted": "yellow",
     "failed": "red",
     "late_failed": "red",
     "failing": "red",

@@ -24,6 +24,7 @@ class LogStatus(StrEnum):
     SUCCEEDED = "succeeded"
     FAILED = "failed"
     LOST = "lost"
+    INTERRUPTED = "interrupted"
     LATE_SUCCEEDED = "late_succeeded"
     LATE_FAILED = "late_failed"
 

@@ -100,7 +100,7 @@ async def test_a_write_whose_commit_is_in_doubt_is_not_repeated(database: Postgr
     assert times == [1]
 
 
-@pytest.mark.parametrize("transition", ["plan", "claim", "finish", "release", "lose"])
+@pytest.mark.parametrize("transition", ["plan", "claim", "finish", "release", "interrupt", "lose"])
 async def test_a_transition_whose_answer_is_lost_takes_place_once(
     scene: Scene, url: str, open_database: Open, server: PostgresServer, transition: str
 ) -> None:
@@ -114,6 +114,7 @@ async def test_a_transition_whose_answer_is_lost_takes_place_once(
             "claim": lambda execution, _: cut_off.claim([execution.id], worker_id=worker_id, now=LATER),
             "finish": lambda _, claim: cut_off.finish([retry(claim)], LATER),
             "release": lambda _, claim: cut_off.release([claim.ref], LATER),
+            "interrupt": lambda _, claim: cut_off.interrupt([claim.ref], LATER),
             "lose": lambda _, claim: cut_off.lose([claim.ref], LATER),
         }[transition]
         await act(evolve(queued, id="exe_unknown", job_id="job_unknown"), evolve(claim, execution_id="exe_unknown"))

@@ -265,6 +265,7 @@ async def test_each_transition_is_one_statement(
         lambda: store.finish([retry(claims[1])], LATER),
         lambda: store.release([claims[2].ref], LATER),
         lambda: store.lose([claims[3].ref], LATER),
+        lambda: store.interrupt([claims[4].ref], LATER),
         lambda: store.beat(worker_id, LATER),
         lambda: store.bury_worker(worker_id, 1, LATER),
         lambda: store.lose_abandoned(LATER, 10),

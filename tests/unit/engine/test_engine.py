@@ -155,7 +155,7 @@ async def test_a_sender_that_does_not_end_when_it_is_cut_off_is_left_behind(hook
         await begun.wait()
         store = engine.jobs
     [attempt] = (await store.logs(engine.workspace_id, job.id))[0]
-    assert attempt.outcome is Outcome.LOST
+    assert attempt.outcome is Outcome.INTERRUPTED
     clean.set()
 
 
@@ -266,6 +266,7 @@ def returning(**values: Any) -> Any:
         (aborts_in_groups, "BaseExceptionGroup"),
         (returning(outcome="fine"), "ValueError"),
         (returning(outcome=None), "ValueError"),
+        (returning(outcome=Outcome.INTERRUPTED), "outcome of its WebhookResult is Outcome"),
         (returning(outcome=Outcome.LOST), "outcome of its WebhookResult is Outcome"),
         (returning(error=ValueError("no")), "error of its WebhookResult is ValueError"),
         (returning(response_status="200"), "response_status of its WebhookResult is str"),
@@ -378,14 +379,17 @@ async def test_another_schedule_plans_anew(clock: ManualClock, hooks: RecordingH
     assert len(sender.requests) == 3
 
 
-async def test_what_a_stopping_worker_cuts_off_is_announced_as_lost(clock: ManualClock, hooks: RecordingHooks) -> None:
+async def test_what_a_stopping_worker_cuts_off_is_announced_as_interrupted(
+    clock: ManualClock, hooks: RecordingHooks
+) -> None:
     sender = ScriptedSender()
     sender.hold()
     async with running(sender, clock, hooks) as engine:
         await engine.jobs.create(engine.workspace_id, once(1))
         await clock.advance(2)
         await engine.worker.stop(at_once=True)
-    ((verdicts, _),) = hooks.named("executions_lost")
+    ((verdicts, _),) = hooks.named("executions_interrupted")
+    assert hooks.named("executions_lost") == []
     assert isinstance(verdicts, tuple)
     assert [(v.attempt_no, v.accepted, v.status) for v in verdicts] == [(1, True, ExecutionStatus.QUEUED)]
 

@@ -201,6 +201,16 @@ def test_a_line_says_how_it_ended(
     assert "lateness_ms" not in line
 
 
+def test_what_was_taken_back_is_told_of_by_why(stream: io.StringIO) -> None:
+    configure_logging(LogFormat.JSON, stream)
+    claim = make_claim(make_job("wsp_1"), attempt_no=2)
+    verdicts = [verdict_on(claim, ExecutionStatus.QUEUED), verdict_on(claim, ExecutionStatus.QUEUED, accepted=False)]
+    LoggingHooks().executions_lost(verdicts, NOW)
+    LoggingHooks().executions_interrupted(verdicts, NOW)
+    told = [(line["event"], line["attempt"], line["execution"]) for line in lines_of(stream)]
+    assert told == [("execution_lost", 2, "queued"), ("execution_interrupted", 2, "queued")]
+
+
 def test_what_carries_several_things_is_told_of_once(stream: io.StringIO) -> None:
     configure_logging(LogFormat.JSON, stream)
     hooks = LoggingHooks(carrier="redis")

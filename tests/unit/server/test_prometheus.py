@@ -131,6 +131,10 @@ CASES: dict[str, tuple[Announce, dict[str, float]]] = {
         lambda hooks: hooks.executions_lost([AGAIN, FAILED, REFUSED], NOW),
         {"cronhook_attempts_total[lost]": 2, "cronhook_jobs_failed_total": 1} | ended(ExecutionStatus.FAILED),
     ),
+    "interrupted": (
+        lambda hooks: hooks.executions_interrupted([AGAIN, CANCELLED, REFUSED], NOW),
+        {"cronhook_attempts_total[interrupted]": 2} | ended(ExecutionStatus.CANCELLED),
+    ),
     "given back": (
         lambda hooks: hooks.executions_released([AGAIN, REFUSED], NOW),
         {"cronhook_attempts_total[released]": 1},

@@ -7,7 +7,7 @@ from cronhook_core.backends.memory.database import MemoryDatabase
 from cronhook_core.domain.claim import MAX_CLAIM_BYTES, AttemptReport, Claim, ClaimRef, Verdict
 from cronhook_core.domain.execution import Execution
 from cronhook_core.domain.job import Job
-from cronhook_core.domain.transition_batch import finish_all, lose_all, release_all
+from cronhook_core.domain.transition_batch import finish_all, interrupt_all, lose_all, release_all
 from cronhook_core.domain.transitions import JobState, claimed, is_claimable, within_bytes, without_surplus_suspects
 
 
@@ -39,6 +39,11 @@ class MemoryClaimStore:
 
     async def release(self, refs: Sequence[ClaimRef], now: datetime) -> Sequence[Verdict]:
         changes = release_all(refs, self._db.rows_of(refs), now)
+        self._db.apply(changes, now)
+        return changes.verdicts
+
+    async def interrupt(self, refs: Sequence[ClaimRef], now: datetime) -> Sequence[Verdict]:
+        changes = interrupt_all(refs, self._db.rows_of(refs), now)
         self._db.apply(changes, now)
         return changes.verdicts
 

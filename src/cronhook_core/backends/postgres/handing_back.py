@@ -1,4 +1,4 @@
-"""Release, lose, and what dead workers leave behind: each one statement over a whole batch."""
+"""Release, interrupt, lose, and what dead workers leave behind: each one statement over a whole batch."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ from cronhook_core.backends.postgres.arrays import numbers, texts
 from cronhook_core.backends.postgres.locking import ended_jobs, held_executions, locked_jobs
 from cronhook_core.domain.claim import ClaimRef
 from cronhook_core.domain.execution import MAX_LOSSES
+from cronhook_core.domain.transitions import INTERRUPTED_ERROR
 
 _GIVEN = """
 ref AS MATERIALIZED (
@@ -29,10 +30,17 @@ ref AS MATERIALIZED (
 """Locks what it names, so that the rest of the statement waits for no row; what others hold does not count."""
 
 
-def _handed_back(refs: str, *, outcome: str, counter: str, status: str, reason: str) -> str:
+_QUEUED_OR_CANCELLED = "CASE WHEN h.stopped IS NULL THEN 'queued' ELSE 'cancelled' END"
+
+
+def _handed_back(
+    refs: str, *, outcome: str, status: str, reason: str, counter: str | None = None, error: str = "NULL"
+) -> str:
     """The statement for attempts that end with ``outcome``; ``status`` and ``reason`` are what follows.
 
-    The claim of what is refused goes as well: nothing runs under it.
+    ``counter`` is the execution's column that counts such attempts, ``error`` what the log says of them. The log does
+    not show released attempts, and names no next attempt for them. The claim of what is refused goes as well: nothing
+    runs under it.
     """
     return f"""
 WITH {refs},
@@ -50,7 +58,7 @@ WITH {refs},
     UPDATE executions e SET
         status = d.status,
         reason = d.reason,
-        {counter} = e.{counter} + 1,
+        {f"{counter} = e.{counter} + 1," if counter else ""}
         available_at = CASE d.status WHEN 'queued' THEN $1::timestamptz ELSE e.available_at END,
         finished_at = CASE d.status WHEN 'queued' THEN e.finished_at ELSE $1::timestamptz END,
         worker_id = NULL
@@ -70,11 +78,11 @@ WITH {refs},
 ), logged AS (
     INSERT INTO job_logs (
         execution_id, attempt_no, job_id, workspace_id, scheduled_for, worker_id, started_at, finished_at, outcome,
-        next_attempt_at
+        error, next_attempt_at
     )
     SELECT
         d.id, d.attempt_no, d.job_id, d.workspace_id, d.scheduled_for, l.worker_id, l.started_at, $1::timestamptz,
-        '{outcome}', CASE WHEN d.status = 'queued' AND '{outcome}' = 'lost' THEN $1::timestamptz END
+        '{outcome}', {error}, CASE WHEN d.status = 'queued' AND '{outcome}' <> 'released' THEN $1::timestamptz END
     FROM decided d JOIN let_go l ON l.id = d.id AND l.attempt_no = d.attempt_no
     WHERE d.accepted
 ), {ended_jobs("$1::timestamptz")}
@@ -100,12 +108,9 @@ LOSE = _lost(_GIVEN)
 LOSE_ABANDONED = _lost(_ABANDONED)
 """A worker that is not alive never is again, so its rows need no second look: only whether they still run, in ``held``.
 """
-RELEASE = _handed_back(
-    _GIVEN,
-    outcome="released",
-    counter="releases",
-    status="CASE WHEN h.stopped IS NULL THEN 'queued' ELSE 'cancelled' END",
-    reason="h.stopped",
+RELEASE = _handed_back(_GIVEN, outcome="released", counter="releases", status=_QUEUED_OR_CANCELLED, reason="h.stopped")
+INTERRUPT = _handed_back(
+    _GIVEN, outcome="interrupted", error=f"'{INTERRUPTED_ERROR}'", status=_QUEUED_OR_CANCELLED, reason="h.stopped"
 )
 
 

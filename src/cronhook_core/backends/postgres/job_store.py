@@ -10,7 +10,7 @@ from cronhook_core.backends.postgres.creating import Kept, NewJobs
 from cronhook_core.backends.postgres.database import PostgresDatabase
 from cronhook_core.backends.postgres.failures import MAY_WRITE
 from cronhook_core.backends.postgres.finishing import finish_transactions, says_gone
-from cronhook_core.backends.postgres.handing_back import LOSE, LOSE_ABANDONED, RELEASE, ref_parameters
+from cronhook_core.backends.postgres.handing_back import INTERRUPT, LOSE, LOSE_ABANDONED, RELEASE, ref_parameters
 from cronhook_core.backends.postgres.planning import (
     DUE_JOBS,
     PLAN,
@@ -149,6 +149,9 @@ class PostgresJobStore(SqlJobCatalog):
 
     async def release(self, refs: Sequence[ClaimRef], now: datetime) -> Sequence[Verdict]:
         return await self._hand_back(RELEASE, refs, now)
+
+    async def interrupt(self, refs: Sequence[ClaimRef], now: datetime) -> Sequence[Verdict]:
+        return await self._hand_back(INTERRUPT, refs, now)
 
     async def lose(self, refs: Sequence[ClaimRef], now: datetime) -> Sequence[Verdict]:
         return await self._hand_back(LOSE, refs, now)

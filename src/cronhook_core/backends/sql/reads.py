@@ -50,7 +50,7 @@ from cronhook_core.ports.job_catalog import JobFilter
 _newest = executions.alias("newest")
 _SHOWN = attempts.c.outcome != Outcome.RELEASED
 _OPEN = (JobStatus.ACTIVE, JobStatus.PAUSED)
-_TOLD = (Outcome.SUCCEEDED, Outcome.LOST)
+_TOLD = (Outcome.SUCCEEDED, Outcome.LOST, Outcome.INTERRUPTED)
 """Outcomes that are a status by themselves; every other one is the status ``failed``."""
 
 

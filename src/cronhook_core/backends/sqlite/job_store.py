@@ -12,7 +12,7 @@ from cronhook_core.backends.sqlite import upkeep, watching
 from cronhook_core.backends.sqlite.claiming import claim
 from cronhook_core.backends.sqlite.database import SqliteDatabase
 from cronhook_core.backends.sqlite.planning import plan, remember, reschedule
-from cronhook_core.backends.sqlite.results import finish, lose, release
+from cronhook_core.backends.sqlite.results import finish, interrupt, lose, release
 from cronhook_core.domain.claim import MAX_CLAIM_BYTES, AttemptReport, Claim, ClaimRef, Verdict
 from cronhook_core.domain.execution import QueueMessage
 from cronhook_core.domain.planning import DueJob, JobPlan, Rescheduling
@@ -83,6 +83,9 @@ class SqliteJobStore(SqlJobCatalog):
 
     async def release(self, refs: Sequence[ClaimRef], now: datetime) -> Sequence[Verdict]:
         return await self._database.write_first(release, refs, now) if refs else []
+
+    async def interrupt(self, refs: Sequence[ClaimRef], now: datetime) -> Sequence[Verdict]:
+        return await self._database.write_first(interrupt, refs, now) if refs else []
 
     async def lose(self, refs: Sequence[ClaimRef], now: datetime) -> Sequence[Verdict]:
         return await self._database.write_first(lose, refs, now) if refs else []

@@ -1,4 +1,4 @@
-"""The transitions ``finish``, ``release`` and ``lose``, each one write transaction, which no other interrupts."""
+"""The transitions that end attempts, each one write transaction, which no other interrupts."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ from cronhook_core.backends.sqlite.row_writer import RowWriter
 from cronhook_core.domain.claim import AttemptReport, ClaimRef, Verdict
 from cronhook_core.domain.execution import Execution
 from cronhook_core.domain.job import InactiveReason
-from cronhook_core.domain.transition_batch import Changes, Rows, finish_all, lose_all, release_all
+from cronhook_core.domain.transition_batch import Changes, Rows, finish_all, interrupt_all, lose_all, release_all
 from cronhook_core.ports.job_catalog import CancelQueued
 
 
@@ -51,6 +51,11 @@ def finish(connection: Connection, reports: Sequence[AttemptReport], now: dateti
 def release(connection: Connection, refs: Sequence[ClaimRef], now: datetime) -> Sequence[Verdict]:
     before = _read(connection, refs)
     return _write(connection, refs, before, release_all(refs, before, now), now)
+
+
+def interrupt(connection: Connection, refs: Sequence[ClaimRef], now: datetime) -> Sequence[Verdict]:
+    before = _read(connection, refs)
+    return _write(connection, refs, before, interrupt_all(refs, before, now), now)
 
 
 def lose(connection: Connection, refs: Sequence[ClaimRef], now: datetime) -> Sequence[Verdict]:

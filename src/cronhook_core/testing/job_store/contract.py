@@ -13,7 +13,7 @@ from cronhook_core.testing.job_store.claiming import Claiming, ClaimsWithinBytes
 from cronhook_core.testing.job_store.executions import AddingExecutions, CancellingExecutions
 from cronhook_core.testing.job_store.fidelity import Fidelity
 from cronhook_core.testing.job_store.finishing import Finishing, LateResults, RetriesOfStoppedJobs
-from cronhook_core.testing.job_store.giving_back import GivingBack, Losing, Releasing
+from cronhook_core.testing.job_store.giving_back import GivingBack, Interrupting, Losing, Releasing
 from cronhook_core.testing.job_store.held_jobs import HeldJobs
 from cronhook_core.testing.job_store.idempotency import Idempotency
 from cronhook_core.testing.job_store.job_ends import JobsThatAreGone, OneTimeJobs
@@ -61,6 +61,7 @@ class JobStoreContract:
     TestOneTimeJobs = OneTimeJobs
     TestGivingBack = GivingBack
     TestLosing = Losing
+    TestInterrupting = Interrupting
     TestReleasing = Releasing
     TestAbandoned = Abandoned
     TestLiveness = Liveness

@@ -228,12 +228,13 @@ class ReadingAttempts(JobStoreSuite):
         job = await scene.job()
         claims = {
             word: await scene.running(job)
-            for word in ("running", "succeeded", "failed", "lost", "late_succeeded", "late_failed")
+            for word in ("running", "succeeded", "failed", "lost", "interrupted", "late_succeeded", "late_failed")
         }
         claims["timed out"] = await scene.running(job)
         store = scene.store
         late = [claims[word] for word in ("late_succeeded", "late_failed")]
         await store.lose([claim.ref for claim in (claims["lost"], *late)], LATER)
+        await store.interrupt([claims["interrupted"].ref], LATER)
         await store.claim([claim.execution_id for claim in late], worker_id=await scene.worker(), now=LATER + MINUTE)
         await store.finish(
             [
@@ -249,6 +250,7 @@ class ReadingAttempts(JobStoreSuite):
             "succeeded": {"succeeded"},
             "failed": {"failed", "timed out"},
             "lost": {"lost"},
+            "interrupted": {"interrupted"},
             "late_succeeded": {"late_succeeded"},
             "late_failed": {"late_failed"},
             "released": set(),

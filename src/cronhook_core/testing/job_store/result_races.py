@@ -1,4 +1,4 @@
-"""What holds when results, losses and releases meet each other and what users do."""
+"""What holds when results, losses, interruptions and releases meet each other and what users do."""
 
 from __future__ import annotations
 
@@ -29,12 +29,16 @@ async def _lose(store: JobStore, claim: Claim) -> object:
     return await store.lose([claim.ref], LATER)
 
 
+async def _interrupt(store: JobStore, claim: Claim) -> object:
+    return await store.interrupt([claim.ref], LATER)
+
+
 async def _release(store: JobStore, claim: Claim) -> object:
     return await store.release([claim.ref], LATER)
 
 
 class ResultRaces(JobStoreSuite):
-    @pytest.mark.parametrize("requeue", [_finish, _lose, _release])
+    @pytest.mark.parametrize("requeue", [_finish, _lose, _interrupt, _release])
     @either_stop
     async def test_nothing_is_queued_again_beside_a_stop(
         self, scene: Scene, open_store: OpenStore, requeue: Requeue, step: Stop, cancel: CancelQueued
