@@ -209,18 +209,29 @@ def probed_late(history: History) -> History:
     return attrs.evolve(history, fault_log=attrs.evolve(log, probes=[*kept, *seen]))
 
 
-def stopped_while_sending(by: timedelta) -> Change:
-    """The worker of the last attempt, so long after the claim; its trust had ended before, as it turned out."""
+def stopped_while_sending(*, signed: timedelta, received: timedelta, stopped: timedelta = 15 * MS) -> Change:
+    """12:05's worker stands still until 9 s after that instant, and may start nothing from 3 s after it on."""
 
     def change(history: History) -> History:
-        began = at(5) + 10 * MS + by
-        fault = Fault(kind="SIGSTOP", target="worker-3", began=began, ended=began, workers=frozenset({"wrk_1"}))
+        ended, came = at(5) + 9 * SECOND, at(5) + received
+        fault = Fault(
+            kind="SIGSTOP",
+            target="worker-3",
+            began=at(5) + stopped,
+            ended=ended,
+            workers=frozenset({"wrk_1"}),
+            lateness=10 * SECOND,
+            foretaste=SECOND,
+        )
         seen = [
-            Probe(at=began + SECOND, process=name, pid=pid, healthy=True)
+            Probe(at=ended + SECOND, process=name, pid=pid, healthy=True)
             for name, pid in (("worker-1", 11), ("schedulers", 21))
         ]
         told = with_log(history, faults=[fault], probes=seen)
-        return attrs.evolve(told, fault_log=attrs.evolve(told.fault_log, trust_ended={"wrk_1": at(4.9)}))
+        told = attrs.evolve(told, fault_log=attrs.evolve(told.fault_log, trust_ended={"wrk_1": at(5) + 3 * SECOND}))
+        return with_arrival(
+            told, (LAST, 1), received_at=came, answered_at=came, timestamp=int((at(5) + signed).timestamp())
+        )
 
     return change
 

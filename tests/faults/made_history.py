@@ -116,6 +116,7 @@ def arrival(of: Row, **changes: Any) -> Arrival:
         received_at=received_at,
         status=of["response_status"],
         answered_at=received_at + 200 * MS,
+        timestamp=int(of["started_at"].timestamp()),
     )
     return attrs.evolve(made, **changes)
 

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 
 from tests.faults.act_checks import is_barred, only_what_acts_bring
-from tests.faults.history import Bounds, History, Row, Violation
+from tests.faults.history import Arrival, Bounds, History, Row, Violation
 
 FINAL = frozenset({"succeeded", "failed", "cancelled", "skipped"})
 TRIGGERS = frozenset({"schedule", "manual", "replay"})
@@ -88,7 +88,7 @@ def no_overspent_budget(history: History, bounds: Bounds) -> Iterator[Violation]
     for arrival in history.arrivals:
         attempt = history.attempts.get((arrival.execution_id, arrival.attempt_no))
         ended = trust_ended.get(attempt["worker_id"]) if attempt is not None else None
-        if attempt is None or ended is None or _was_leaving(attempt, history, bounds):
+        if attempt is None or ended is None or _was_leaving(arrival, attempt["worker_id"], ended, history):
             continue
         if arrival.received_at > ended + bounds.connecting:
             yield Violation(
@@ -96,12 +96,18 @@ def no_overspent_budget(history: History, bounds: Bounds) -> Iterator[Violation]
             )
 
 
-def _was_leaving(attempt: Row, history: History, bounds: Bounds) -> bool:
-    """Whether it may have been on its way, started in trust, when its worker was stopped in the middle of it."""
-    return any(
+def _was_leaving(arrival: Arrival, worker_id: str, trust_ended: datetime, history: History) -> bool:
+    """Whether its worker signed it in trust, and was stopped before it arrived.
+
+    A worker looks at its trust right before it signs, so that the signature says when the send was started. What was
+    claimed in trust, and signed without, is not excused.
+    """
+    signed_at = datetime.fromtimestamp(arrival.timestamp, UTC)  # rounded down to a second
+    return signed_at <= trust_ended and any(
         fault.kind == SUSPENSION
-        and attempt["worker_id"] in fault.workers
-        and attempt["started_at"] <= fault.began <= attempt["started_at"] + bounds.connecting
+        and worker_id in fault.workers
+        and signed_at <= fault.ended
+        and fault.began <= arrival.received_at
         for fault in history.fault_log.faults
     )
 

@@ -193,7 +193,10 @@ BAD: dict[str, dict[str, Change]] = {
         "sent long after its last beat, and before it was buried": row(
             "workers", "wrk_1", last_beat_at=at(4.8), buried_at=at(5.2)
         ),
-        "sent without trust, long before it was stopped": stopped_while_sending(2 * SECOND),
+        "signed without trust, once its worker went on": stopped_while_sending(signed=9 * SECOND, received=9 * SECOND),
+        "sent without trust, before its worker was stopped": stopped_while_sending(
+            signed=timedelta(), received=6 * SECOND, stopped=7 * SECOND
+        ),
     },
     "I11": {"late in quiet times": all_later(3 * SECOND), "late before a fault": late_before(timedelta())},
     "I12": {
@@ -291,7 +294,9 @@ GOOD: dict[str, Change] = {
         "jobs",
         job("job_other", workspace_id="wsp_2"),
     ),
-    "a send that was leaving when its worker was stopped": stopped_while_sending(5 * MS),
+    "a send that was leaving when its worker was stopped": stopped_while_sending(
+        signed=timedelta(), received=9 * SECOND
+    ),
     "late for what came right after": late_before(2 * SECOND),
     "a restart of what a fault of its own had hit": restarted_with("worker-1"),
     "a fault that the next one cut short": lambda h: with_log(

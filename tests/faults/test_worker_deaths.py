@@ -83,12 +83,21 @@ def test_an_idle_worker_dies_and_nothing_is_late(
 
 @pytest.mark.full
 @pytest.mark.parametrize(
-    "point", ["sender.send.before", "sender.send.after", "store.claim.before", "store.claim.after"]
+    ("point", "attempts"),
+    [
+        ("sender.send.before", {1, 2}),
+        ("sender.send.after", {1, 2}),
+        ("store.claim.before", {1}),
+        ("store.claim.after", {2}),
+    ],
 )
 def test_a_worker_stands_still_beyond_its_life(
-    installation: Installation, scripted_receiver: ScriptedReceiver, point: str
+    installation: Installation, scripted_receiver: ScriptedReceiver, point: str, attempts: set[int]
 ) -> None:
-    """After the claim, or with the answer in hand: when it goes on, another has long done its work."""
+    """Before or after the claim, or with the answer in hand: when it goes on, another has long done its work.
+
+    What it had claimed, and not begun to send, never reaches the receiver: its trust has ended meanwhile.
+    """
     installation.open("scheduler")
     standing = installation.start("worker", failpoints=f"{point}=stop@1")
     act = installation.stored(run_at=ahead(seconds=0.5), callback_url=scripted_receiver.url("/slow/0.2"))
@@ -101,8 +110,7 @@ def test_a_worker_stands_still_beyond_its_life(
     standing.wait_for_line('"worker_registered"', after=standing.log().index('"failpoint"'))
     fault = hard("SIGSTOP", 1, standing, began=claimed_at or act.asked_at)
     assert verdict(installation, scripted_receiver, [act], faults=[fault]) == []
-    seen = Counter((arrival.execution_id, arrival.attempt_no) for arrival in scripted_receiver.arrivals)
-    assert set(seen.values()) == {1}
+    assert Counter(arrival.attempt_no for arrival in scripted_receiver.arrivals) == dict.fromkeys(attempts, 1)
     assert len(worker_ids(standing)) == 2
 
 

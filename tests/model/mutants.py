@@ -137,6 +137,27 @@ OTHERS = (
         edits=(Edit("cronhook_core/engine/sends.py", "secrets is None or not self._may_start()", "secrets is None"),),
     ),
     Mutant(
+        name="trust ends after 70 s",
+        edits=(
+            Edit(
+                "cronhook_core/domain/worker_life.py",
+                "TRUST_ENDS_AFTER = timedelta(seconds=7)",
+                "TRUST_ENDS_AFTER = timedelta(seconds=70)",
+            ),
+        ),
+    ),
+    Mutant(
+        name="an interruption counts as a loss",
+        edits=(
+            Edit(
+                _TRANSITIONS,
+                "    after = _queued_or_cancelled(execution, job, available_at=now, now=now)\n    interrupted",
+                "    after = evolve(execution, losses=execution.losses + 1)\n"
+                "    after = _queued_or_cancelled(after, job, available_at=now, now=now)\n    interrupted",
+            ),
+        ),
+    ),
+    Mutant(
         name="a loss burns a retry",
         edits=(
             Edit(

@@ -11,7 +11,6 @@ from typing import TYPE_CHECKING, Any, cast
 
 from cronhook_core.domain.claim import Claim, ClaimRef
 from cronhook_core.domain.webhook import WebhookRequest, WebhookResult
-from cronhook_core.domain.worker_life import TRUST_ENDS_AFTER
 from cronhook_core.engine.availability import Dependencies
 from cronhook_core.engine.delivery import Delivery
 from cronhook_core.engine.job_service import JobService
@@ -33,6 +32,8 @@ AWAY: dict[str, type[Unavailable]] = {"store": StoreUnavailable, "queue": QueueU
 BATCH = 2
 """Due jobs that a scheduler plans in one step: fewer than the model has, so that a pass has several."""
 CONCURRENCY = 4
+TRUSTED_FOR = 7.0
+"""Seconds from its last beat for which a worker may start sends; a promise, and so not read from the source."""
 
 Call = Callable[[], Coroutine[Any, Any, Any]]
 """What a user asks for, once it is begun."""
@@ -262,7 +263,7 @@ class WorkerNode(Node):
 
     async def _send(self, request: WebhookRequest) -> WebhookResult:
         silent = (self.world.time.elapsed - self.alive_at) / MICROSECONDS
-        if silent >= TRUST_ENDS_AFTER.total_seconds():
+        if silent >= TRUSTED_FOR:
             self.world.ledger.notice(f"I10 {self.worker_id}: it started a send after {silent} s without a beat")
         if not self.at_once:
             await pause("sender.send.before")
