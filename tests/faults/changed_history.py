@@ -236,6 +236,49 @@ def stopped_while_sending(*, signed: timedelta, received: timedelta, stopped: ti
     return change
 
 
+def retried(after: timedelta) -> Change:
+    """12:01's retry came so long after the failure."""
+
+    def change(history: History) -> History:
+        sent_at = history.attempts[RETRIED, 1]["finished_at"] + after
+        history = with_row(history, "attempts", (RETRIED, 2), started_at=sent_at, finished_at=sent_at + 250 * MS)
+        return with_arrival(history, (RETRIED, 2), received_at=sent_at, answered_at=sent_at + 200 * MS)
+
+    return change
+
+
+def asked_to_wait(history: History) -> History:
+    """12:01's receiver named a time that is later than the delay."""
+    until = history.attempts[RETRIED, 1]["finished_at"] + 90 * SECOND
+    history = with_row(history, "attempts", (RETRIED, 1), response_status=503, next_attempt_at=until)
+    return retried(91 * SECOND)(with_arrival(history, (RETRIED, 1), status=503))
+
+
+def many_more(count: int, *, last: timedelta) -> Change:
+    """So many that came in time, within a minute, and one more that came so late."""
+
+    def change(history: History) -> History:
+        rows = [execution(TICK, NOON + number * MS, id=f"exe_{number}") for number in range(count + 1)]
+        arrivals = [arrival(attempt(row)) for row in rows]
+        arrivals[-1] = attrs.evolve(arrivals[-1], received_at=arrivals[-1].received_at + last)
+        return attrs.evolve(with_rows(history, "executions", *rows), arrivals=[*history.arrivals, *arrivals])
+
+    return change
+
+
+def locked_row(*jobs: str) -> Change:
+    """What was due at noon came 3 s late, while the rows of these jobs were locked."""
+    fault = Fault(
+        kind="row lock",
+        target="postgres",
+        began=NOON - SECOND,
+        ended=NOON + 2 * SECOND,
+        lateness=5 * SECOND,
+        jobs=frozenset(jobs),
+    )
+    return lambda history: with_log(all_later(3 * SECOND)(history), faults=[fault])
+
+
 def late_before(foretaste: timedelta) -> Change:
     """What was due at noon came 3 s late, for something broke a second after noon."""
     fault = Fault(

@@ -1,15 +1,12 @@
-"""I3, I4, I6, I7, I11 and I12: what the receiver saw agrees with what the database says of it."""
+"""I3, I4, I6, I7 and I12: what the receiver saw agrees with what the database says of it."""
 
 from __future__ import annotations
 
-from collections import Counter, defaultdict
-from collections.abc import Callable, Iterator, Sequence
-from datetime import datetime, timedelta
-from math import ceil
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from datetime import timedelta
 
-from tests.faults.history import Act, Arrival, Bounds, Fault, History, Once, Row, Violation
-
-QUIET = "no fault"
+from tests.faults.history import Arrival, Bounds, Fault, History, Row, Violation
 
 
 def no_unrecorded_post(history: History, bounds: Bounds) -> Iterator[Violation]:
@@ -58,27 +55,6 @@ def no_forgotten_success(history: History, bounds: Bounds) -> Iterator[Violation
             yield Violation("I7", _name(arrival), f"a surviving worker heard its 2xx, and {told}")
 
 
-def no_lateness(history: History, bounds: Bounds) -> Iterator[Violation]:
-    """First attempts come within the bound of the fault that was on when they were due."""
-    most = {QUIET: bounds.lateness}
-    for fault in history.fault_log.faults:
-        most[class_name(fault)] = max(most.get(class_name(fault), timedelta()), fault.lateness or timedelta())
-    for name, lateness in lateness_by_class(history, class_name).items():
-        worst = quantile(lateness, bounds.lateness_quantile)
-        if worst > most[name]:
-            told = f"{worst.total_seconds():.3f} s at {bounds.lateness_quantile}"
-            yield Violation("I11", name, f"lateness is {told}, allowed are {most[name].total_seconds():.3f} s")
-
-
-def lateness_by_class(history: History, class_of: Callable[[Fault], str]) -> dict[str, list[timedelta]]:
-    """How late first attempts came, by the class of the fault that was on when they were due, or `QUIET`."""
-    by_class: defaultdict[str, list[timedelta]] = defaultdict(list)
-    for arrival, due_at in _first_attempts(history):
-        fault = _fault_at(due_at, history.fault_log.faults)
-        by_class[class_of(fault) if fault else QUIET].append(arrival.received_at - due_at)
-    return dict(by_class)
-
-
 def no_needless_repeat(history: History, bounds: Bounds) -> Iterator[Violation]:
     """A delivered execution is sent again only where hard faults cut off sends; nobody is buried who lives."""
     hard = [fault for fault in history.fault_log.faults if fault.hard]
@@ -115,11 +91,6 @@ def _cut_off(fault: Fault, arrival: Arrival, history: History, bounds: Bounds) -
     return arrival.received_at <= fault.ended and fault.began <= answered_at + bounds.connecting
 
 
-def quantile(values: Sequence[timedelta], part: float) -> timedelta:
-    """The smallest value that no more than the rest of them exceeds: the greatest, where there are few."""
-    return sorted(values)[ceil(part * len(values)) - 1]
-
-
 def _was_heard(arrival: Arrival, attempt: Row, history: History) -> bool:
     """The answer left while the sender still waited, and the sender lived on."""
     if not arrival.is_delivery or arrival.answered_at is None or arrival.fate != "answered":
@@ -133,37 +104,6 @@ def _counted(execution: Row, attempt: Row) -> bool:
     """It succeeded; or it had ended before, and the attempt's row says that the result came too late."""
     ended_before = execution["status"] in ("failed", "cancelled") and attempt["late"]
     return execution["status"] == "succeeded" or (ended_before and attempt["outcome"] == "succeeded")
-
-
-def _first_attempts(history: History) -> Iterator[tuple[Arrival, datetime]]:
-    """Those of scheduled executions, with the instant from which lateness counts."""
-    for arrival in history.arrivals:
-        execution = history.executions.get(arrival.execution_id)
-        if arrival.attempt_no == 1 and execution is not None and execution["trigger"] == "schedule":
-            yield arrival, _due_at(execution, history.acts_of.get(execution["job_id"], []))
-
-
-def _due_at(execution: Row, acts: Sequence[Act]) -> datetime:
-    """A single instant may be written when it has just passed: it is due when that was answered."""
-    due_at: datetime = execution["scheduled_for"]
-    writing = (act for act in acts if act.kind in ("create", "edit") and act.schedule == Once(due_at))
-    written = [act.answered_at for act in writing if act.answered_at is not None]
-    return max(due_at, written[-1]) if written else due_at
-
-
-def _fault_at(instant: datetime, faults: Sequence[Fault]) -> Fault | None:
-    """The fault with the widest bound that was on, or had just ended."""
-    on = [
-        fault
-        for fault in faults
-        if fault.lateness and fault.began - fault.foretaste <= instant <= fault.ended + fault.aftermath
-    ]
-    return max(on, key=lambda fault: fault.lateness or timedelta(), default=None)
-
-
-def class_name(fault: Fault) -> str:
-    """As the bounds of lateness are told."""
-    return f"{fault.kind} of {fault.target}"
 
 
 def _name(arrival: Arrival) -> str:

@@ -101,7 +101,7 @@ class Fault:
     `hard` faults may repeat deliveries, at most the `sends_in_flight` when they hit (results not yet written included);
     outages of the database, losses of Redis and graceful stops are not hard. `workers` are the ids of those that died.
     `lateness` bounds what becomes due until `aftermath` after the end, and what became due so shortly before it began
-    (`foretaste`) that it may not have left.
+    (`foretaste`) that it may not have left. With `jobs` this goes for these jobs only; it must delay no other.
     """
 
     kind: str
@@ -114,6 +114,7 @@ class Fault:
     lateness: timedelta | None = None
     aftermath: timedelta = timedelta(seconds=5)
     foretaste: timedelta = timedelta()
+    jobs: frozenset[str] | None = None
 
 
 @attrs.frozen
@@ -230,9 +231,10 @@ class History:
 class Bounds:
     """How much is allowed.
 
-    `settled`: everything that was under way has ended, so that what is missing is missing for good. `lateness` bounds
-    what no fault's own bound covers, for all but the worst hundredth (`lateness_quantile`) of each class. `held`: for
-    how long beyond its deadline, and beside the time of faults, an attempt may have been under way before it ended.
+    `settled`: everything that was under way has ended, so that what is missing is missing for good. `lateness`
+    bounds what no fault's own bound covers, for all but the worst hundredth (`lateness_quantile`) of each class;
+    that may be later than its bound by `worst`. `held`: for how long beyond its deadline, and beside the time of
+    faults, an attempt may have been under way before it ended.
     """
 
     settled: bool = True
@@ -245,6 +247,7 @@ class Bounds:
     trust: timedelta = timedelta(seconds=7)
     lateness: timedelta = timedelta(seconds=1.5)
     lateness_quantile: float = 0.99
+    worst: timedelta = timedelta(seconds=15)
     recovery: timedelta = timedelta(seconds=5)
     memory_bytes: int | None = None
 

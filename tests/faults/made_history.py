@@ -50,6 +50,7 @@ def job(job_id: str, **changes: Any) -> dict[str, Any]:
         "host": "receiver",
         "timeout_us": 10_000_000,
         "retries": 3,
+        "delays": [30, 120, 600],
         "deleted_at": None,
         "created_at": at(-0.5),
         "updated_at": at(-0.5),

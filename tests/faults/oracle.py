@@ -10,7 +10,6 @@ from collections.abc import Callable, Iterable, Mapping
 from tests.faults.delivery_checks import (
     no_forgotten_success,
     no_invented_success,
-    no_lateness,
     no_needless_repeat,
     no_repeated_attempt,
     no_unrecorded_post,
@@ -26,6 +25,7 @@ from tests.faults.service_checks import (
     no_unhandled_error,
 )
 from tests.faults.state_checks import no_overspent_budget, no_stuck_work, only_growing_numbers, only_known_edges
+from tests.faults.timeliness_checks import no_lateness, no_untimely_send
 
 Check = Callable[[History, Bounds], Iterable[Violation]]
 
@@ -48,6 +48,7 @@ CHECKS: Mapping[str, Check] = {
     "I16": no_unhandled_error,
     "I17": no_crossing,
     "I18": no_lasting_damage,
+    "I21": no_untimely_send,
 }
 """One check for each invariant, by its number."""
 

@@ -121,7 +121,8 @@ def _value(column: str, value: Any) -> Any:
 
 
 def _with_retries(job: Row) -> Row:
-    return {**job, "retries": len(json.loads(job["retry_delays_seconds"]))}
+    delays = json.loads(job["retry_delays_seconds"])
+    return {**job, "delays": delays, "retries": len(delays)}
 
 
 def _lines(path: Path) -> Iterator[dict[str, Any]]:

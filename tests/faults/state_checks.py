@@ -7,6 +7,7 @@ from datetime import UTC, datetime, timedelta
 
 from tests.faults.act_checks import is_barred, only_what_acts_bring
 from tests.faults.history import Arrival, Bounds, History, Row, Violation
+from tests.faults.timeliness_checks import NO_FAILURES
 
 FINAL = frozenset({"succeeded", "failed", "cancelled", "skipped"})
 TRIGGERS = frozenset({"schedule", "manual", "replay"})
@@ -23,8 +24,6 @@ EDGES: dict[tuple[str | None, str | None], str] = {
     **{(status, None): "prune" for status in FINAL},
 }
 MOST_LOSSES = 3
-_NO_FAILURES = (None, "succeeded", "lost", "interrupted", "released")
-"""Outcomes that neither use up a retry nor end an execution for good."""
 SUSPENSION = "SIGSTOP"
 """The kind of fault after which a worker goes on in the middle of what it was doing."""
 
@@ -193,7 +192,7 @@ def _decided_by_another(execution: Row, attempts: Sequence[Row]) -> Iterator[str
 def _miscounted(execution: Row, attempts: Sequence[Row]) -> Iterator[str]:
     """The counters agree with the attempts; a success that came after its loss has no row that tells of the loss."""
     in_time = [attempt["outcome"] for attempt in attempts if not attempt["late"]]
-    failures = [outcome for outcome in in_time if outcome not in _NO_FAILURES]
+    failures = [outcome for outcome in in_time if outcome not in NO_FAILURES]
     gave_up = execution["status"] == "failed" and execution["reason"] != "lost"
     if len(failures) != execution["retries_used"] + gave_up:
         yield f"{len(failures)} attempts failed, {execution['retries_used']} retries were used"

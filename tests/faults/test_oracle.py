@@ -19,6 +19,7 @@ from tests.faults.changed_history import (
     Change,
     all_later,
     another_worker_killed,
+    asked_to_wait,
     database_away,
     edited,
     failed_after_losses,
@@ -26,6 +27,8 @@ from tests.faults.changed_history import (
     interrupted,
     late_before,
     late_success,
+    locked_row,
+    many_more,
     missed_many,
     nothing_in_flight,
     older_attempt_left_late,
@@ -35,6 +38,7 @@ from tests.faults.changed_history import (
     receiver_killed,
     restarted_with,
     resumed_at,
+    retried,
     retry_cancelled_by_a_pause,
     row,
     stopped_while_sending,
@@ -45,7 +49,6 @@ from tests.faults.changed_history import (
     unhealthy,
     worker_killed_while_sending,
 )
-from tests.faults.delivery_checks import class_name, lateness_by_class
 from tests.faults.history import Bounds, Cron, Fault, Memory, Once
 from tests.faults.made_history import (
     AT_ONCE,
@@ -72,6 +75,7 @@ from tests.faults.made_history import (
 )
 from tests.faults.oracle import CHECKS, judge
 from tests.faults.scripted_receiver import ROOT
+from tests.faults.timeliness_checks import class_name, lateness_by_class
 
 BOUNDS = Bounds(held=timedelta(seconds=12), memory_bytes=100_000_000)
 
@@ -198,7 +202,11 @@ BAD: dict[str, dict[str, Change]] = {
             signed=timedelta(), received=6 * SECOND, stopped=7 * SECOND
         ),
     },
-    "I11": {"late in quiet times": all_later(3 * SECOND), "late before a fault": late_before(timedelta())},
+    "I11": {
+        "late in quiet times": all_later(3 * SECOND),
+        "late before a fault": late_before(timedelta()),
+        "late while the row of another job was locked": locked_row(ONCE),
+    },
     "I12": {
         "more repeats than sends were cut off": lambda h: nothing_in_flight(worker_killed_while_sending(h)),
         "repeats though only the database was away": database_away,
@@ -243,6 +251,15 @@ BAD: dict[str, dict[str, Change]] = {
         "it was restarted": unhealthy("worker-1", pid=12, healthy=True),
         "it was ill for long": probed_late,
         "it was restarted when another was hit": restarted_with("worker-2"),
+    },
+    "I21": {
+        "a retry an hour late": retried(timedelta(hours=1)),
+        "a retry later than its delay and the bound allow": retried(36 * SECOND),
+        "a retry a millisecond after the failure": retried(MS),
+        "a retry a little too early": retried(26 * SECOND),
+        "a retry before the receiver's time": lambda h: retried(20 * SECOND)(asked_to_wait(h)),
+        "one of many retries an hour late": lambda h: many_more(300, last=timedelta())(retried(timedelta(hours=1))(h)),
+        "one of many first attempts an hour late": many_more(300, last=timedelta(hours=1)),
     },
 }
 GOOD: dict[str, Change] = {
@@ -298,6 +315,10 @@ GOOD: dict[str, Change] = {
         signed=timedelta(), received=9 * SECOND
     ),
     "late for what came right after": late_before(2 * SECOND),
+    "late while its own row was locked": locked_row(TICK),
+    "a retry as early as it may be": retried(28 * SECOND),
+    "a retry as late as it may be": retried(34 * SECOND),
+    "a retry at the time that the receiver named": asked_to_wait,
     "a restart of what a fault of its own had hit": restarted_with("worker-1"),
     "a fault that the next one cut short": lambda h: with_log(
         probed_late(h), faults=[Fault(kind="kill", target="redis", began=at(2.05), ended=at(2.06))]
@@ -325,8 +346,14 @@ def test_the_end_of_a_job_changes_nothing_of_when_it_was_due() -> None:
     assert min(min(late) for late in expected.values()) >= timedelta()
 
 
+def test_one_that_is_an_hour_late_among_many_is_seen_by_the_bound_of_the_worst_only() -> None:
+    history = many_more(300, last=timedelta(hours=1))(a_good_history())
+    found = judge(history, BOUNDS, only=["I11", "I21"])
+    assert [violation.invariant for violation in found] == ["I21"]
+
+
 def test_every_invariant_has_bad_histories() -> None:
-    assert list(BAD) == list(CHECKS) == [f"I{number}" for number in range(1, 19)]
+    assert list(BAD) == list(CHECKS) == [*(f"I{number}" for number in range(1, 19)), "I21"]
 
 
 def test_the_oracle_loads_nothing_of_cronhook() -> None:

@@ -50,7 +50,7 @@ async def a_minute_of_work(backends: Backends) -> str:
     """A job that is planned once, fails, is retried, and succeeds; its id."""
     store = backends.store
     workspace = await backends.accounts.ensure_workspace(make_workspace())
-    job = make_job(workspace.id, created_at=BEGINNING, retry_policy=RetryPolicy(delays=(MINUTE, MINUTE)))
+    job = make_job(workspace.id, created_at=BEGINNING, retry_policy=RetryPolicy(delays=(timedelta(seconds=5), MINUTE)))
     await store.create_job(job, max_jobs=None, now=BEGINNING)
     await store.register_worker("wrk_1", NOW)
     (execution_id,) = await store.plan([plan_job(make_due_job(job), NOW)], NOW)

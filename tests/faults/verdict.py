@@ -8,13 +8,13 @@ from datetime import UTC, datetime, timedelta
 
 import httpx
 
-from tests.faults.delivery_checks import class_name, lateness_by_class, quantile
 from tests.faults.history import Act, Bounds, Fault, FaultLog, History, Text, Violation
 from tests.faults.installation import Installation
 from tests.faults.oracle import CHECKS, judge
 from tests.faults.processes import CronhookProcess
 from tests.faults.records import ended_acts, gone_acts, in_order, read_postgres
 from tests.faults.scripted_receiver import ScriptedReceiver
+from tests.faults.timeliness_checks import class_name, lateness_by_class, quantile
 from tests.open_rows import assert_what_is_open_is_listed
 
 LONG = timedelta(minutes=2)

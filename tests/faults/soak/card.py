@@ -6,9 +6,10 @@ from collections import Counter, defaultdict
 from collections.abc import Iterable, Iterator, Sequence
 from datetime import timedelta
 
-from tests.faults.delivery_checks import lateness_by_class, quantile, repeats_of
+from tests.faults.delivery_checks import repeats_of
 from tests.faults.history import Bounds, Fault, History, Violation
 from tests.faults.soak.kinds import DAEMONS, LEADER, SCHEDULERS
+from tests.faults.timeliness_checks import lateness_by_class, quantile
 
 SORTS = {name: name.rpartition("-")[0] or name for name in (*DAEMONS, *SCHEDULERS)} | {LEADER: "scheduler"}
 
