@@ -110,6 +110,18 @@ def interrupted(history: History) -> History:
     return with_row(with_row(history, "attempts", (LOST, 1), outcome="interrupted"), "executions", LOST, losses=0)
 
 
+def stopped_in_order(outcome: str) -> Change:
+    """12:02's worker was not killed, but stopped in order, and its attempt ended so."""
+
+    def change(history: History) -> History:
+        history = interrupted(history) if outcome == "interrupted" else history
+        first, *others = history.fault_log.faults
+        orderly = attrs.evolve(first, kind="SIGTERM", orderly=True)
+        return attrs.evolve(history, fault_log=attrs.evolve(history.fault_log, faults=[orderly, *others]))
+
+    return change
+
+
 def late_success(history: History) -> History:
     """A worker that had been given up delivered 12:05 before anybody else claimed it."""
     return with_row(history, "executions", LAST, losses=1)

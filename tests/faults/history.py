@@ -100,6 +100,7 @@ class Fault:
 
     `hard` faults may repeat deliveries, at most the `sends_in_flight` when they hit (results not yet written included);
     outages of the database, losses of Redis and graceful stops are not hard. `workers` are the ids of those that died.
+    `orderly`: it stopped these workers in order, which is no loss of what they cut off.
     `lateness` bounds what becomes due until `aftermath` after the end, and what became due so shortly before it began
     (`foretaste`) that it may not have left. With `jobs` this goes for these jobs only; it must delay no other.
     """
@@ -111,6 +112,7 @@ class Fault:
     hard: bool = False
     sends_in_flight: int = 0
     workers: frozenset[str] = frozenset()
+    orderly: bool = False
     lateness: timedelta | None = None
     aftermath: timedelta = timedelta(seconds=5)
     foretaste: timedelta = timedelta()

@@ -25,7 +25,7 @@ from tests.faults.service_checks import (
     no_unhandled_error,
 )
 from tests.faults.state_checks import no_overspent_budget, no_stuck_work, only_growing_numbers, only_known_edges
-from tests.faults.timeliness_checks import no_lateness, no_untimely_send
+from tests.faults.timeliness_checks import no_delay_of_others, no_lateness, no_untimely_send
 
 Check = Callable[[History, Bounds], Iterable[Violation]]
 
@@ -49,6 +49,7 @@ CHECKS: Mapping[str, Check] = {
     "I17": no_crossing,
     "I18": no_lasting_damage,
     "I21": no_untimely_send,
+    "I22": no_delay_of_others,
 }
 """One check for each invariant, by its number."""
 

@@ -81,6 +81,7 @@ def no_overspent_budget(history: History, bounds: Bounds) -> Iterator[Violation]
             yield Violation("I10", execution["id"], f"it was lost {execution['losses']} times")
         for complaint in _miscounted(execution, history.attempts_of.get(execution["id"], [])):
             yield Violation("I10", execution["id"], complaint)
+    yield from _lost_in_order(history)
     buried = (row for row in history.database.workers if row["buried_at"] is not None)
     by_beats = {row["id"]: min(row["buried_at"], row["last_beat_at"] + bounds.trust) for row in buried}
     trust_ended = {**by_beats, **history.fault_log.trust_ended}
@@ -93,6 +94,17 @@ def no_overspent_budget(history: History, bounds: Bounds) -> Iterator[Violation]
             yield Violation(
                 "I10", f"{arrival.execution_id} attempt {arrival.attempt_no}", "its worker had no trust left"
             )
+
+
+def _lost_in_order(history: History) -> Iterator[Violation]:
+    """Losses of workers that nothing befell but an orderly stop."""
+    faults = history.fault_log.faults
+    stopped = frozenset[str]().union(*(fault.workers for fault in faults if fault.orderly))
+    stopped -= frozenset[str]().union(*(fault.workers for fault in faults if not fault.orderly))
+    for attempt in history.database.attempts:
+        if attempt["outcome"] == "lost" and attempt["worker_id"] in stopped:
+            name = f"{attempt['execution_id']} attempt {attempt['attempt_no']}"
+            yield Violation("I10", name, "it was lost, and its worker was only stopped in order")
 
 
 def _was_leaving(arrival: Arrival, worker_id: str, trust_ended: datetime, history: History) -> bool:

@@ -41,6 +41,7 @@ from tests.faults.changed_history import (
     retried,
     retry_cancelled_by_a_pause,
     row,
+    stopped_in_order,
     stopped_while_sending,
     text,
     timed_out,
@@ -191,6 +192,7 @@ BAD: dict[str, dict[str, Change]] = {
         "a loss that no attempt accounts for": row("executions", RETRIED, losses=2),
         "a release that no attempt accounts for": row("executions", FIRST, releases=1),
         "an interruption that used up a retry": lambda h: with_row(interrupted(h), "executions", LOST, retries_used=1),
+        "lost by a worker that was stopped in order": stopped_in_order("lost"),
         "sent by a worker without trust": lambda h: with_log(
             attrs.evolve(h, fault_log=attrs.evolve(h.fault_log, trust_ended={"wrk_1": at(4.9)}))
         ),
@@ -261,6 +263,7 @@ BAD: dict[str, dict[str, Change]] = {
         "one of many retries an hour late": lambda h: many_more(300, last=timedelta())(retried(timedelta(hours=1))(h)),
         "one of many first attempts an hour late": many_more(300, last=timedelta(hours=1)),
     },
+    "I22": {"late while the row of another job was locked": locked_row(ONCE)},
 }
 GOOD: dict[str, Change] = {
     "nothing but what is": lambda h: h,
@@ -293,6 +296,7 @@ GOOD: dict[str, Change] = {
     "an older attempt that left late": older_attempt_left_late,
     "lost three times": lambda h: failed_after_losses(h, 3),
     "a request that an orderly stop cut off": interrupted,
+    "a request that an orderly stop of a known worker cut off": stopped_in_order("interrupted"),
     "a success of one that was given up": late_success,
     "a success that came too late": too_late_success,
     "a row that began within the clocks' tolerance": all_later(-49 * MS),
@@ -353,7 +357,7 @@ def test_one_that_is_an_hour_late_among_many_is_seen_by_the_bound_of_the_worst_o
 
 
 def test_every_invariant_has_bad_histories() -> None:
-    assert list(BAD) == list(CHECKS) == [*(f"I{number}" for number in range(1, 19)), "I21"]
+    assert list(BAD) == list(CHECKS) == [*(f"I{number}" for number in range(1, 19)), "I21", "I22"]
 
 
 def test_the_oracle_loads_nothing_of_cronhook() -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import socket
 import subprocess
 import sys
@@ -12,6 +13,7 @@ from datetime import datetime, timedelta
 import attrs
 import pytest
 
+from tests.faults.changed_history import all_later
 from tests.faults.history import Bounds, Fault, FaultLog
 from tests.faults.made_history import NOON, a_good_history
 from tests.faults.oracle import judge
@@ -20,7 +22,20 @@ from tests.faults.soak.breaking import BREAKS
 from tests.faults.soak.card import card, class_of
 from tests.faults.soak.findings import Registration, faults_of, ids_between
 from tests.faults.soak.injector import Happened
-from tests.faults.soak.kinds import DAEMONS, KINDS, LEADER, POSTGRES, RECEIVER, REDIS, links
+from tests.faults.soak.kinds import (
+    ALL_WORKERS,
+    DAEMONS,
+    KINDS,
+    LEADER,
+    LOAD,
+    POSTGRES,
+    RECEIVER,
+    REDIS,
+    ROW,
+    links,
+    parts,
+)
+from tests.faults.soak.members import MEMBERS
 from tests.faults.soak.plan import CALM, STORM, PlannedFault, draw_plan
 from tests.faults.soak.watch import is_healthy
 
@@ -77,13 +92,25 @@ def test_ten_minutes_hold_more_than_a_hundred_faults_that_overlap_and_then_rest(
 def test_no_target_is_hit_while_it_is_broken(seed: int) -> None:
     until: dict[str, float] = {}
     for fault in draw_plan(seed, 10 * MINUTE):
-        assert fault.at >= until.get(fault.target, 0.0)
-        until[fault.target] = fault.end
+        for target in {fault.target, *parts(fault.target)}:
+            assert fault.at >= until.get(target, 0.0)
+            until[target] = fault.end
 
 
 def test_every_kind_can_be_brought_about() -> None:
-    assert {kind.name for kind in KINDS} == set(BREAKS)
-    known = {LEADER, *DAEMONS, POSTGRES, REDIS, RECEIVER, *links(DAEMONS, POSTGRES), *links(DAEMONS, REDIS)}
+    assert {kind.name for kind in KINDS} == {*BREAKS, *MEMBERS}
+    known = {
+        LEADER,
+        ALL_WORKERS,
+        ROW,
+        LOAD,
+        *DAEMONS,
+        POSTGRES,
+        REDIS,
+        RECEIVER,
+        *links(DAEMONS, POSTGRES),
+        *links(DAEMONS, REDIS),
+    }
     assert {target for kind in KINDS for target in kind.targets} <= known
 
 
@@ -133,6 +160,22 @@ def test_what_faults_cost_adds_up_where_they_overlap() -> None:
     assert second.lateness == 12 * SECOND
 
 
+def test_what_a_bad_job_suffers_costs_no_other_anything() -> None:
+    locked = attrs.evolve(happened("row lock", "job row", 10, 20), jobs=frozenset({"job_tick"}))
+    (lock, beside) = faults(locked, happened("kill -9", "redis", 11, 12))
+    assert (lock.jobs, lock.lateness) == ({"job_tick"}, 16 * SECOND)
+    assert (beside.jobs, beside.lateness) == (None, 3 * SECOND)
+
+
+def test_workers_that_are_stopped_in_order_lose_nothing_unless_they_cannot_write() -> None:
+    stops = attrs.evolve(happened("stop x3", "workers", 90, 110), hit=NOON + 105 * SECOND)
+    (fault,) = faults(stops)
+    assert (fault.hard, fault.orderly, fault.workers) == (True, True, {"wrk_1", "wrk_2", "wrk_3"})
+    for other in (happened("outage", "postgres", 95, 97), happened("silence", "worker-2 to postgres", 85, 91)):
+        assert not next(fault for fault in faults(stops, other) if fault.kind == "stop x3").orderly
+    assert not any(fault.orderly for fault in faults(happened("kill -9", "worker-1", 10, 20)))
+
+
 # What is seen of the processes.
 
 
@@ -173,6 +216,31 @@ def test_the_card_tells_of_faults_and_of_what_is_wrong() -> None:
     assert "sent twice       1 (execution, attempt)" in text
     assert "are allowed" in text
     assert "I4 " in text
+
+
+def told_of(fault: Fault, *others: Fault) -> str:
+    """The card, when what was due at noon came 3 s late."""
+    late = attrs.evolve(all_later(3 * SECOND)(a_good_history()), fault_log=FaultLog(faults=[fault, *others]))
+    return "\n".join(card(late, judge(late, only=["I11", "I22"]), Bounds()))
+
+
+def test_the_card_says_when_a_backlog_delayed_other_hosts() -> None:
+    backlog = Fault(
+        kind="backlog without redis", target="redis", began=NOON - SECOND, ended=NOON + SECOND, jobs=frozenset()
+    )
+    text = told_of(backlog)
+    assert re.search(r"^backlog without redis redis .* 3\.020  RED: 1\.5 s are allowed$", text, re.MULTILINE)
+    assert "I22 backlog without redis of redis" in text
+    assert "RED" not in told_of(attrs.evolve(backlog, began=NOON + SECOND))
+
+
+def test_the_card_names_what_else_was_on_where_a_loss_of_redis_seems_dear() -> None:
+    lost = Fault(kind="kill -9", target="redis", began=NOON, ended=NOON, lateness=4 * SECOND)
+    beside = Fault(kind="outage", target="postgres", began=NOON, ended=NOON, lateness=3 * SECOND)
+    assert re.search(r"^kill -9 redis .*  beside it: outage postgres \(1\)$", told_of(lost, beside), re.MULTILINE)
+    assert re.search(
+        r"^kill -9 redis .*  RED: 1\.5 s are allowed, and nothing else was on$", told_of(lost), re.MULTILINE
+    )
 
 
 def test_the_class_of_a_fault_has_no_number() -> None:

@@ -1,4 +1,4 @@
-"""I11 and I21: first attempts and retries are sent in time, the worst of them too, and no retry is sent too early."""
+"""I11, I21 and I22: sends are in time, the worst of them too, no retry is too early, and a bad job delays no other."""
 
 from __future__ import annotations
 
@@ -55,6 +55,27 @@ def no_untimely_send(history: History, bounds: Bounds) -> Iterator[Violation]:
         yield from _too_late("I21", name, "first attempts", lateness, 1.0, most[name] + bounds.worst)
 
 
+def no_delay_of_others(history: History, bounds: Bounds) -> Iterator[Violation]:
+    """What some jobs suffer from, no other job does."""
+    for name, lateness in lateness_beside(history, class_name).items():
+        yield from _too_late("I22", name, "others", lateness, bounds.lateness_quantile, bounds.lateness)
+
+
+def lateness_beside(history: History, class_of: ClassOf) -> dict[str, list[timedelta]]:
+    """How late first attempts of other jobs came, while a fault was on that may delay some jobs only, by its class.
+
+    Those are left out that another fault may have delayed.
+    """
+    troubles = [fault for fault in history.fault_log.faults if fault.jobs is not None]
+    by_class: defaultdict[str, list[timedelta]] = defaultdict(list)
+    for arrival, due_at in _first_attempts(history) if troubles else ():
+        if _fault_at(due_at, arrival.job_id, history.fault_log.faults) is None:
+            on = {class_of(fault) for fault in troubles if fault.began <= due_at <= fault.ended}
+            for name in on:
+                by_class[name].append(arrival.received_at - due_at)
+    return dict(by_class)
+
+
 def lateness_by_class(history: History, class_of: ClassOf) -> dict[str, list[timedelta]]:
     """How late first attempts came, by the class of the fault that was on when they were due, or `QUIET`."""
     by_class: defaultdict[str, list[timedelta]] = defaultdict(list)
@@ -62,6 +83,17 @@ def lateness_by_class(history: History, class_of: ClassOf) -> dict[str, list[tim
         fault = _fault_at(due_at, arrival.job_id, history.fault_log.faults)
         by_class[class_of(fault) if fault else QUIET].append(arrival.received_at - due_at)
     return dict(by_class)
+
+
+def late_instants(history: History, class_of: ClassOf, name: str, allowed: timedelta) -> list[datetime]:
+    """When first attempts of this class were due that came later than is allowed."""
+    found = []
+    for arrival, due_at in _first_attempts(history):
+        if arrival.received_at - due_at > allowed:
+            fault = _fault_at(due_at, arrival.job_id, history.fault_log.faults)
+            if fault is not None and class_of(fault) == name:
+                found.append(due_at)
+    return found
 
 
 def retry_lateness_by_class(history: History, class_of: ClassOf) -> dict[str, list[timedelta]]:

@@ -14,7 +14,7 @@ from tests.model.virtual_time import WorldTime
 
 AFTERWARDS = ("I5", "I7")
 """What can be judged only when everything has ended."""
-ELSEWHERE = ("I11", "I14", "I15", "I16", "I18", "I21")
+ELSEWHERE = ("I11", "I14", "I15", "I16", "I18", "I21", "I22")
 """Lateness, memory, texts and health: what the model does not have."""
 STEPWISE = tuple(name for name in CHECKS if name not in (*AFTERWARDS, *ELSEWHERE))
 UNDER_WAY = Bounds(settled=False, clocks=timedelta(days=100), planning=timedelta(), connecting=timedelta(days=100))

@@ -82,7 +82,7 @@ class Soak:
         options = self._options
         users = Users(fleet, seed=self._seed, per_second=options.per_second, cron_jobs=options.cron_jobs)
         with Watch(fleet) as watch:
-            with users, Injector(fleet, self._plan) as injector:
+            with users, Injector(fleet, users, self._plan) as injector:
                 self._tell_progress(fleet, users, injector)
             users.delete_recurring()
             quiet = self._wait_until_quiet(fleet)

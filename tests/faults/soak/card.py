@@ -8,11 +8,19 @@ from datetime import timedelta
 
 from tests.faults.delivery_checks import repeats_of
 from tests.faults.history import Bounds, Fault, History, Violation
-from tests.faults.soak.kinds import DAEMONS, LEADER, SCHEDULERS
-from tests.faults.timeliness_checks import lateness_by_class, quantile
+from tests.faults.soak.kinds import DAEMONS, LEADER, REDIS, SCHEDULERS
+from tests.faults.timeliness_checks import (
+    late_instants,
+    lateness_beside,
+    lateness_by_class,
+    quantile,
+    retry_lateness_by_class,
+)
 
 SORTS = {name: name.rpartition("-")[0] or name for name in (*DAEMONS, *SCHEDULERS)} | {LEADER: "scheduler"}
 
+MOST_REASONS = 3
+"""Other faults that are named beside a row."""
 MOST_TOLD = 8
 """Violations of one invariant that the card tells of."""
 
@@ -73,10 +81,40 @@ def _faults_by_class(faults: Sequence[Fault]) -> Iterator[str]:
 
 
 def _lateness_by_class(history: History, bounds: Bounds) -> Iterator[str]:
-    yield f"{'lateness of first attempts, due during':40} {'count':>6} {'p50 s':>8} {'p99 s':>8}"
+    yield f"{'lateness of first attempts, due during':40} {'count':>6} {'p50 s':>8} {'p99 s':>8} {'worst s':>8}"
     for name, late in sorted(lateness_by_class(history, class_of).items()):
-        middle, worst = quantile(late, 0.5), quantile(late, bounds.lateness_quantile)
-        yield f"{name:40} {len(late):6} {_seconds(middle)} {_seconds(worst)}"
+        yield _row(name, late, bounds) + _why(name, late, history, bounds)
+    yield f"{'lateness of retries, due during':40}"
+    for name, late in sorted(retry_lateness_by_class(history, class_of).items()):
+        yield _row(name, late, bounds)
+    yield f"{'lateness of other first attempts, during':40}"
+    for name, late in sorted(lateness_beside(history, class_of).items()):
+        is_late = quantile(late, bounds.lateness_quantile) > bounds.lateness
+        yield _row(name, late, bounds) + (f"  RED: {_allowed(bounds)} are allowed" if is_late else "")
+
+
+def _row(name: str, late: Sequence[timedelta], bounds: Bounds) -> str:
+    told = (quantile(late, 0.5), quantile(late, bounds.lateness_quantile), max(late))
+    return f"{name:40} {len(late):6} {' '.join(map(_seconds, told))}"
+
+
+def _why(name: str, late: Sequence[timedelta], history: History, bounds: Bounds) -> str:
+    """Beside a loss of Redis that seems to cost more than it may: what else was on when that was due."""
+    if not name.endswith(REDIS) or quantile(late, bounds.lateness_quantile) <= bounds.lateness:
+        return ""
+    faults = history.fault_log.faults
+    others = Counter(
+        class_of(fault)
+        for due_at in late_instants(history, class_of, name, bounds.lateness)
+        for fault in faults
+        if class_of(fault) != name and fault.began - fault.foretaste <= due_at <= fault.ended + fault.aftermath
+    )
+    told = ", ".join(f"{other} ({count})" for other, count in others.most_common(MOST_REASONS))
+    return f"  beside it: {told}" if told else f"  RED: {_allowed(bounds)} are allowed, and nothing else was on"
+
+
+def _allowed(bounds: Bounds) -> str:
+    return f"{bounds.lateness.total_seconds():g} s"
 
 
 def _seconds(duration: timedelta) -> str:

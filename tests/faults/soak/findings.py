@@ -12,7 +12,7 @@ from tests.faults.history import Bounds, Fault, FaultLog, History, Row, Text
 from tests.faults.records import gone_acts, in_order, read_postgres
 from tests.faults.soak.fleet import Fleet
 from tests.faults.soak.injector import Happened
-from tests.faults.soak.kinds import POSTGRES, WORKERS
+from tests.faults.soak.kinds import ALL_WORKERS, POSTGRES, WORKERS, parts
 from tests.faults.soak.users import Users
 from tests.faults.soak.watch import Watch
 
@@ -24,6 +24,10 @@ AFTERMATH = timedelta(seconds=6)
 REGISTERING_TAKES = timedelta(seconds=2)
 WRITES_TAKE = timedelta(seconds=1)
 """Within this time of its end, a result may have waited to be written."""
+
+
+STOPS = ("SIGTERM", "stop x3")
+"""The kinds that stop a process in order."""
 
 
 @attrs.frozen
@@ -90,7 +94,9 @@ def faults_of(
             workers=_ids_hit(fault, registrations) | _cut_short(fault, silent)
             if is_hard(fault, happened)
             else frozenset(),
+            orderly=_is_orderly(fault, happened),
             lateness=_lateness(fault, happened),
+            jobs=fault.jobs,
             aftermath=AFTERMATH,
             foretaste=FORETASTE,
         )
@@ -102,7 +108,17 @@ def is_hard(fault: Happened, happened: Sequence[Happened]) -> bool:
     """A worker that must end while it cannot reach the database keeps results that nobody will ever write."""
     if fault.planned.kind.name != "SIGTERM" or fault.target not in WORKERS:
         return fault.planned.kind.hard
-    unreachable = (POSTGRES, f"{fault.target} to {POSTGRES}")
+    return _cannot_write(fault, happened)
+
+
+def _is_orderly(fault: Happened, happened: Sequence[Happened]) -> bool:
+    """Whether it stopped workers in order, and they could say what they had not finished."""
+    stops = fault.planned.kind.name in STOPS and fault.target in (*WORKERS, ALL_WORKERS)
+    return stops and not _cannot_write(fault, happened)
+
+
+def _cannot_write(fault: Happened, happened: Sequence[Happened]) -> bool:
+    unreachable = (POSTGRES, *(f"{name} to {POSTGRES}" for name in parts(fault.target)))
     return any(other.target in unreachable and overlap(fault, other) for other in happened)
 
 
@@ -110,37 +126,36 @@ def overlap(one: Happened, other: Happened) -> bool:
     return one.began <= other.ended and other.began <= one.ended
 
 
-def _worker_hit(fault: Happened) -> str | None:
-    name = fault.target.partition(" to ")[0]
-    return name if name in WORKERS else None
+def _workers_hit(fault: Happened) -> tuple[str, ...]:
+    return tuple(name for name in parts(fault.target.partition(" to ")[0]) if name in WORKERS)
 
 
 def _ids_hit(fault: Happened, registrations: Mapping[str, Sequence[Registration]]) -> frozenset[str]:
-    name = _worker_hit(fault)
-    return frozenset() if name is None else ids_between(registrations[name], fault.began, fault.hit)
+    known = (ids_between(registrations[name], fault.began, fault.hit) for name in _workers_hit(fault))
+    return frozenset().union(*known)
 
 
 def _cut_short(fault: Happened, silent: Sequence[Registration]) -> frozenset[str]:
     """Registrations that this fault of a worker may have cut short."""
     ids = (r.worker_id for r in silent if fault.began - REGISTERING_TAKES <= r.at <= fault.hit)
-    return frozenset(ids) if _worker_hit(fault) else frozenset()
+    return frozenset(ids) if _workers_hit(fault) else frozenset()
 
 
 def _in_flight(fault: Happened, attempts: Sequence[Row], workers: frozenset[str]) -> Iterator[Row]:
     """Attempts under way at that time: those of the workers that were hit, or all; unwritten results included."""
-    of_one_worker = _worker_hit(fault) is not None
+    of_some_workers = bool(_workers_hit(fault))
     for attempt in attempts:
         if attempt["started_at"] > fault.hit or attempt["outcome"] == "released":
             continue
         ended = attempt["finished_at"]
         waited = WRITES_TAKE if attempt["late"] else timedelta()
-        if (ended is None or ended + waited > fault.began) and (not of_one_worker or attempt["worker_id"] in workers):
+        if (ended is None or ended + waited > fault.began) and (not of_some_workers or attempt["worker_id"] in workers):
             yield attempt
 
 
 def _lateness(fault: Happened, happened: Sequence[Happened]) -> timedelta:
-    """What each of those that overlap costs, beside what is allowed at quiet times."""
-    beside = (other for other in happened if other is not fault and overlap(fault, other))
+    """What each of those that overlap costs, beside what is allowed at quiet times; but for those of other jobs."""
+    beside = (other for other in happened if other is not fault and other.jobs is None and overlap(fault, other))
     return timedelta(seconds=QUIET_LATENESS + _cost(fault) + sum(_cost(other) for other in beside))
 
 

@@ -11,7 +11,15 @@ WORKERS = ("worker-1", "worker-2")
 DAEMONS = (*SCHEDULERS, *WORKERS, "api")
 LEADER = "leader"
 """Whichever scheduler leads when the fault hits."""
+ALL_WORKERS = "workers"
 POSTGRES, REDIS, RECEIVER, NAMES = "postgres", "redis", "receiver", "name server"
+ROW, LOAD = "job row", "load"
+"""What is no process: the row of a due job, and what is sent."""
+
+
+def parts(target: str) -> tuple[str, ...]:
+    """The targets that are hit, one by one."""
+    return WORKERS if target == ALL_WORKERS else (target,)
 
 
 def link(daemon: str, server: str) -> str:
@@ -28,7 +36,7 @@ class Kind:
 
     `hard`: it may repeat deliveries that were in flight. `costs` is by how many seconds it may delay what is due,
     beside the time that it lasts (`delays_for_its_time`); faults that overlap add up. `size` is drawn with it: how
-    often, or by how many seconds. `weight` is how often it is drawn, beside others.
+    often, how many, or by how many seconds. `weight` is how often it is drawn, beside others.
     """
 
     name: str
@@ -113,6 +121,21 @@ KINDS = (
         longest=8,
         costs=1.5,
         weight=3,
+    ),
+    Kind(name="row lock", targets=(ROW,), shortest=3, longest=15, costs=3, delays_for_its_time=True, weight=4),
+    Kind(name="stop in a PATCH", targets=("api",), shortest=3, longest=7, costs=3, delays_for_its_time=True, weight=3),
+    Kind(name="stop x3", targets=(ALL_WORKERS,), hard=True, costs=4, delays_for_its_time=True),
+    Kind(name="long payloads", targets=(LOAD,), sizes=(50, 150), costs=5, weight=2),
+    Kind(name="full slots", targets=(LOAD,), sizes=(1000, 1100), costs=10),
+    Kind(
+        name="backlog without redis",
+        targets=(REDIS,),
+        shortest=5,
+        longest=8,
+        sizes=(800, 1600),
+        costs=10,
+        delays_for_its_time=True,
+        weight=2,
     ),
     Kind(name="kill -9", targets=(RECEIVER,), shortest=0.3, longest=3, hard=True, costs=1, delays_for_its_time=True),
     Kind(name="SIGSTOP", targets=(RECEIVER,), shortest=0.5, longest=4, hard=True, costs=1, delays_for_its_time=True),

@@ -7,7 +7,7 @@ from random import Random
 
 import attrs
 
-from tests.faults.soak.kinds import KINDS, LEADER, SCHEDULERS, Kind
+from tests.faults.soak.kinds import KINDS, LEADER, SCHEDULERS, Kind, parts
 
 STORM, CALM = 22.0, 8.0
 """Seconds in which faults begin, and in which none does, by turns: there it is seen whether all is well again."""
@@ -59,13 +59,13 @@ def draw_plan(seed: int, seconds: float) -> list[PlannedFault]:
         if fault.end > seconds:
             return plan
         if _is_free(fault, busy_until):
-            busy_until[fault.target] = fault.end + RECOVERS_IN
+            busy_until.update(dict.fromkeys((fault.target, *parts(fault.target)), fault.end + RECOVERS_IN))
             plan.append(_within_storm(fault))
 
 
 def _is_free(fault: PlannedFault, busy_until: dict[str, float]) -> bool:
     """Whether nothing else ails the target, and not all of its sort are hit at once."""
-    alike = SCHEDULERS if fault.target == LEADER else (fault.target,)
+    alike = SCHEDULERS if fault.target == LEADER else parts(fault.target)
     return all(busy_until.get(target, 0.0) <= fault.at for target in (fault.target, *alike))
 
 

@@ -5,10 +5,13 @@ from __future__ import annotations
 import itertools
 import threading
 import time
+from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime, timedelta
 from random import Random
 from typing import Any, Self
 
+import attrs
 import httpx
 
 from tests.faults.history import Act, Answer, Cron, Once, Schedule
@@ -36,6 +39,14 @@ RETRY_DELAYS: tuple[list[int], ...] = ([1], [1, 2], [1, 2, 4], [])
 
 class Unanswered(Exception):
     """Nobody knows whether it took place."""
+
+
+@attrs.frozen(kw_only=True)
+class Burst:
+    """Jobs of one instant."""
+
+    jobs: frozenset[str]
+    due_at: datetime
 
 
 class Users:
@@ -81,6 +92,33 @@ class Users:
         self._ended.set()
         for thread in self._threads if kind is None else ():
             thread.join()
+
+    def burst(
+        self, count: int, *, path: str, hosts: Sequence[str], leads: float, payload: Any = None, **fields: Any
+    ) -> Burst:
+        """Store jobs beside the load that are due ``leads`` seconds from now, on these hosts in turn.
+
+        What is not answered in time is left out.
+        """
+        due_at = datetime.now(UTC) + timedelta(seconds=leads)
+
+        def store(number: int) -> str | None:
+            body = {
+                "name": f"burst {number}",
+                "callback_url": self._fleet.receiver.url(path, hosts[number % len(hosts)]),
+                "payload": payload,
+                "retry_delays_seconds": [1, 2, 4],
+                "run_at": due_at.isoformat(),
+                **fields,
+            }
+            try:
+                return self._create(body, Once(due_at))
+            except Unanswered:
+                return None
+
+        with ThreadPoolExecutor(min(count, self.THREADS)) as pool:
+            stored = list(pool.map(store, range(count)))
+        return Burst(jobs=frozenset(filter(None, stored)), due_at=due_at)
 
     def delete_recurring(self) -> None:
         """So that all can end. Those that are gone by themselves are left."""
