@@ -169,10 +169,16 @@ def test_what_a_bad_job_suffers_costs_no_other_anything() -> None:
 
 def test_workers_that_are_stopped_in_order_lose_nothing_unless_they_cannot_write() -> None:
     stops = attrs.evolve(happened("stop x3", "workers", 90, 110), hit=NOON + 105 * SECOND)
-    (fault,) = faults(stops)
-    assert (fault.hard, fault.orderly, fault.workers) == (True, True, {"wrk_1", "wrk_2", "wrk_3"})
-    for other in (happened("outage", "postgres", 95, 97), happened("silence", "worker-2 to postgres", 85, 91)):
-        assert not next(fault for fault in faults(stops, other) if fault.kind == "stop x3").orderly
+    told = faults(stops)
+    assert [(fault.target, fault.workers) for fault in told] == [
+        ("worker-1", {"wrk_1", "wrk_3"}),
+        ("worker-2", {"wrk_2"}),
+    ]
+    assert {(fault.hard, fault.orderly) for fault in told} == {(True, True)}
+    for other, orderly in (("postgres", [False, False]), ("worker-2 to postgres", [True, False])):
+        kind = "outage" if other == "postgres" else "silence"
+        told = faults(stops, happened(kind, other, 95, 97))
+        assert [fault.orderly for fault in told if fault.kind == "stop x3"] == orderly
     assert not any(fault.orderly for fault in faults(happened("kill -9", "worker-1", 10, 20)))
 
 

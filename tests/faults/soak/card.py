@@ -100,9 +100,10 @@ def _row(name: str, late: Sequence[timedelta], bounds: Bounds) -> str:
 
 def _why(name: str, late: Sequence[timedelta], history: History, bounds: Bounds) -> str:
     """Beside a loss of Redis that seems to cost more than it may: what else was on when that was due."""
-    if not name.endswith(REDIS) or quantile(late, bounds.lateness_quantile) <= bounds.lateness:
-        return ""
     faults = history.fault_log.faults
+    of_all = any(class_of(fault) == name and fault.jobs is None for fault in faults)
+    if not (of_all and name.endswith(REDIS)) or quantile(late, bounds.lateness_quantile) <= bounds.lateness:
+        return ""
     others = Counter(
         class_of(fault)
         for due_at in late_instants(history, class_of, name, bounds.lateness)

@@ -12,7 +12,7 @@ from tests.faults.history import Bounds, Fault, FaultLog, History, Row, Text
 from tests.faults.records import gone_acts, in_order, read_postgres
 from tests.faults.soak.fleet import Fleet
 from tests.faults.soak.injector import Happened
-from tests.faults.soak.kinds import ALL_WORKERS, POSTGRES, WORKERS, parts
+from tests.faults.soak.kinds import POSTGRES, WORKERS, parts
 from tests.faults.soak.users import Users
 from tests.faults.soak.watch import Watch
 
@@ -82,7 +82,10 @@ def faults_of(
     registrations: Mapping[str, Sequence[Registration]],
     silent: Sequence[Registration] = (),
 ) -> list[Fault]:
-    """Each with what was in flight when it hit, and the lateness that it and those beside it may cause."""
+    """Each with what was in flight when it hit, and the lateness that it and those beside it may cause.
+
+    What hit several processes is a fault of each.
+    """
     return [
         Fault(
             kind=fault.planned.kind.name,
@@ -95,12 +98,13 @@ def faults_of(
             if is_hard(fault, happened)
             else frozenset(),
             orderly=_is_orderly(fault, happened),
-            lateness=_lateness(fault, happened),
+            lateness=_lateness(whole, happened),
             jobs=fault.jobs,
             aftermath=AFTERMATH,
             foretaste=FORETASTE,
         )
-        for fault in sorted(happened, key=lambda fault: fault.began)
+        for whole in sorted(happened, key=lambda fault: fault.began)
+        for fault in (attrs.evolve(whole, target=part) for part in parts(whole.target))
     ]
 
 
@@ -113,12 +117,12 @@ def is_hard(fault: Happened, happened: Sequence[Happened]) -> bool:
 
 def _is_orderly(fault: Happened, happened: Sequence[Happened]) -> bool:
     """Whether it stopped workers in order, and they could say what they had not finished."""
-    stops = fault.planned.kind.name in STOPS and fault.target in (*WORKERS, ALL_WORKERS)
+    stops = fault.planned.kind.name in STOPS and fault.target in WORKERS
     return stops and not _cannot_write(fault, happened)
 
 
 def _cannot_write(fault: Happened, happened: Sequence[Happened]) -> bool:
-    unreachable = (POSTGRES, *(f"{name} to {POSTGRES}" for name in parts(fault.target)))
+    unreachable = (POSTGRES, f"{fault.target} to {POSTGRES}")
     return any(other.target in unreachable and overlap(fault, other) for other in happened)
 
 
@@ -126,30 +130,31 @@ def overlap(one: Happened, other: Happened) -> bool:
     return one.began <= other.ended and other.began <= one.ended
 
 
-def _workers_hit(fault: Happened) -> tuple[str, ...]:
-    return tuple(name for name in parts(fault.target.partition(" to ")[0]) if name in WORKERS)
+def _worker_hit(fault: Happened) -> str | None:
+    name = fault.target.partition(" to ")[0]
+    return name if name in WORKERS else None
 
 
 def _ids_hit(fault: Happened, registrations: Mapping[str, Sequence[Registration]]) -> frozenset[str]:
-    known = (ids_between(registrations[name], fault.began, fault.hit) for name in _workers_hit(fault))
-    return frozenset().union(*known)
+    name = _worker_hit(fault)
+    return frozenset() if name is None else ids_between(registrations[name], fault.began, fault.hit)
 
 
 def _cut_short(fault: Happened, silent: Sequence[Registration]) -> frozenset[str]:
     """Registrations that this fault of a worker may have cut short."""
     ids = (r.worker_id for r in silent if fault.began - REGISTERING_TAKES <= r.at <= fault.hit)
-    return frozenset(ids) if _workers_hit(fault) else frozenset()
+    return frozenset(ids) if _worker_hit(fault) else frozenset()
 
 
 def _in_flight(fault: Happened, attempts: Sequence[Row], workers: frozenset[str]) -> Iterator[Row]:
     """Attempts under way at that time: those of the workers that were hit, or all; unwritten results included."""
-    of_some_workers = bool(_workers_hit(fault))
+    of_one_worker = _worker_hit(fault) is not None
     for attempt in attempts:
         if attempt["started_at"] > fault.hit or attempt["outcome"] == "released":
             continue
         ended = attempt["finished_at"]
         waited = WRITES_TAKE if attempt["late"] else timedelta()
-        if (ended is None or ended + waited > fault.began) and (not of_some_workers or attempt["worker_id"] in workers):
+        if (ended is None or ended + waited > fault.began) and (not of_one_worker or attempt["worker_id"] in workers):
             yield attempt
 
 

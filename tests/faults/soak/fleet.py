@@ -66,11 +66,13 @@ class Fleet:
                 continue
         return SCHEDULERS[0]
 
-    def start_again(self, name: str) -> None:
-        """Returns when the process that had ended has said that it is there."""
-        process = self.processes[name]
-        size = process.log_size()
-        process.start().wait_for_line('"started"', START_SECONDS, after=size)
+    def start_again(self, *names: str) -> None:
+        """Returns when these processes, which had ended, have said that they are there."""
+        starting = [(self.processes[name], self.processes[name].log_size()) for name in names]
+        for process, _ in starting:
+            process.start()
+        for process, size in starting:
+            process.wait_for_line('"started"', START_SECONDS, after=size)
 
     @property
     def api_url(self) -> str:

@@ -15,6 +15,8 @@ ALL_WORKERS = "workers"
 POSTGRES, REDIS, RECEIVER, NAMES = "postgres", "redis", "receiver", "name server"
 ROW, LOAD = "job row", "load"
 """What is no process: the row of a due job, and what is sent."""
+BURST_LEADS = 15.0
+"""Seconds between the beginning of a burst and its instant, in which its jobs are stored."""
 
 
 def parts(target: str) -> tuple[str, ...]:
@@ -36,7 +38,8 @@ class Kind:
 
     `hard`: it may repeat deliveries that were in flight. `costs` is by how many seconds it may delay what is due,
     beside the time that it lasts (`delays_for_its_time`); faults that overlap add up. `size` is drawn with it: how
-    often, how many, or by how many seconds. `weight` is how often it is drawn, beside others.
+    often, how many, or by how many seconds. `weight` is how often it is drawn, beside others. It takes `prepares`
+    seconds to get ready before it hits.
     """
 
     name: str
@@ -48,6 +51,7 @@ class Kind:
     delays_for_its_time: bool = False
     sizes: tuple[float, float] = (0.0, 0.0)
     weight: int = 1
+    prepares: float = 0.0
 
     @property
     def family(self) -> str:
@@ -125,8 +129,8 @@ KINDS = (
     Kind(name="row lock", targets=(ROW,), shortest=3, longest=15, costs=3, delays_for_its_time=True, weight=4),
     Kind(name="stop in a PATCH", targets=("api",), shortest=3, longest=7, costs=3, delays_for_its_time=True, weight=3),
     Kind(name="stop x3", targets=(ALL_WORKERS,), hard=True, costs=4, delays_for_its_time=True),
-    Kind(name="long payloads", targets=(LOAD,), sizes=(50, 150), costs=5, weight=2),
-    Kind(name="full slots", targets=(LOAD,), sizes=(1000, 1100), costs=10),
+    Kind(name="long payloads", targets=(LOAD,), sizes=(50, 150), costs=5, weight=2, prepares=BURST_LEADS),
+    Kind(name="full slots", targets=(LOAD,), sizes=(1000, 1100), costs=10, prepares=BURST_LEADS),
     Kind(
         name="backlog without redis",
         targets=(REDIS,),
@@ -136,6 +140,7 @@ KINDS = (
         costs=10,
         delays_for_its_time=True,
         weight=2,
+        prepares=BURST_LEADS,
     ),
     Kind(name="kill -9", targets=(RECEIVER,), shortest=0.3, longest=3, hard=True, costs=1, delays_for_its_time=True),
     Kind(name="SIGSTOP", targets=(RECEIVER,), shortest=0.5, longest=4, hard=True, costs=1, delays_for_its_time=True),

@@ -14,18 +14,16 @@ import psycopg
 
 from tests.faults.soak.breaking import EXIT_SECONDS, WrongExit
 from tests.faults.soak.fleet import HOSTS, Fleet
-from tests.faults.soak.kinds import WORKERS
+from tests.faults.soak.kinds import BURST_LEADS, WORKERS
 from tests.faults.soak.plan import PlannedFault
 from tests.faults.soak.users import Users
 from tests.services import wait_until
 
 STOPS = 3
 SLOW_SEND = "/slow/12"
-"""Longer than three restarts of the workers take where nothing else ails them."""
+CLAIMED_WITHIN = 10.0
 BLOCKED_WITHIN = 1.5
 """Seconds. The API gives up after 2 s."""
-BURST_LEADS = 15.0
-"""Seconds between the beginning of a burst and its instant, in which its jobs are stored."""
 LONG_PAYLOAD = 200_000
 REDIS_GONE_BEFORE = timedelta(seconds=1)
 LOCK = """
@@ -34,10 +32,9 @@ LOCK = """
 """
 """The job that is due next."""
 WRITERS_BLOCKED = """
-    SELECT count(*) FROM pg_stat_activity
-    WHERE %s = ANY(pg_blocking_pids(pid)) AND xact_start < query_start
+    SELECT count(*) FROM pg_stat_activity WHERE wait_event_type = 'Lock' AND query LIKE 'SELECT jobs.%FOR UPDATE%'
 """
-"""Sessions that wait for the lock in the midst of a transaction of several statements, as those of the API have."""
+"""Sessions of the API that wait for the row, in the midst of a transaction; others may wait before them."""
 
 
 @attrs.frozen(kw_only=True)
@@ -57,8 +54,7 @@ def lock_row(fleet: Fleet, users: Users, fault: PlannedFault) -> Iterator[Hit]:
     """A session of somebody else's holds the row of a due job."""
     with ExitStack() as stack:
         hit_at = datetime.now(UTC)
-        _, jobs = _lock_due_row(fleet, stack)
-        yield Hit(at=hit_at, jobs=jobs)
+        yield Hit(at=hit_at, jobs=_lock_due_row(fleet, stack))
 
 
 @contextmanager
@@ -68,12 +64,12 @@ def stop_in_patch(fleet: Fleet, users: Users, fault: PlannedFault) -> Iterator[H
     with ExitStack() as stack:
         hit_at = datetime.now(UTC)
         with ExitStack() as locking:
-            session, jobs = _lock_due_row(fleet, locking)
+            jobs = _lock_due_row(fleet, locking)
             for job_id in jobs:
                 patching = threading.Thread(target=_patch, args=[fleet, job_id], daemon=True)
                 patching.start()
                 stack.callback(patching.join)
-                _wait_until_blocked(fleet, session)
+                _wait_until_blocked(fleet)
             api.suspend()
             stack.callback(api.resume)
         yield Hit(at=hit_at, jobs=jobs)
@@ -82,16 +78,16 @@ def stop_in_patch(fleet: Fleet, users: Users, fault: PlannedFault) -> Iterator[H
 @contextmanager
 def stop_repeatedly(fleet: Fleet, users: Users, fault: PlannedFault) -> Iterator[Hit]:
     """All workers are stopped in order and started again, three times during one slow send."""
-    users.burst(1, path=SLOW_SEND, hosts=HOSTS[:1], leads=1, timeout_seconds=30)
-    hit_at = datetime.now(UTC)
+    slow = users.burst(1, path=SLOW_SEND, hosts=HOSTS[:1], leads=1, timeout_seconds=30)
+    hit_at = None
     for number in range(STOPS):
         if number:
-            for name in WORKERS:
-                fleet.start_again(name)
+            fleet.start_again(*WORKERS)
+        _wait_until_claimed(fleet, slow.jobs)
+        hit_at = hit_at or datetime.now(UTC)
         _stop_at_once(fleet)
-    yield Hit(at=hit_at)
-    for name in WORKERS:
-        fleet.start_again(name)
+    yield Hit(at=hit_at or datetime.now(UTC))
+    fleet.start_again(*WORKERS)
 
 
 @contextmanager
@@ -128,15 +124,13 @@ def _wait_for(instant: datetime) -> datetime:
     return datetime.now(UTC)
 
 
-def _lock_due_row(fleet: Fleet, stack: ExitStack) -> tuple[psycopg.Connection | None, frozenset[str]]:
-    """Until the stack ends. No job where none is due soon, or where the database is away."""
-    try:
+def _lock_due_row(fleet: Fleet, stack: ExitStack) -> frozenset[str]:
+    """The job whose row is locked until the stack ends; none where none is due soon, or the database is away."""
+    with suppress(psycopg.OperationalError):
         session = psycopg.connect(fleet.database_url)
         stack.callback(session.close)
-        row = session.execute(LOCK).fetchone()
-    except psycopg.OperationalError:
-        return None, frozenset()
-    return session, frozenset() if row is None else frozenset({str(row[0])})
+        return frozenset(str(job_id) for (job_id,) in session.execute(LOCK).fetchall())
+    return frozenset()
 
 
 def _patch(fleet: Fleet, job_id: str) -> None:
@@ -150,20 +144,18 @@ def _patch(fleet: Fleet, job_id: str) -> None:
         )
 
 
-def _wait_until_blocked(fleet: Fleet, session: psycopg.Connection | None) -> None:
+def _wait_until_blocked(fleet: Fleet) -> None:
     """Or until it is clear that it will not be: the API may be away itself."""
-    if session is None:
-        return
-    with (
-        suppress(TimeoutError, psycopg.OperationalError),
-        psycopg.connect(fleet.database_url, autocommit=True) as watching,
-    ):
+    with suppress(TimeoutError, psycopg.OperationalError):
+        wait_until(lambda: fleet.count(WRITERS_BLOCKED) > 0, BLOCKED_WITHIN, "the API waits for the row")
 
-        def is_blocked() -> bool:
-            row = watching.execute(WRITERS_BLOCKED, [session.info.backend_pid]).fetchone()
-            return row is not None and row[0] > 0
 
-        wait_until(is_blocked, BLOCKED_WITHIN, "the API waits for the row")
+def _wait_until_claimed(fleet: Fleet, jobs: frozenset[str]) -> None:
+    """Or until it is clear that no worker can claim it now: the database, or a worker's way to it, may be away."""
+    query = f"SELECT count(*) FROM claims WHERE job_id IN ({', '.join(repr(job_id) for job_id in jobs)})"
+    with suppress(TimeoutError, psycopg.OperationalError):
+        if jobs:
+            wait_until(lambda: fleet.count(query) > 0, CLAIMED_WITHIN, "a worker has claimed the slow send")
 
 
 def _stop_at_once(fleet: Fleet) -> None:

@@ -20,7 +20,10 @@ RECOVERS_IN = 5.0
 
 @attrs.frozen(kw_only=True)
 class PlannedFault:
-    """`at` seconds after the load began. `size` is how often, or by how many seconds, where the kind has any."""
+    """Its preparation, or the fault itself, begins `at` seconds after the load.
+
+    `size` is how often, how many, or by how many seconds, where the kind has any.
+    """
 
     at: float
     kind: Kind
@@ -30,7 +33,7 @@ class PlannedFault:
 
     @property
     def end(self) -> float:
-        return self.at + self.seconds
+        return self.at + self.kind.prepares + self.seconds
 
     def __str__(self) -> str:
         lasting = f" for {self.seconds:.1f} s" if self.seconds else ""
@@ -56,9 +59,9 @@ def draw_plan(seed: int, seconds: float) -> list[PlannedFault]:
             seconds=random.uniform(kind.shortest, kind.longest),
             size=random.uniform(*kind.sizes),
         )
-        if fault.end > seconds:
+        if fault.at > seconds:
             return plan
-        if _is_free(fault, busy_until):
+        if fault.end <= seconds and _is_free(fault, busy_until):
             busy_until.update(dict.fromkeys((fault.target, *parts(fault.target)), fault.end + RECOVERS_IN))
             plan.append(_within_storm(fault))
 
