@@ -9,12 +9,13 @@ from typing import Any
 
 import msgspec
 from attrs import fields, frozen, has
-from litestar import Response
 from litestar.types import Receive, Scope, Send
 
 from cronhook_core.domain.idempotency import StoredAnswer
+from cronhook_core.domain.job import Job
 from cronhook_core.wire.converter import to_json
 from cronhook_core.wire.strict_json import JsonText, render_json
+from cronhook_core.wire.v1 import JobRead
 
 JSON = "application/json"
 _fast = msgspec.json.Encoder()
@@ -37,16 +38,23 @@ class Answer:
 
 def answer(model: object, *, status: int = 200, headers: dict[str, str] | None = None) -> StoredAnswer:
     """A model of the wire as JSON."""
-    written = {"content-type": JSON} | (headers or {})
-    return StoredAnswer(status=status, headers=tuple(written.items()), body=_encoded(model))
+    return StoredAnswer(status=status, headers=_with_type(headers), body=_encoded(model))
 
 
-def as_response(stored: StoredAnswer) -> Response[bytes]:
-    """The answer where Litestar wants one of its own: from what handles an exception."""
-    headers = dict(stored.headers)
-    return Response(
-        stored.body, status_code=stored.status, media_type=headers.pop("content-type", JSON), headers=headers
+def job_answer(job: Job, *, status: int = 200, headers: dict[str, str] | None = None) -> StoredAnswer:
+    """The job as JSON without its payload; `with_payload` completes it."""
+    shown = JobRead.of(job)
+    before, behind = (
+        _encoded({name: _opened(getattr(shown, name)) for name in names})
+        for names in (_BEFORE_PAYLOAD, _BEHIND_PAYLOAD)
     )
+    head = before[:-1] + b',"payload":'
+    return StoredAnswer(status=status, headers=_with_type(headers), body=head + b"," + behind[1:], payload_at=len(head))
+
+
+def with_payload(stored: StoredAnswer, payload: bytes) -> StoredAnswer:
+    """The whole answer, where it lacks the payload of its job; ``payload`` is that, as it is stored."""
+    return stored if stored.payload_at is None else stored.with_payload(_encoded(JsonText(payload)))
 
 
 def plain(body: bytes, content_type: str) -> Answer:
@@ -55,6 +63,10 @@ def plain(body: bytes, content_type: str) -> Answer:
 
 def respond_with(model: object, *, status: int = 200, headers: dict[str, str] | None = None) -> Answer:
     return Answer(answer(model, status=status, headers=headers))
+
+
+def _with_type(headers: dict[str, str] | None) -> tuple[tuple[str, str], ...]:
+    return (("content-type", JSON), *(headers or {}).items())
 
 
 def _encoded(model: object) -> bytes:
@@ -95,3 +107,7 @@ def _as_text(text: JsonText) -> Any:
 @cache
 def _fields_of(model: Any) -> tuple[str, ...]:
     return tuple(field.name for field in fields(model)) if has(model) else ()
+
+
+_JOB = _fields_of(JobRead)
+_BEFORE_PAYLOAD, _BEHIND_PAYLOAD = _JOB[: _JOB.index("payload")], _JOB[_JOB.index("payload") + 1 :]

@@ -6,9 +6,7 @@ from litestar import Litestar, Response
 from litestar.datastructures import State
 from litestar.routes import HTTPRoute
 
-from cronhook_core.errors import AlreadyAnswered
 from cronhook_server.admission import admit
-from cronhook_server.answering import as_response
 from cronhook_server.api_request import ApiRequest
 from cronhook_server.problems import exception_handlers
 from cronhook_server.request_scope import AsgiApp, RequestScope
@@ -44,7 +42,7 @@ def create_app(services: Services, *, log_requests: bool = True) -> AsgiApp:
         state=State({"services": services}),
         request_class=ApiRequest,
         before_request=_before,  # type: ignore[arg-type]  # every request is an `ApiRequest`
-        exception_handlers={**exception_handlers(), AlreadyAnswered: _repeat},
+        exception_handlers=exception_handlers(),
         request_max_body_size=None,  # bodies are counted where they are read
         logging_config=None,
         openapi_config=None,
@@ -68,7 +66,3 @@ def _methods_of_path(request: ApiRequest) -> Response[None]:
         route for route in request.app.routes if isinstance(route, HTTPRoute) and route.path_format == template
     )
     return Response(None, status_code=204, headers={"allow": ", ".join(sorted(route.methods))})
-
-
-def _repeat(_: object, earlier: AlreadyAnswered) -> Response[bytes]:
-    return as_response(earlier.answer)

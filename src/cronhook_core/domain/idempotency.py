@@ -6,7 +6,7 @@ from collections.abc import Callable
 from datetime import timedelta
 from typing import TYPE_CHECKING
 
-from attrs import frozen
+from attrs import evolve, frozen
 
 if TYPE_CHECKING:
     from cronhook_core.domain.execution import Execution
@@ -18,11 +18,20 @@ USED_WITH_ANOTHER_BODY = "this idempotency key was used with another body; take 
 
 @frozen(kw_only=True)
 class StoredAnswer:
-    """An HTTP answer, kept to be given again: its status, its headers and its body, byte for byte."""
+    """An HTTP answer, kept to be given again: its status, its headers and its body, byte for byte.
+
+    ``payload_at``: the body is stored without the job's payload, which belongs at this offset; None: the body is whole.
+    """
 
     status: int
     headers: tuple[tuple[str, str], ...]
     body: bytes
+    payload_at: int | None = None
+
+    def with_payload(self, payload: bytes) -> StoredAnswer:
+        """The whole answer: ``payload`` is JSON text. Only for an answer that has a ``payload_at``."""
+        at = self.payload_at
+        return evolve(self, body=b"".join((self.body[:at], payload, self.body[at:])), payload_at=None)
 
 
 @frozen(kw_only=True)

@@ -8,13 +8,15 @@ from litestar import Controller, delete, get, patch, post
 
 from cronhook_core.domain.api_key import Scope
 from cronhook_core.domain.idempotency import StoredAnswer
-from cronhook_core.domain.job import Job, JobStatus
+from cronhook_core.domain.job import NULL_PAYLOAD, Job, JobStatus
+from cronhook_core.errors import NotFound
 from cronhook_core.ports.job_catalog import JobFilter
 from cronhook_core.wire.converter import read_request
 from cronhook_core.wire.job_patch import names_schedule, patched
+from cronhook_core.wire.strict_json import render_json
 from cronhook_core.wire.v1 import JobPage, JobRead, JobWrite
 from cronhook_server.admission import requires
-from cronhook_server.answering import Answer, answer, respond_with
+from cronhook_server.answering import Answer, job_answer, respond_with, with_payload
 from cronhook_server.api_request import ApiRequest
 from cronhook_server.once import once
 from cronhook_server.reading import Query, idempotency_of, read_action, read_json_body
@@ -30,7 +32,7 @@ class JobRoutes(Controller):
         Query(request)
         body, value = await read_json_body(request)
         services, workspace_id = request.services, request.caller.workspace_id
-        idempotency = idempotency_of(request, body, _created)
+        idempotency = idempotency_of(request, body, _created_kept)
 
         async def store() -> Job:
             definition = read_request(value, JobWrite).to_definition(
@@ -38,7 +40,11 @@ class JobRoutes(Controller):
             )
             return await services.jobs.create(workspace_id, definition, idempotency=idempotency)
 
-        return await once(request, idempotency, _created, store)
+        async def payload() -> bytes:
+            """A repeat has the body of the first request, byte for byte."""
+            return render_json(value.get("payload"))
+
+        return await once(request, idempotency, _created, store, payload)
 
     @get(opt=requires(Scope.READ))
     async def list_page(self, request: ApiRequest) -> Answer:
@@ -79,15 +85,15 @@ class JobRoutes(Controller):
 
     @post("/{job_id:str}/pause", opt=requires(Scope.WRITE))
     async def pause(self, request: ApiRequest) -> Answer:
-        job_id, idempotency = request.path_id("job"), await read_action(request, _shown)
+        job_id, idempotency = request.path_id("job"), await read_action(request, job_answer)
         act = partial(request.services.jobs.pause, request.caller.workspace_id, job_id, idempotency=idempotency)
-        return await once(request, idempotency, _shown, act)
+        return await once(request, idempotency, _shown, act, partial(_payload_now, request, job_id))
 
     @post("/{job_id:str}/resume", opt=requires(Scope.WRITE))
     async def resume(self, request: ApiRequest) -> Answer:
-        job_id, idempotency = request.path_id("job"), await read_action(request, _shown)
+        job_id, idempotency = request.path_id("job"), await read_action(request, job_answer)
         act = partial(request.services.jobs.resume, request.caller.workspace_id, job_id, idempotency=idempotency)
-        return await once(request, idempotency, _shown, act)
+        return await once(request, idempotency, _shown, act, partial(_payload_now, request, job_id))
 
     @post("/{job_id:str}/run", opt=requires(Scope.WRITE))
     async def run(self, request: ApiRequest) -> Answer:
@@ -96,9 +102,22 @@ class JobRoutes(Controller):
         return await once(request, idempotency, queued, act)
 
 
+def _created_kept(job: Job) -> StoredAnswer:
+    return job_answer(job, status=201, headers={"location": f"/v1/jobs/{job.id}"})
+
+
 def _created(job: Job) -> StoredAnswer:
-    return answer(JobRead.of(job), status=201, headers={"location": f"/v1/jobs/{job.id}"})
+    return with_payload(_created_kept(job), job.definition.payload)
 
 
 def _shown(job: Job) -> StoredAnswer:
-    return answer(JobRead.of(job))
+    return with_payload(job_answer(job), job.definition.payload)
+
+
+async def _payload_now(request: ApiRequest, job_id: str) -> bytes:
+    """The payload of a job as it stands; that of a job without any where it was deleted."""
+    try:
+        job = await request.services.jobs.get(request.caller.workspace_id, job_id)
+    except NotFound:
+        return NULL_PAYLOAD
+    return job.definition.payload

@@ -16,10 +16,10 @@ from cronhook_core.domain.idempotency import KEPT_FOR, USED_WITH_ANOTHER_BODY, I
 from cronhook_core.errors import AlreadyAnswered, CronhookError, IdempotencyMismatch
 
 AT_ONCE = 25
-"""Answers in one reading, at most: of jobs with the longest payloads some 13 MB."""
+"""Answers in one reading, at most: of jobs with the most headers and metadata some 1 MB."""
 
 ANSWERED = """
-SELECT k.number::int, r.fingerprint, r.status, r.headers, r.body
+SELECT k.number::int, r.fingerprint, r.status, r.headers, r.body, r.payload_at
 FROM unnest($1::text[], $2::text[], $3::text[], $4::timestamptz[]) WITH ORDINALITY
     AS k (workspace_id, path, key, since, number)
 JOIN idempotency_records r
@@ -43,10 +43,10 @@ class Answered:
 
 
 def answered_from(row: Sequence[Any]) -> Answered:
-    """A fingerprint, and an answer as it is kept: its status, headers and body."""
-    fingerprint, status, headers, body = row
+    """A fingerprint, and an answer as it is kept: its status, headers, body and ``payload_at``."""
+    fingerprint, status, headers, body, payload_at = row
     pairs = tuple((name, value) for name, value in json.loads(headers))
-    return Answered(fingerprint, StoredAnswer(status=status, headers=pairs, body=body))
+    return Answered(fingerprint, StoredAnswer(status=status, headers=pairs, body=body, payload_at=payload_at))
 
 
 @frozen(kw_only=True)

@@ -22,8 +22,8 @@ from cronhook_core.domain.job import Job
 from cronhook_core.errors import CronhookError, NotFound, QuotaExceeded
 
 AT_ONCE = 25
-"""Jobs in one transaction, at most: with the longest payloads, and answers to be kept, some 25 MB on the wire."""
-_FIRST_COLUMN = 10
+"""Jobs in one transaction, at most: with the longest payloads some 13 MB on the wire."""
+_FIRST_COLUMN = 11
 _DIALECT = postgresql.dialect()  # type: ignore[no-untyped-call]
 
 
@@ -36,7 +36,7 @@ def _unnested() -> str:
 _NAMES = [column.name for column in jobs.c]
 _COLUMNS = ", ".join(_NAMES)
 _IDS, _WORKSPACES = (f"${_FIRST_COLUMN + _NAMES.index(name)}::text[]" for name in ("id", "workspace_id"))
-_ANSWER = "fingerprint, created_at, status, headers, body"
+_ANSWER = "fingerprint, created_at, status, headers, body, payload_at"
 
 LOCK_WORKSPACE = "SELECT id FROM workspaces WHERE id = $1::text FOR UPDATE"
 
@@ -44,7 +44,7 @@ CREATE = f"""
 WITH workspace AS MATERIALIZED (
     SELECT coalesce(max_jobs, $2::int) AS most, open_jobs_bound AS bound FROM workspaces WHERE id = $1::text
 ), answered AS MATERIALIZED (
-    SELECT k.id, r.fingerprint, r.status, r.headers, r.body
+    SELECT k.id, r.fingerprint, r.status, r.headers, r.body, r.payload_at
     FROM unnest({_IDS}, {_WORKSPACES}, $3::text[], $4::text[], $6::timestamptz[])
         AS k (id, workspace_id, path, key, now)
     JOIN idempotency_records r
@@ -80,11 +80,12 @@ WITH workspace AS MATERIALIZED (
     INSERT INTO idempotency_records (workspace_id, path, key, {_ANSWER})
     SELECT $1::text, path, key, {_ANSWER}
     FROM unnest(
-        {_IDS}, $3::text[], $4::text[], $5::bytea[], $6::timestamptz[], $7::smallint[], $8::text[], $9::bytea[]
+        {_IDS}, $3::text[], $4::text[], $5::bytea[], $6::timestamptz[], $7::smallint[], $8::text[], $9::bytea[],
+        $10::int[]
     ) AS k (id, path, key, {_ANSWER})
     WHERE key IS NOT NULL AND id IN (SELECT id FROM stored)
     ON CONFLICT (workspace_id, path, key) DO UPDATE
-    SET ({_ANSWER}) = ROW (excluded.fingerprint, excluded.created_at, excluded.status, excluded.headers, excluded.body)
+    SET ({_ANSWER}) = ROW ({", ".join(f"excluded.{name}" for name in _ANSWER.split(", "))})
 ), bounded AS (
     UPDATE workspaces w SET open_jobs_bound = b.jobs
     FROM (
@@ -94,7 +95,7 @@ WITH workspace AS MATERIALIZED (
 )
 SELECT
     w.most, ARRAY(SELECT id FROM new EXCEPT SELECT id FROM stored),
-    a.id, a.fingerprint, a.status, a.headers, a.body
+    a.id, a.fingerprint, a.status, a.headers, a.body, a.payload_at
 FROM workspace w LEFT JOIN answered a ON true
 """
 """The limit, and the ids of jobs that there was no room for, in each row; no row where there is no such workspace.
@@ -200,6 +201,7 @@ def _records(new: Sequence[_New]) -> list[Column]:
         numbers([None if k is None else k.answer.status for k in kept]),
         texts([None if k is None else _JSON.process_bind_param(k.answer.headers, _DIALECT) for k in kept]),
         binaries([None if k is None else k.answer.body for k in kept]),
+        numbers([None if k is None else k.answer.payload_at for k in kept]),
     ]
 
 

@@ -286,11 +286,16 @@ def claim_of(execution: Execution, job: AnyRow, payload: bytes) -> Claim:
 
 
 def answer_from(row: AnyRow) -> StoredAnswer:
-    return StoredAnswer(status=row.status, headers=_pairs(row.headers), body=row.body)
+    return StoredAnswer(status=row.status, headers=_pairs(row.headers), body=row.body, payload_at=row.payload_at)
 
 
 def answer_values(answer: StoredAnswer) -> Values:
-    return {"status": answer.status, "headers": answer.headers, "body": answer.body}
+    return {
+        "status": answer.status,
+        "headers": answer.headers,
+        "body": answer.body,
+        "payload_at": answer.payload_at,
+    }
 
 
 def _definition_from(row: AnyRow) -> JobDefinition:

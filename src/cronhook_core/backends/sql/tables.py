@@ -260,6 +260,7 @@ idempotency_records = Table(
     "idempotency_records",
     metadata,
     Column("created_at", Instant, nullable=False),
+    Column("payload_at", Integer),
     Column("status", SmallInteger, nullable=False),
     Column("workspace_id", Key, primary_key=True),
     Column("path", Key, primary_key=True),

@@ -87,10 +87,16 @@ Prepare = Callable[[Scene], Awaitable[Act]]
 
 class Idempotency(JobStoreSuite):
     @every_act
-    async def test_a_repeat_gets_the_stored_answer(self, scene: Scene, prepare: Prepare) -> None:
+    @pytest.mark.parametrize("payload_at", [None, 0, 100])
+    async def test_a_repeat_gets_the_stored_answer(
+        self, scene: Scene, prepare: Prepare, payload_at: int | None
+    ) -> None:
         act = await prepare(scene)
         answer = StoredAnswer(
-            status=202, headers=(("location", "/née"), ("x-a", ""), ("x-a", "2")), body=bytes(range(256))
+            status=202,
+            headers=(("location", "/née"), ("x-a", ""), ("x-a", "2")),
+            body=bytes(range(256)),
+            payload_at=payload_at,
         )
         request = make_idempotent_request(answer=lambda _: answer)
         await act.perform(request, NOW)

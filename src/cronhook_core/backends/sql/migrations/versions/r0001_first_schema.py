@@ -219,6 +219,7 @@ def _create_idempotency_records() -> None:
     op.create_table(
         "idempotency_records",
         sa.Column("created_at", INSTANT, nullable=False),
+        sa.Column("payload_at", sa.Integer),
         sa.Column("status", sa.SmallInteger, nullable=False),
         sa.Column("workspace_id", KEY, nullable=False),
         sa.Column("path", KEY, nullable=False),
