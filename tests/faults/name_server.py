@@ -27,16 +27,19 @@ PLAIN_LIMIT = 512
 class Behaviour:
     """How one name is answered: with each of `answers` in turn, the last one stays; None is silence.
 
-    `delay` is in seconds. `code` other than 0 is an error's.
+    `delay` is in seconds, as is the time to live `ttl`. `code` other than 0 is an error's. Questions for the type
+    `silent_for` get no answer.
     """
 
     answers: Sequence[Sequence[IPv4Address | IPv6Address] | None] = ((),)
     delay: float = 0.0
     code: int = 0
+    ttl: int = 0
+    silent_for: int | None = None
 
 
 class NameServer:
-    """`port` is its port on 127.0.0.1. Times to live are always 0."""
+    """`port` is its port on 127.0.0.1. Times to live are 0 unless a test says otherwise."""
 
     def __init__(self) -> None:
         self._names: dict[str, Behaviour] = {}
@@ -45,8 +48,10 @@ class NameServer:
         self._loop = asyncio.new_event_loop()
         self._thread = threading.Thread(target=self._loop.run_forever, name="name-server")
 
-    def answer(self, name: str, *addresses: str, delay: float = 0.0) -> None:
-        self._set(name, Behaviour(answers=[_addresses(addresses)], delay=delay))
+    def answer(
+        self, name: str, *addresses: str, delay: float = 0.0, ttl: int = 0, silent_for: int | None = None
+    ) -> None:
+        self._set(name, Behaviour(answers=[_addresses(addresses)], delay=delay, ttl=ttl, silent_for=silent_for))
 
     def change(self, name: str, *answers: Sequence[str]) -> None:
         """Another answer each time (counted for each type of record), the last one stays."""
@@ -95,6 +100,8 @@ class NameServer:
             turn = self._asked[f"{name} {kind}"]
             self._asked.update([name, f"{name} {kind}"])
             self._changed.notify_all()
+        if kind == behaviour.silent_for:
+            return behaviour, None
         return behaviour, behaviour.answers[min(turn, len(behaviour.answers) - 1)]
 
     def _set(self, name: str, behaviour: Behaviour) -> None:
@@ -127,7 +134,7 @@ class _Protocol(asyncio.DatagramProtocol):
         behaviour, addresses = self._server.behaviour_of(name, kind)
         if addresses is not None:
             await asyncio.sleep(behaviour.delay)
-            self._transport.sendto(response(query, question, kind, addresses, behaviour.code), address)
+            self._transport.sendto(response(query, question, kind, addresses, behaviour), address)
 
 
 def read_question(query: bytes) -> tuple[str, int, bytes]:
@@ -141,13 +148,17 @@ def read_question(query: bytes) -> tuple[str, int, bytes]:
 
 
 def response(
-    query: bytes, question: bytes, kind: int, addresses: Sequence[IPv4Address | IPv6Address], code: int
+    query: bytes,
+    question: bytes,
+    kind: int,
+    addresses: Sequence[IPv4Address | IPv6Address],
+    behaviour: Behaviour,
 ) -> bytes:
     fitting = (
         [address for address in addresses if address.version == (4 if kind == A else 6)] if kind in (A, AAAA) else []
     )
-    records = [_record(kind, address) for address in fitting]
-    flags = _IS_RESPONSE | _RECURSION | code
+    records = [_record(kind, address, behaviour.ttl) for address in fitting]
+    flags = _IS_RESPONSE | _RECURSION | behaviour.code
     takes_more = query[10:12] != b"\0\0"  # an additional record, which can only be EDNS
     if sum(map(len, records)) + 12 + len(question) > PLAIN_LIMIT and not takes_more:
         flags, records = flags | _TRUNCATED, []
@@ -155,8 +166,8 @@ def response(
     return query[:2] + counts + question + b"".join(records)
 
 
-def _record(kind: int, address: IPv4Address | IPv6Address) -> bytes:
-    fixed = kind.to_bytes(2, "big") + (1).to_bytes(2, "big") + bytes(4)
+def _record(kind: int, address: IPv4Address | IPv6Address, ttl: int) -> bytes:
+    fixed = kind.to_bytes(2, "big") + (1).to_bytes(2, "big") + ttl.to_bytes(4, "big")
     return _POINTER_TO_QUESTION + fixed + len(address.packed).to_bytes(2, "big") + address.packed
 
 

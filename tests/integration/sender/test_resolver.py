@@ -28,7 +28,7 @@ async def server() -> AsyncIterator[NameServer]:
 
 @pytest_asyncio.fixture
 async def resolver(server: NameServer) -> AsyncIterator[AiodnsResolver]:
-    resolver = AiodnsResolver([await server.start()], seconds_per_try=0.3, tries=1)
+    resolver = AiodnsResolver([await server.start()], ask_again_after=0.1, patience=0.2)
     yield resolver
     await resolver.close()
     server.stop()
@@ -61,7 +61,7 @@ async def test_names_without_an_answer(resolver: AiodnsResolver, name: str, reas
 
 
 async def test_closing_ends_what_is_asked(server: NameServer) -> None:
-    resolver = AiodnsResolver([await server.start()], seconds_per_try=60)
+    resolver = AiodnsResolver([await server.start()], ask_again_after=60)
     asking = asyncio.ensure_future(resolver.addresses("never.good.test"))
     while not server.questions:
         await asyncio.sleep(0.001)
@@ -78,7 +78,7 @@ async def test_the_hosts_file_is_read() -> None:
 
 
 async def test_a_sender_with_real_look_ups(server: NameServer, receiver: Receiver) -> None:
-    resolver = AiodnsResolver([await server.start()], seconds_per_try=0.3, tries=1)
+    resolver = AiodnsResolver([await server.start()], ask_again_after=0.1, patience=0.2)
     async with AiohttpSender(AllowedTargets.parse("127.0.0.0/8"), resolver=resolver) as sender:
         outcomes = {
             name: (await sender(post(f"http://{name}.good.test:{receiver.port}/"))).outcome

@@ -35,8 +35,9 @@ _LOOPBACK = (IPv4Address("127.0.0.1"), IPv6Address("::1"))
 class GuardedResolver(AbstractResolver):
     """Resolves a name once, within its own time limit, and lets it pass when every address passes.
 
-    Calls for the same name at the same moment share one look-up; nothing is remembered beyond it. ``localhost`` is not
-    looked up: it stands for those loopback addresses that the operator opened (RFC 6761, section 6.3).
+    Calls for the same name at the same moment share one look-up. Addresses are judged for each call, also those that
+    the resolver has cached. ``localhost`` is not looked up: it stands for those loopback addresses that the operator
+    opened (RFC 6761, section 6.3).
     """
 
     def __init__(self, names: NameResolver, policy: TargetPolicy) -> None:
