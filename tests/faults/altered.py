@@ -36,7 +36,7 @@ def main() -> None:
     parser.add_argument("--clock-ahead", type=float)
     options, rest = parser.parse_known_args()
     if options.nameserver is not None:
-        vars(sender)["AiodnsResolver"] = partial(AiodnsResolver, [options.nameserver], seconds_per_try=0.5)
+        vars(sender)["AiodnsResolver"] = partial(AiodnsResolver, [options.nameserver])
     if options.clock_ahead is not None:
         by = timedelta(seconds=options.clock_ahead)
         SystemClock.now = lambda self: datetime.now(UTC) + by  # type: ignore[method-assign]
