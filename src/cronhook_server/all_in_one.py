@@ -25,6 +25,7 @@ from cronhook_server.process import (
     HttpServer,
     Signals,
     address_of,
+    connection_bounds,
     listen,
     open_files_warnings,
     spare_garbage_collector,
@@ -70,7 +71,8 @@ async def run_all_in_one(
         scheduler, worker = assembly.scheduler(), assembly.worker(sender)
         serve_beside_api(stack, settings, metrics)
         metrics.show_sends(lambda: worker.sends_in_flight, settings.worker_concurrency)
-        server = HttpServer(app, listening, drain_timeout=settings.drain_timeout)
+        bounds = connection_bounds(settings.worker_concurrency, settings.trusted_proxies)
+        server = HttpServer(app, listening, drain_timeout=settings.drain_timeout, bounds=bounds)
         first_key = await _first_key(assembly.keys()) if make_first_key else None
         with Signals() as signals:
             on_started(Started(address=address_of(listening), first_key=first_key))

@@ -35,6 +35,14 @@ def client_of(scope: Mapping[str, Any], trusted_proxies: Sequence[IPNetwork]) ->
     return _network(address)
 
 
+def client_of_peer(peer: str, *, exempt: Sequence[IPNetwork]) -> str | None:
+    """What connections of this peer are counted under; None: it is exempt."""
+    address = _address(peer)
+    if address is None:
+        return UNKNOWN
+    return None if _is_trusted(address, exempt) else _network(address)
+
+
 def _hops(scope: Mapping[str, Any]) -> list[str]:
     """The last addresses of ``x-forwarded-for``, the nearest first."""
     headers = [value.decode("latin-1") for name, value in scope["headers"] if name == FORWARDED_FOR]

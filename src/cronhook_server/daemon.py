@@ -27,6 +27,7 @@ from cronhook_server.process import (
     HttpServer,
     Signals,
     address_of,
+    connection_bounds,
     listen,
     open_files_warnings,
     spare_garbage_collector,
@@ -120,7 +121,8 @@ async def _run(name: str, listening: socket.socket, settings: Settings, begin: B
         secret_key = secret_key_of(settings)
         signals = stack.enter_context(Signals())
         front = Front(Pages(WAITING, otherwise="unavailable"))
-        server = HttpServer(front, listening, drain_timeout=settings.drain_timeout)
+        bounds = connection_bounds(settings.worker_concurrency if name == "worker" else 0, settings.trusted_proxies)
+        server = HttpServer(front, listening, drain_timeout=settings.drain_timeout, bounds=bounds)
         stack.push_async_callback(server.stop)
         server.start(signals.stop.set)
         _log.info("listening", role=name, address=address_of(listening))

@@ -8,15 +8,18 @@ import gc
 import resource
 import signal
 import socket
-from collections.abc import Awaitable, Callable, Coroutine, Iterator
+from collections.abc import Awaitable, Callable, Coroutine, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from datetime import timedelta
 from types import TracebackType
-from typing import Any, TypeVar
+from typing import Any, TypeVar, cast
 
 import uvicorn
 
+from cronhook_core.domain.addresses import IPNetwork
 from cronhook_core.errors import ConfigurationError, CronhookError
+from cronhook_server.accepting import Acceptor, CountedProtocol, counted
+from cronhook_server.connections import ConnectionBounds
 from cronhook_server.head_timeout import HeadTimeoutProtocol
 from cronhook_server.request_scope import AsgiApp
 
@@ -27,8 +30,10 @@ DATE_EVERY = 1.0
 _BACKLOG = 2048
 _KEEP_ALIVE_SECONDS = 75
 _MOST_OPEN_FILES = 65_536
-_OTHER_OPEN_FILES = 200
-"""Connections to servers and callers of the API, and what is opened in passing."""
+_OTHER_OPEN_FILES = 256
+"""Connections to servers, name servers' answers, files of the database, and what is opened in passing."""
+_LEAST_CONNECTIONS = 64
+"""Callers of the HTTP server, where no more files may be open."""
 _GC_THRESHOLDS = (20_000, 20, 20)
 
 
@@ -73,12 +78,21 @@ def open_files_warnings(concurrency: int) -> Iterator[str]:
 
     ``concurrency``: so many requests it makes at once, each over a connection of its own.
     """
-    limit = use_open_files()
-    if limit != resource.RLIM_INFINITY and limit < concurrency + _OTHER_OPEN_FILES:
+    limit, needed = use_open_files(), concurrency + _OTHER_OPEN_FILES + _LEAST_CONNECTIONS
+    if limit != resource.RLIM_INFINITY and limit < needed:
         yield (
             f"this process may open {limit} files, too few for CRONHOOK_WORKER_CONCURRENCY={concurrency}:"
-            f" raise the limit (LimitNOFILE in systemd, ulimit -n in a shell) to {concurrency + _OTHER_OPEN_FILES}"
+            f" raise the limit (LimitNOFILE in systemd, ulimit -n in a shell) to {needed}"
         )
+
+
+def connection_bounds(concurrency: int, trusted_proxies: Sequence[IPNetwork] = ()) -> ConnectionBounds:
+    """How many connections an HTTP server may keep beside ``concurrency`` requests of a worker in the same process."""
+    limit = use_open_files()
+    open_files = _MOST_OPEN_FILES if limit == resource.RLIM_INFINITY else limit
+    return ConnectionBounds(
+        total=max(open_files - concurrency - _OTHER_OPEN_FILES, _LEAST_CONNECTIONS), exempt=tuple(trusted_proxies)
+    )
 
 
 class CannotListen(CronhookError):
@@ -145,9 +159,23 @@ def address_of(listening: socket.socket) -> str:
 
 
 class _Uvicorn(uvicorn.Server):
-    def __init__(self, config: uvicorn.Config) -> None:
+    def __init__(self, config: uvicorn.Config, acceptor: Acceptor) -> None:
         super().__init__(config)
+        self._acceptor = acceptor
         self._asked_to_end = asyncio.Event()
+
+    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+        """As uvicorn's, with an acceptor that has bounds."""
+        await self.lifespan.startup()
+        self._acceptor.start(self._make_protocol)
+        self.servers = [cast("asyncio.Server", self._acceptor)]
+        self.started = True
+
+    def _make_protocol(self) -> CountedProtocol:
+        made = self.config.http_protocol_class(  # type: ignore[call-arg]
+            config=self.config, server_state=self.server_state, app_state=self.lifespan.state
+        )
+        return cast("CountedProtocol", made)
 
     def end(self, *, at_once: bool) -> None:
         self.should_exit = True
@@ -177,10 +205,18 @@ class HttpServer:
     `stop` accepts nothing new and lets requests under way end within ``drain_timeout``; ``at_once`` cuts them off.
     """
 
-    def __init__(self, app: AsgiApp, listening: socket.socket, *, drain_timeout: timedelta) -> None:
+    def __init__(
+        self,
+        app: AsgiApp,
+        listening: socket.socket,
+        *,
+        drain_timeout: timedelta,
+        bounds: ConnectionBounds | None = None,
+    ) -> None:
+        acceptor = Acceptor(listening, bounds or ConnectionBounds())
         config = uvicorn.Config(
-            app,
-            http=HeadTimeoutProtocol,
+            acceptor.counting(app),
+            http=cast("type[asyncio.Protocol]", counted(HeadTimeoutProtocol)),
             lifespan="off",
             log_config=None,
             access_log=False,
@@ -190,7 +226,7 @@ class HttpServer:
             timeout_keep_alive=_KEEP_ALIVE_SECONDS,
             timeout_graceful_shutdown=int(drain_timeout.total_seconds()),
         )
-        self._server = _Uvicorn(config)
+        self._server = _Uvicorn(config, acceptor)
         self._listening = listening
         self._serving: asyncio.Task[None] | None = None
 

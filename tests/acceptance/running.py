@@ -45,13 +45,21 @@ def ahead(**duration: float) -> datetime:
 
 
 class Up:
-    """A server of `cronhook up`. It may be killed and started again: on the same port, on the same file."""
+    """A server of `cronhook up`. It may be killed and started again: on the same port, on the same file.
 
-    def __init__(self, folder: Path, *, key: str | None = None, **values: object) -> None:
+    `open_files` is how many the process may have at most.
+    """
+
+    def __init__(
+        self, folder: Path, *, key: str | None = None, open_files: int | None = None, **values: object
+    ) -> None:
         self.folder = folder
         self.port = free_port()
         self.url = f"http://127.0.0.1:{self.port}"
         self.key = key
+        self._command = [str(COMMAND), "up"]
+        if open_files is not None:
+            self._command = ["sh", "-c", f'ulimit -n {open_files}; exec "$0" "$@"', *self._command]
         self.output = ""
         self._settings: Mapping[str, str] = settings(
             **({"port": self.port, "allowed_targets": "127.0.0.1/32"} | values)
@@ -66,7 +74,7 @@ class Up:
         self.output = ""
         with (self.folder / "log").open("ab") as log:
             self._process = subprocess.Popen(
-                [COMMAND, "up"], cwd=self.folder, env=self._settings, stdout=subprocess.PIPE, stderr=log, text=True
+                self._command, cwd=self.folder, env=self._settings, stdout=subprocess.PIPE, stderr=log, text=True
             )
         WATCHDOG.watch_process(self._process.pid)
         self._reader = threading.Thread(target=self._read, args=(self._process,))

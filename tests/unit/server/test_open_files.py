@@ -19,4 +19,4 @@ def test_a_process_uses_all_that_it_may_and_says_where_that_is_too_few(hard: int
     ran = subprocess.run([sys.executable, "-c", PROGRAM, str(hard)], capture_output=True, check=True, timeout=60)
     told, limit = json.loads(ran.stdout)
     assert (len(told), limit) == (warnings, hard)
-    assert all("CRONHOOK_WORKER_CONCURRENCY=300" in warning and "to 500" in warning for warning in told)
+    assert all("CRONHOOK_WORKER_CONCURRENCY=300" in warning and "to 620" in warning for warning in told)
