@@ -173,7 +173,7 @@ async def _sqlite_stores(path: Path, clock: Clock) -> AsyncIterator[_Stores]:
 async def _webhook_sender(targets: TargetPolicy) -> AsyncIterator[WebhookSender]:
     from cronhook_core.backends.http.sender import AiohttpSender
 
-    async with AiohttpSender(targets.allowed) as sender:
+    async with AiohttpSender(targets.allowed, denied=targets.denied) as sender:
         yield sender
 
 

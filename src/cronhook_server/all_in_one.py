@@ -61,7 +61,7 @@ async def run_all_in_one(
         backends = await stack.enter_async_context(open_backends(settings, random, secret_key=secret_key))
         await _until_clock_is_believed(backends)
         warnings = (*settings.warnings, *backends.warnings, *open_files_warnings(settings.worker_concurrency))
-        log_at_start(_log, warnings, settings.allowed_targets)
+        log_at_start(_log, warnings, allowed=settings.allowed_targets, denied=settings.denied_targets)
         sender = await stack.enter_async_context(open_sender(settings))
         registry = CollectorRegistry()
         hooks = AllHooks(LoggingHooks(carrier=settings.carrier), PrometheusHooks(registry))

@@ -68,7 +68,7 @@ class Assembly:
             PromptQueue(self._backends.queue),
             clock=self._backends.clock,
             random=self._random,
-            targets=TargetPolicy(allowed=self._settings.allowed_targets),
+            targets=TargetPolicy(allowed=self._settings.allowed_targets, denied=self._settings.denied_targets),
             max_jobs=self._settings.max_jobs_per_workspace,
             bounds=self._settings.queue_bounds,
             vault=self._vault,

@@ -222,8 +222,8 @@ def _schema_warnings(newer_schema: str | None) -> tuple[str, ...]:
 
 @asynccontextmanager
 async def open_sender(settings: Settings) -> AsyncIterator[WebhookSender]:
-    """What sends webhooks, to public addresses and what the settings open."""
-    async with AiohttpSender(settings.allowed_targets) as sender:
+    """What sends webhooks, to public addresses and what the settings open, but for what they deny."""
+    async with AiohttpSender(settings.allowed_targets, denied=settings.denied_targets) as sender:
         yield sender
 
 

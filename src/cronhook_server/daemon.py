@@ -153,7 +153,7 @@ def _ready(
     settings: Settings, backends: Backends, secret_key: str, random: Random, front: Front, stack: AsyncExitStack
 ) -> Ready:
     warnings = (*settings.warnings, *backends.warnings, *open_files_warnings(settings.worker_concurrency))
-    log_at_start(_log, warnings, settings.allowed_targets)
+    log_at_start(_log, warnings, allowed=settings.allowed_targets, denied=settings.denied_targets)
     registry = CollectorRegistry()
     hooks = AllHooks(LoggingHooks(carrier=settings.carrier), PrometheusHooks(registry))
     assembly = Assembly(backends, settings, secret_key=secret_key, hooks=hooks, random=random)

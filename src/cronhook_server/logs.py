@@ -18,7 +18,7 @@ import msgspec
 import structlog
 from structlog.typing import EventDict, FilteringBoundLogger, Processor, WrappedLogger
 
-from cronhook_core.domain.addresses import AllowedTargets
+from cronhook_core.domain.addresses import AllowedTargets, DeniedTargets
 from cronhook_server.printable import printable
 from cronhook_server.settings import LogFormat
 
@@ -116,12 +116,20 @@ class TurnLogger:
             self._stream.flush()
 
 
-def log_at_start(log: FilteringBoundLogger, warnings: Sequence[str], allowed_targets: AllowedTargets) -> None:
-    """What the operator should know of the backends, and what may be called although it is not public."""
+def log_at_start(
+    log: FilteringBoundLogger,
+    warnings: Sequence[str],
+    *,
+    allowed: AllowedTargets,
+    denied: DeniedTargets,
+) -> None:
+    """What the operator should know of the backends, and which targets the settings open and deny."""
     for warning in warnings:
         log.warning("attention", reason=warning)
-    if allowed_targets:
-        log.info("targets_opened", targets=str(allowed_targets))
+    if allowed:
+        log.info("targets_opened", targets=str(allowed))
+    if denied:
+        log.info("targets_denied", targets=str(denied))
 
 
 def _for_programs() -> list[Processor]:

@@ -10,7 +10,7 @@ from ipaddress import ip_network
 from typing import TypeVar
 from urllib.parse import SplitResult, urlsplit
 
-from cronhook_core.domain.addresses import AllowedTargets, IPNetwork
+from cronhook_core.domain.addresses import IPNetwork, TargetList
 from cronhook_core.domain.key_derivation import MIN_SECRET_KEY_LENGTH
 
 MASK = "***"
@@ -80,8 +80,8 @@ def secret_text(written: str) -> str:
     return written
 
 
-def targets(written: str) -> AllowedTargets:
-    return AllowedTargets.parse(written)
+def targets(written: str) -> TargetList:
+    return TargetList.parse(written)
 
 
 def networks(written: str) -> tuple[IPNetwork, ...]:

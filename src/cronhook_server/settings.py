@@ -11,7 +11,7 @@ from typing import Any
 
 from attrs import field, frozen
 
-from cronhook_core.domain.addresses import AllowedTargets, IPNetwork
+from cronhook_core.domain.addresses import AllowedTargets, DeniedTargets, IPNetwork
 from cronhook_core.domain.job import MAX_TIMEOUT, MIN_TIMEOUT
 from cronhook_core.domain.queue_bounds import QueueBounds
 from cronhook_core.errors import ConfigurationError
@@ -93,6 +93,7 @@ class Settings:
     drain_timeout: timedelta = timedelta(seconds=15)
     log_retention: timedelta = timedelta(days=30)
     allowed_targets: AllowedTargets = field(factory=AllowedTargets)
+    denied_targets: DeniedTargets = field(factory=DeniedTargets)
     trusted_proxies: tuple[IPNetwork, ...] = ()
     auth_failures_per_minute: int = 10
     log_format: LogFormat | None = None
@@ -187,6 +188,7 @@ RULES = (
     Rule("drain_timeout", "CRONHOOK_DRAIN_TIMEOUT_SECONDS", seconds(0, 3600), _SECONDS),
     Rule("log_retention", "CRONHOOK_LOG_RETENTION_DAYS", days(1, 3650), _DAYS),
     Rule("allowed_targets", "CRONHOOK_ALLOWED_TARGETS", targets),
+    Rule("denied_targets", "CRONHOOK_DENIED_TARGETS", targets),
     Rule("trusted_proxies", "CRONHOOK_TRUSTED_PROXIES", networks, lambda found: ", ".join(map(str, found))),
     Rule("auth_failures_per_minute", "CRONHOOK_AUTH_FAILURES_PER_MINUTE", whole_number(1, 10**6)),
     Rule("log_format", "CRONHOOK_LOG_FORMAT", one_of(LogFormat)),

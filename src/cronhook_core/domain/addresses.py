@@ -51,9 +51,14 @@ _PORTS_BROWSERS_BLOCK = """
     135 137 139 143 161 179 389 427 465 512 513 514 515 526 530 531 532 540 548 554 556 563 587 601 636 989 990 993 995
     1719 1720 1723 2049 3659 4045 4190 5060 5061 6000 6566 6665 6666 6667 6668 6669 6679 6697 10080
 """
-_PORTS_OF_STORES_AND_CONTAINERS = "2375 3306 5432 6379 11211"
-NON_HTTP_PORTS = frozenset(map(int, (_PORTS_BROWSERS_BLOCK + _PORTS_OF_STORES_AND_CONTAINERS).split()))
-"""Ports of well-known services that are not HTTP: a POST to them may do harm."""
+# Databases, brokers, control planes of containers, remote desktops, a second port of mail: some speak HTTP, but take
+# orders that are no webhooks.
+_PORTS_OF_INTERNAL_SERVICES = """
+    1433 1521 2375 2376 2377 2379 2380 2525 3306 3389 5432 5672 5900 6379 9042 9092 9200 9300 10250 10255 11211 27017
+    50000 61616
+"""
+NON_HTTP_PORTS = frozenset(map(int, (_PORTS_BROWSERS_BLOCK + _PORTS_OF_INTERNAL_SERVICES).split()))
+"""Ports of well-known services that take no webhooks: a POST to them may do harm."""
 
 
 def _bounds(*networks: str) -> tuple[tuple[int, int], ...]:
@@ -87,13 +92,13 @@ def is_public(address: IPAddress) -> bool:
 
 
 @frozen(kw_only=True)
-class AllowedTarget:
-    """A network that may be called although it is not public. ``port`` None: every port."""
+class Target:
+    """A network. ``port`` None: every port."""
 
     network: IPNetwork
     port: int | None = None
 
-    def permits(self, address: IPAddress, port: int) -> bool:
+    def includes(self, address: IPAddress, port: int) -> bool:
         return self.port in (None, port) and address in self.network
 
     def __str__(self) -> str:
@@ -113,27 +118,27 @@ _TARGET = re.compile(
 
 
 @frozen
-class AllowedTargets:
-    """What the operator opens beside the public addresses; nothing by default. True when it opens anything."""
+class TargetList:
+    """Networks and ports; none by default. True when there is any."""
 
-    targets: tuple[AllowedTarget, ...] = ()
+    targets: tuple[Target, ...] = ()
 
     @classmethod
-    def parse(cls, text: str) -> AllowedTargets:
+    def parse(cls, text: str) -> TargetList:
         """Read ``CIDR`` or ``CIDR:port``, separated by commas: ``10.0.0.0/8, 127.0.0.1/32:8000, [::1]/128:8080``.
 
         A single address stands for itself alone. Brackets around an IPv6 address are needed where a port follows it
-        without a prefix length. A CIDR without a port opens all its ports. Blank text opens nothing. Raises ValueError
-        with one sentence that names the entry.
+        without a prefix length. A CIDR without a port stands for all its ports. Blank text is the empty list. Raises
+        ValueError with one sentence that names the entry.
         """
         return cls(tuple(_target(entry.strip()) for entry in text.split(","))) if text.strip() else cls()
 
-    def permits(self, address: IPAddress, port: int) -> bool:
+    def includes(self, address: IPAddress, port: int) -> bool:
         address = unmapped(address)
-        return any(target.permits(address, port) for target in self.targets)
+        return any(target.includes(address, port) for target in self.targets)
 
-    def opens_port(self, port: int) -> bool:
-        """Whether some entry opens this port, on whatever address."""
+    def includes_port(self, port: int) -> bool:
+        """Whether some entry includes this port, on whatever address."""
         return any(target.port in (None, port) for target in self.targets)
 
     def __bool__(self) -> bool:
@@ -143,7 +148,13 @@ class AllowedTargets:
         return ", ".join(map(str, self.targets))
 
 
-def _target(entry: str) -> AllowedTarget:
+AllowedTargets = TargetList
+"""The targets that the operator opens beside the public addresses."""
+DeniedTargets = TargetList
+"""The targets that the operator denies, whatever opens them."""
+
+
+def _target(entry: str) -> Target:
     address, prefix, port = _parts(entry)
     try:
         network = ip_network(f"{address}/{prefix}" if prefix else address)
@@ -153,13 +164,13 @@ def _target(entry: str) -> AllowedTarget:
         raise ValueError(f"{entry!r} is an IPv4 network within IPv6; write the IPv4 network")
     if port is not None and not 1 <= port <= 65535:
         raise ValueError(f"the port of {entry!r} is not between 1 and 65535")
-    return AllowedTarget(network=network, port=port)
+    return Target(network=network, port=port)
 
 
 def _parts(entry: str) -> tuple[str, str | None, int | None]:
-    if "%" not in entry:
-        with suppress(ValueError):
-            return str(ip_address(entry)), None, None
+    if (address := _address(entry)) is not None:
+        _check_for_port(entry)
+        return str(address), None, None
     match = _TARGET.fullmatch(entry)
     if match is None:
         raise ValueError(
@@ -167,3 +178,19 @@ def _parts(entry: str) -> tuple[str, str | None, int | None]:
         )
     port = match["port"]
     return match["bracketed"] or match["bare"], match["prefix"], None if port is None else int(port)
+
+
+def _address(text: str) -> IPAddress | None:
+    with suppress(ValueError):
+        return ip_address(text) if "%" not in text else None
+    return None
+
+
+def _check_for_port(address: str) -> None:
+    """Refuse ``::1:80``: it is an address, and reads like the port 80 of another one."""
+    host, _, port = address.rpartition(":")
+    if port.isdigit() and _address(host) is not None:
+        raise ValueError(
+            f"{address!r} may be an address or an address with a port; write [{host}]:{port} for the port {port} of"
+            f" {host}, and {address}/128 for the address"
+        )

@@ -12,7 +12,7 @@ from urllib.parse import quote
 
 from attrs import frozen
 
-from cronhook_core.domain.addresses import NON_HTTP_PORTS, AllowedTargets, IPAddress, is_public
+from cronhook_core.domain.addresses import NON_HTTP_PORTS, AllowedTargets, DeniedTargets, IPAddress, is_public
 from cronhook_core.errors import InvalidCallbackUrl
 
 MAX_URL_LENGTH = 2048
@@ -28,6 +28,7 @@ LOCAL_SUFFIXES = (
 )
 """Names below these are answered by private networks only."""
 
+_NOTHING = DeniedTargets()
 _DEFAULT_PORTS = {"http": 80, "https": 443}
 _URL = re.compile(
     r"(?P<scheme>[A-Za-z][A-Za-z0-9+.\-]*)://(?P<authority>[^/?#]*)(?P<path>[^?#]*)(?P<query>\?[^#]*)?(?:#.*)?"
@@ -59,11 +60,12 @@ class CallbackUrl:
     address: IPAddress | None = None
 
 
-def check_callback_url(url: str, *, allowed: AllowedTargets) -> CallbackUrl:
+def check_callback_url(url: str, *, allowed: AllowedTargets, denied: DeniedTargets = _NOTHING) -> CallbackUrl:
     """The parts of a URL that obeys the rules; raises InvalidCallbackUrl with one sentence otherwise.
 
     Nothing is repaired: a URL with a tab, a backslash or ``127.1`` is refused, not cleaned. What ``allowed`` opens
-    passes; when it opens anything, so do local names, whose addresses are judged at the attempt.
+    passes; when it opens anything, so do local names, whose addresses are judged at the attempt. A literal address that
+    ``denied`` includes is refused whatever opens it.
     """
     _check_characters(url)
     match = _URL.fullmatch(url)
@@ -76,7 +78,9 @@ def check_callback_url(url: str, *, allowed: AllowedTargets) -> CallbackUrl:
     port = _DEFAULT_PORTS[scheme] if written_port is None else _port(written_port)
     if address is None:
         _check_name(host, port, allowed)
-    elif not allowed.permits(address, port):
+    elif denied.includes(address, port):
+        raise InvalidCallbackUrl("the host is an address that the operator denies (CRONHOOK_DENIED_TARGETS)")
+    elif not allowed.includes(address, port):
         _check_address(address, port)
     requested = _requested(scheme, host, port, match["path"], match["query"])
     if len(requested) > MAX_URL_LENGTH:
@@ -175,8 +179,8 @@ _OPENING = "the operator opens its address (CRONHOOK_ALLOWED_TARGETS)"
 
 
 def _check_name(host: str, port: int, allowed: AllowedTargets) -> None:
-    if port in NON_HTTP_PORTS and not allowed.opens_port(port):
-        raise InvalidCallbackUrl(f"port {port} belongs to a service that is not HTTP")
+    if port in NON_HTTP_PORTS and not allowed.includes_port(port):
+        raise InvalidCallbackUrl(f"port {port} belongs to a service that takes no webhooks")
     if allowed:
         return
     if "." not in host or f".{host}".endswith(LOCAL_SUFFIXES):
@@ -187,7 +191,7 @@ def _check_address(address: IPAddress, port: int) -> None:
     if not is_public(address):
         raise InvalidCallbackUrl(f"the host is an address that is not public; it is refused unless {_OPENING}")
     if port in NON_HTTP_PORTS:
-        raise InvalidCallbackUrl(f"port {port} belongs to a service that is not HTTP")
+        raise InvalidCallbackUrl(f"port {port} belongs to a service that takes no webhooks")
 
 
 def _requested(scheme: str, host: str, port: int, path: str, query: str | None) -> str:

@@ -4,22 +4,25 @@ from __future__ import annotations
 
 from attrs import field, frozen
 
-from cronhook_core.domain.addresses import NON_HTTP_PORTS, AllowedTargets, IPAddress, is_public
+from cronhook_core.domain.addresses import NON_HTTP_PORTS, AllowedTargets, DeniedTargets, IPAddress, is_public
 from cronhook_core.domain.callback_url import CallbackUrl, check_callback_url
 
 
 @frozen(kw_only=True)
 class TargetPolicy:
-    """``allowed`` is what the operator opens beside the public addresses."""
+    """``allowed`` is what the operator opens beside the public addresses; ``denied`` wins over it and over them."""
 
     allowed: AllowedTargets = field(factory=AllowedTargets)
+    denied: DeniedTargets = field(factory=DeniedTargets)
 
     def check_url(self, url: str) -> CallbackUrl:
         """The rules at creation and update; raises InvalidCallbackUrl."""
-        return check_callback_url(url, allowed=self.allowed)
+        return check_callback_url(url, allowed=self.allowed, denied=self.denied)
 
     def permits(self, address: IPAddress, port: int) -> bool:
         """The rule at every attempt, for an address to be connected to."""
+        if self.denied.includes(address, port):
+            return False
         if is_public(address) and port not in NON_HTTP_PORTS:
             return True
-        return self.allowed.permits(address, port)
+        return self.allowed.includes(address, port)

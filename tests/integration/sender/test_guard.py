@@ -10,7 +10,8 @@ from yarl import URL
 from cronhook_core.backends.http import guard
 from cronhook_core.backends.http.post import Destination
 from cronhook_core.backends.http.sender import AiohttpSender
-from cronhook_core.domain.addresses import AllowedTargets
+from cronhook_core.domain import callback_url, target_policy
+from cronhook_core.domain.addresses import AllowedTargets, DeniedTargets
 from cronhook_core.domain.webhook import Outcome, WebhookResult
 from tests.integration.sender.connections import Connects
 from tests.integration.sender.requests import post, timed
@@ -193,6 +194,42 @@ async def test_ports_of_other_services_need_their_own_entry(connects: Connects, 
     async with AiohttpSender(AllowedTargets.parse("10.0.0.0/8:8080, 10.0.0.2/32:6379"), resolver=names) as sender:
         assert (await sender(post("http://good.test:6379/"))).outcome is Outcome.BLOCKED
     assert connects.targets == []
+
+
+async def test_what_is_denied_is_blocked_though_it_is_open(
+    names: StubResolver, connects: Connects, receiver: Receiver, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    names.answer("good.test", [PUBLIC])
+    names.answer("here.test", ["127.0.0.1"])
+    allowed, denied = AllowedTargets.parse("127.0.0.0/8"), DeniedTargets.parse(f"127.0.0.1:{receiver.port}, {PUBLIC}")
+    entered = AiohttpSender(allowed, denied=denied, resolver=names)
+    monkeypatch.setattr(entered, "_destination", unchecked)
+    async with entered as sender:
+        for host in (f"good.test:{receiver.port}", f"here.test:{receiver.port}", f"127.0.0.1:{receiver.port}", PUBLIC):
+            result = await sender(post(f"http://{host}/"))
+            assert (result.outcome, result.permanent) == (Outcome.BLOCKED, False)
+            assert result.error == "the receiver's address is denied by the operator (CRONHOOK_DENIED_TARGETS)"
+        assert (await sender(post(f"http://127.0.0.2:{receiver.port}/"))).outcome is Outcome.CONNECT_ERROR
+    assert connects.targets == [("127.0.0.2", receiver.port)]
+
+
+@pytest.mark.parametrize("host", ["own.test", "127.0.0.1"])
+async def test_addresses_of_this_machine_need_to_be_opened(
+    names: StubResolver, connects: Connects, receiver: Receiver, monkeypatch: pytest.MonkeyPatch, host: str
+) -> None:
+    """Real sockets: here the loopback stands for a public address of the machine."""
+    monkeypatch.setattr(target_policy, "is_public", lambda _: True)
+    monkeypatch.setattr(callback_url, "is_public", lambda _: True)
+    names.answer("own.test", ["127.0.0.1"])
+    request = post(f"http://{host}:{receiver.port}/")
+    async with AiohttpSender(resolver=names) as sender:
+        result = await sender(request)
+    assert result.outcome is Outcome.BLOCKED
+    assert "this machine's own" in (result.error or "")
+    assert says_no_address(result)
+    assert (connects.targets, receiver.arrivals) == ([], [])
+    async with AiohttpSender(AllowedTargets.parse("127.0.0.1"), resolver=names) as sender:
+        assert (await sender(request)).outcome is Outcome.SUCCEEDED
 
 
 async def test_localhost_needs_no_name_server(

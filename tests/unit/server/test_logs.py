@@ -11,7 +11,7 @@ from datetime import timedelta
 import pytest
 import structlog
 
-from cronhook_core.domain.addresses import AllowedTargets
+from cronhook_core.domain.addresses import AllowedTargets, DeniedTargets
 from cronhook_core.domain.execution import ExecutionStatus
 from cronhook_core.domain.webhook import Outcome
 from cronhook_core.testing.builders import NOW, make_job, make_result, retry, succeeded
@@ -242,17 +242,23 @@ def test_an_attempt_line_costs_little_more_than_its_json(stream: io.StringIO) ->
     assert ratio < 6  # about 2.5 where nothing else runs
 
 
-def test_what_is_opened_is_logged_at_the_start(stream: io.StringIO) -> None:
+def test_what_is_opened_and_denied_is_logged_at_the_start(stream: io.StringIO) -> None:
     configure_logging(LogFormat.JSON, stream)
-    log_at_start(structlog.get_logger("x"), ["odd"], AllowedTargets.parse("10.0.0.0/8, [::1]:8080"))
-    attention, opened = lines_of(stream)
+    log_at_start(
+        structlog.get_logger("x"),
+        ["odd"],
+        allowed=AllowedTargets.parse("10.0.0.0/8, [::1]:8080"),
+        denied=DeniedTargets.parse("10.0.0.1"),
+    )
+    attention, opened, denied = lines_of(stream)
     assert (attention["event"], attention["level"], attention["reason"]) == ("attention", "warning", "odd")
     assert (opened["event"], opened["targets"]) == ("targets_opened", "10.0.0.0/8, [::1]/128:8080")
+    assert (denied["event"], denied["targets"]) == ("targets_denied", "10.0.0.1/32")
 
 
 def test_where_nothing_is_opened_nothing_is_said(stream: io.StringIO) -> None:
     configure_logging(LogFormat.JSON, stream)
-    log_at_start(structlog.get_logger("x"), [], AllowedTargets())
+    log_at_start(structlog.get_logger("x"), [], allowed=AllowedTargets(), denied=DeniedTargets())
     assert stream.getvalue() == ""
 
 

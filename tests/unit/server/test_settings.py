@@ -41,6 +41,7 @@ def test_reads_every_variable() -> None:
             "CRONHOOK_DRAIN_TIMEOUT_SECONDS": "0",
             "CRONHOOK_LOG_RETENTION_DAYS": "7",
             "CRONHOOK_ALLOWED_TARGETS": "10.0.0.0/8, 127.0.0.1/32:9000",
+            "CRONHOOK_DENIED_TARGETS": "10.0.0.1, [fd00::1]:80",
             "CRONHOOK_TRUSTED_PROXIES": "10.1.0.0/16, ::1",
             "CRONHOOK_AUTH_FAILURES_PER_MINUTE": "20",
             "CRONHOOK_LOG_FORMAT": "console",
@@ -58,6 +59,7 @@ def test_reads_every_variable() -> None:
     assert (settings.leader_ttl, settings.drain_timeout) == (timedelta(seconds=3), timedelta(0))
     assert settings.log_retention == timedelta(days=7)
     assert str(settings.allowed_targets) == "10.0.0.0/8, 127.0.0.1/32:9000"
+    assert str(settings.denied_targets) == "10.0.0.1/32, [fd00::1]/128:80"
     assert settings.trusted_proxies == (ip_network("10.1.0.0/16"), ip_network("::1"))
     assert settings.database_pooler is DatabasePooler.TRANSACTION
     assert (settings.auth_failures_per_minute, settings.metrics_port) == (20, 9100)

@@ -117,7 +117,13 @@ def test_every_ipv6_address_by_the_list(address: IPv6Address) -> None:
         assert is_public(address) is public
 
 
-@pytest.mark.parametrize("port", [0, 22, 25, 2375, 3306, 5432, 6000, 6379, 6667, 10080, 11211])
+@pytest.mark.parametrize(
+    "port",
+    [
+        *(0, 22, 25, 1433, 1521, 2375, 2376, 2377, 2379, 2380, 2525, 3306, 3389, 5432, 5672, 5900, 6000, 6379, 6667),
+        *(9042, 9092, 9200, 9300, 10080, 10250, 10255, 11211, 27017, 50000, 61616),
+    ],
+)
 def test_ports_of_other_services(port: int) -> None:
     assert port in NON_HTTP_PORTS
 
@@ -142,6 +148,10 @@ def test_ports_of_http(port: int) -> None:
         ("127.0.0.1:8000", "127.0.0.1", 8000, True),
         ("127.0.0.1:8000", "127.0.0.1", 8001, False),
         ("::1", "::1", 80, True),
+        ("::1:80/128", "::1:80", 443, True),
+        ("2001:db8::80", "2001:db8::80", 443, True),
+        ("1:2:3:4:5:6:7:8080", "1:2:3:4:5:6:7:8080", 443, True),
+        ("fd00::1:abcd", "fd00::1:abcd", 443, True),
         ("::1/128", "::1", 80, True),
         ("::1/128:8080", "::1", 8080, True),
         ("[::1]/128:8080", "::1", 8080, True),
@@ -153,7 +163,7 @@ def test_ports_of_http(port: int) -> None:
     ],
 )
 def test_what_an_operator_opens(text: str, address: str, port: int, permitted: bool) -> None:
-    assert AllowedTargets.parse(text).permits(ip_address(address), port) is permitted
+    assert AllowedTargets.parse(text).includes(ip_address(address), port) is permitted
 
 
 @pytest.mark.parametrize(
@@ -168,6 +178,8 @@ def test_what_an_operator_opens(text: str, address: str, port: int, permitted: b
         ("[127.0.0.1]/32", "neither CIDR nor CIDR:port"),
         ("\u0661\u0660.0.0.0/8", "neither CIDR nor CIDR:port"),
         ("10.0.0.1/8", "has host bits set"),
+        ("::1:80", r"write \[::1\]:80 for the port 80 of ::1, and ::1:80/128 for the address"),
+        ("10.0.0.0/8, fd00::1:8080", r"write \[fd00::1\]:8080"),
         ("10.0.0.0/33", "is not a network"),
         ("300.0.0.0/8", "is not a network"),
         ("::ffff:10.0.0.0/104", "write the IPv4 network"),
@@ -186,6 +198,6 @@ def test_truth_and_text() -> None:
     assert allowed
     assert str(allowed) == "10.0.0.0/8, [::1]/128:8080"
     assert AllowedTargets.parse(str(allowed)) == allowed
-    assert allowed.opens_port(8080)
-    assert allowed.opens_port(6379), "10.0.0.0/8 opens all its ports"
-    assert not AllowedTargets.parse("[::1]:8080").opens_port(80)
+    assert allowed.includes_port(8080)
+    assert allowed.includes_port(6379), "10.0.0.0/8 opens all its ports"
+    assert not AllowedTargets.parse("[::1]:8080").includes_port(80)

@@ -14,6 +14,7 @@ import aiohttp
 from aiohttp.abc import AbstractResolver, ResolveResult
 
 from cronhook_core.backends.http.exchange import Exchange, Stage, current_exchange
+from cronhook_core.backends.http.own_addresses import is_own
 from cronhook_core.backends.http.owned_socket import OwnedSocket
 from cronhook_core.backends.http.resolver import MAX_ADDRESSES, NameNotResolved, NameResolver
 from cronhook_core.backends.http.response_meter import ResponseMeter
@@ -28,8 +29,21 @@ MAX_CONNECTION_AGE_SECONDS = 60.0
 RECEIVE_BUFFER_BYTES = 16 * 1024
 """The kernel's buffer of one connection: what a receiver can hand over at one moment."""
 
+_DENIED = "the receiver's address is denied by the operator (CRONHOOK_DENIED_TARGETS)"
 _NOT_PUBLIC = "the receiver's address is not public"
+_OWN = "the receiver's address is this machine's own; the operator has to open it (CRONHOOK_ALLOWED_TARGETS)"
 _LOOPBACK = (IPv4Address("127.0.0.1"), IPv6Address("::1"))
+
+
+def refusal(policy: TargetPolicy, address: IPAddress, port: int) -> str | None:
+    """Why the address may not be connected to, in one sentence; None: it may."""
+    if policy.denied.includes(address, port):
+        return _DENIED
+    if not policy.permits(address, port):
+        return _NOT_PUBLIC
+    if not policy.allowed.includes(address, port) and is_own(address):
+        return _OWN
+    return None
 
 
 class GuardedResolver(AbstractResolver):
@@ -57,8 +71,9 @@ class GuardedResolver(AbstractResolver):
             exchange.stage = Stage.CONNECTING
         if not addresses:
             raise exchange.block("the receiver's name has no address that may be called")
-        if not all(self._policy.permits(address, port) for address in addresses):
-            raise exchange.block(_NOT_PUBLIC)
+        for address in addresses:
+            if (reason := refusal(self._policy, address, port)) is not None:
+                raise exchange.block(reason)
         return [_resolved(host, port, address) for address in addresses]
 
     async def _look_up(self, host: str) -> Sequence[IPAddress]:
@@ -125,8 +140,8 @@ class GuardedConnector(aiohttp.TCPConnector):
         family, kind, protocol, _, (host, port, *_) = info
         address = ip_address(host)
         exchange = current_exchange.get()
-        if not self._policy.permits(address, int(port)):
-            raise exchange.block(_NOT_PUBLIC)
+        if (reason := refusal(self._policy, address, int(port))) is not None:
+            raise exchange.block(reason)
         exchange.checked.append(unmapped(address))
         opened = OwnedSocket(family, kind, protocol)
         opened.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, RECEIVE_BUFFER_BYTES)

@@ -22,7 +22,7 @@ from cronhook_core.backends.http.failure import failed, result_of_error, timed_o
 from cronhook_core.backends.http.guard import GuardedConnector, GuardedResolver
 from cronhook_core.backends.http.post import Destination, post, request_bytes
 from cronhook_core.backends.http.resolver import AiodnsResolver, NameResolver
-from cronhook_core.domain.addresses import AllowedTargets
+from cronhook_core.domain.addresses import AllowedTargets, DeniedTargets
 from cronhook_core.domain.callback_headers import check_sendable
 from cronhook_core.domain.target_policy import TargetPolicy
 from cronhook_core.domain.webhook import Outcome, WebhookRequest, WebhookResult
@@ -37,7 +37,8 @@ _DESTINATIONS_REMEMBERED = 1024
 class AiohttpSender:
     """The ``WebhookSender`` of aiohttp; an async context manager, to be entered in the loop that uses it.
 
-    ``allowed`` is what may be called beside public addresses. ``resolver`` looks names up (the system's configuration
+    ``allowed`` is what may be called beside public addresses, ``denied`` what may not whatever opens it. Addresses of
+    this machine may be called where ``allowed`` includes them. ``resolver`` looks names up (the system's configuration
     by default) and is closed with the sender. ``tls`` replaces the system's trusted authorities.
     """
 
@@ -45,11 +46,12 @@ class AiohttpSender:
         self,
         allowed: AllowedTargets | None = None,
         *,
+        denied: DeniedTargets | None = None,
         user_agent: str | None = None,
         resolver: NameResolver | None = None,
         tls: ssl.SSLContext | None = None,
     ) -> None:
-        self._policy = TargetPolicy(allowed=allowed or AllowedTargets())
+        self._policy = TargetPolicy(allowed=allowed or AllowedTargets(), denied=denied or DeniedTargets())
         user_agent = user_agent or f"cronhook/{version('cronhook')}"
         self._defaults = (("user-agent", user_agent), ("content-type", "application/json"))
         self._names = resolver
