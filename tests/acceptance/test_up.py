@@ -176,12 +176,15 @@ def test_what_cannot_be_stored_is_refused_with_field_and_reason(
     assert reasons[pointer]
 
 
-def test_a_private_address_is_not_called_unless_it_is_allowed(tmp_path: Path, receiver: Receiver) -> None:
-    with Up(tmp_path, allowed_targets="") as up:
-        refused = up.request(
-            "POST", "/v1/jobs", json={"name": "x", "cron": "* * * * *", "callback_url": receiver.url("/")}
-        )
-    assert (refused.status_code, refused.json()["code"]) == (400, "invalid_callback_url")
+def test_private_and_denied_addresses_are_not_called(tmp_path: Path, receiver: Receiver) -> None:
+    with Up(tmp_path, allowed_targets="", denied_targets="8.8.8.0/24") as up:
+        answers = [
+            up.request("POST", "/v1/jobs", json={"name": "x", "cron": "* * * * *", "callback_url": url})
+            for url in (receiver.url("/"), "https://8.8.8.8/", "https://8.8.4.4/")
+        ]
+    assert [answer.status_code for answer in answers] == [400, 400, 201]
+    assert [answer.json()["code"] for answer in answers[:2]] == ["invalid_callback_url"] * 2
+    assert "CRONHOOK_DENIED_TARGETS" in answers[1].text
 
 
 class TestTheEnd:
