@@ -160,8 +160,12 @@ class RateLimited(CronhookError):
 
     code = "rate_limited"
 
-    def __init__(self, retry_after: timedelta) -> None:
-        super().__init__("too many failed attempts from this address; wait before the next one")
+    def __init__(
+        self,
+        retry_after: timedelta,
+        reason: str = "too many failed attempts from this address; wait before the next one",
+    ) -> None:
+        super().__init__(reason)
         self.retry_after = retry_after
 
 

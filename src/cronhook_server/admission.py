@@ -20,6 +20,8 @@ def requires(scope: Scope) -> dict[str, Scope]:
 async def admit(request: ApiRequest) -> None:
     """Let a request pass whose key has the scope that its route requires, and leave the key to the request.
 
+    It waits here while its key's budget of CPU time is overdrawn.
+
     Not a guard of Litestar: for each guard that copies the whole handler, at every request.
     """
     needed: Scope | None = request.route_handler.opt.get(_NEEDED)
@@ -33,3 +35,4 @@ async def admit(request: ApiRequest) -> None:
     if needed not in key.scopes:
         raise Forbidden(needed.value)
     request.let_in(key)
+    await services.cpu.turn(key.id)

@@ -20,6 +20,7 @@ from cronhook_core.ports.webhook_sender import WebhookSender
 from cronhook_server.auth import Authenticator
 from cronhook_server.checks import HealthChecks
 from cronhook_server.composition import Backends, header_vault
+from cronhook_server.cpu_budgets import CpuBudgets
 from cronhook_server.guessing import FailureLimit
 from cronhook_server.key_service import KeyService
 from cronhook_server.known_keys import KnownKeys
@@ -93,6 +94,7 @@ class Assembly:
             settings=self._settings,
             metrics=metrics,
             requests=RequestMetrics(metrics.registry, documented_answers()),
+            cpu=CpuBudgets(share=self._settings.cpu_percent_per_key / 100),
             fingerprint_key=derive_key(self._secret_key, "idempotency-fingerprint"),
         )
 

@@ -37,7 +37,7 @@ class PayloadTooLarge(RequestRefused):
     code = "payload_too_large"
 
     def __init__(self, limit: int) -> None:
-        super().__init__(f"a body has at most {limit} bytes")
+        super().__init__(f"the body of this request may have at most {limit} bytes: send less at once")
 
 
 class UnsupportedMediaType(RequestRefused):

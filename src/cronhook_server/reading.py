@@ -18,7 +18,11 @@ from cronhook_core.wire.strict_json import parse_json
 from cronhook_server.api_request import ApiRequest
 from cronhook_server.problems import PayloadTooLarge, RequestTimeout, UnsupportedMediaType
 
-MAX_BODY_BYTES = 1024 * 1024
+MAX_BODY_BYTES = 16 * 1024
+"""Of actions, previews, keys and whatever has no bound of its own."""
+MAX_JOB_BODY_BYTES = 512 * 1024
+DECODED_IN_THREAD_BYTES = 64 * 1024
+"""A longer body is decoded beside the event loop."""
 BODY_WITHIN_SECONDS = 10.0
 MAX_QUERY_FIELDS = 20
 MAX_QUERY_TEXT = 256
@@ -31,10 +35,10 @@ _IDEMPOTENCY_HEADER = b"idempotency-key"
 _IDEMPOTENCY_KEY = re.compile(r"[\x21-\x7e]{1,255}")
 
 
-async def read_body(request: ApiRequest) -> bytes:
+async def read_body(request: ApiRequest, at_most: int) -> bytes:
     """The whole body, counted while it is received, within a time limit."""
-    if _announced_length(request) > MAX_BODY_BYTES:
-        raise PayloadTooLarge(MAX_BODY_BYTES)
+    if _announced_length(request) > at_most:
+        raise PayloadTooLarge(at_most)
     body = bytearray()
     try:
         async with asyncio.timeout(BODY_WITHIN_SECONDS):
@@ -43,27 +47,36 @@ async def read_body(request: ApiRequest) -> bytes:
                 if message["type"] != "http.request":
                     raise InvalidRequest("the connection was closed before the whole body was there")
                 body += message.get("body", b"")
-                if len(body) > MAX_BODY_BYTES:
-                    raise PayloadTooLarge(MAX_BODY_BYTES)
+                if len(body) > at_most:
+                    raise PayloadTooLarge(at_most)
                 if not message.get("more_body", False):
                     return bytes(body)
     except TimeoutError:
         raise RequestTimeout(BODY_WITHIN_SECONDS) from None
 
 
-async def read_json_body(request: ApiRequest) -> tuple[bytes, Any]:
-    """A body that must be there and be JSON: its bytes, and what they say."""
+async def read_json_body(request: ApiRequest, *, at_most: int = MAX_BODY_BYTES) -> tuple[bytes, Any]:
+    """A body that must be there and be JSON, of ``at_most`` so many bytes: its bytes, and what they say."""
     _check_media_type(request)
-    body = await read_body(request)
-    return body, parse_json(body)
+    body = await read_body(request, at_most)
+    return body, await _decoded(request, body)
 
 
 async def read_optional_json(request: ApiRequest) -> Any:
     """What the body says; an empty object where there is none."""
-    body = await read_body(request)
+    body = await read_body(request, MAX_BODY_BYTES)
     if not body:
         return {}
     _check_media_type(request)
+    return await _decoded(request, body)
+
+
+async def _decoded(request: ApiRequest, body: bytes) -> Any:
+    """In its key's turn: many bodies of one key may have come in together."""
+    cpu, key_id = request.services.cpu, request.caller.id
+    if len(body) > DECODED_IN_THREAD_BYTES:
+        return await cpu.in_thread(key_id, parse_json, body)
+    await cpu.turn(key_id)
     return parse_json(body)
 
 

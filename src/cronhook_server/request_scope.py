@@ -13,11 +13,11 @@ from structlog.typing import FilteringBoundLogger
 
 from cronhook_server.request_metrics import RequestMetrics
 
-_Scope = MutableMapping[str, Any]
-_Message = MutableMapping[str, Any]
-_Receive = Callable[[], Awaitable[_Message]]
-_Send = Callable[[_Message], Awaitable[None]]
-AsgiApp = Callable[[_Scope, _Receive, _Send], Awaitable[None]]
+Scope = MutableMapping[str, Any]
+Message = MutableMapping[str, Any]
+Receive = Callable[[], Awaitable[Message]]
+Send = Callable[[Message], Awaitable[None]]
+AsgiApp = Callable[[Scope, Receive, Send], Awaitable[None]]
 
 REQUEST_ID = "cronhook_request_id"
 CALLER = "cronhook_caller"
@@ -53,7 +53,7 @@ class RequestScope:
         self._begin_of_ids, self._numbers = secrets.token_hex(8), count(1)
         self._log = structlog.get_logger("cronhook.api").bind() if log_requests else None
 
-    async def __call__(self, scope: _Scope, receive: _Receive, send: _Send) -> None:
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http":
             await self._app(scope, receive, send)
             return
@@ -66,7 +66,7 @@ class RequestScope:
         status = 0
         last = _LAST_OF_ITS_CONNECTION if _has_two_lengths(scope) else ()
 
-        async def send_with_headers(message: _Message) -> None:
+        async def send_with_headers(message: Message) -> None:
             nonlocal status
             if message["type"] == "http.response.start":
                 status = message["status"]
@@ -91,19 +91,19 @@ def _with_head(header: tuple[bytes, bytes]) -> tuple[bytes, bytes]:
     return (name, value.replace(b"GET", b"GET, HEAD", 1)) if name == b"allow" and b"HEAD" not in value else header
 
 
-def _has_two_lengths(scope: _Scope) -> bool:
+def _has_two_lengths(scope: Scope) -> bool:
     """Such a request may look shorter to a proxy than it does here; what follows it is not read (RFC 9112, 6.1)."""
     names = {name for name, _ in scope["headers"]}
     return b"transfer-encoding" in names and b"content-length" in names
 
 
-def _template(scope: _Scope) -> str | None:
+def _template(scope: Scope) -> str | None:
     """The route as it is declared; None where the path is no route."""
     template: str | None = scope.get("path_template")
     return template or None
 
 
-def _log_request(log: FilteringBoundLogger, scope: _Scope, method: str, status: int, seconds: float) -> None:
+def _log_request(log: FilteringBoundLogger, scope: Scope, method: str, status: int, seconds: float) -> None:
     route = _template(scope) or scope["path"][:MAX_LOGGED_PATH]
     caller = scope.get(CALLER)
     told = {} if caller is None else {"workspace_id": caller.workspace_id, "key_id": caller.id}

@@ -9,6 +9,7 @@ from cronhook_core.ports.account_store import AccountStore
 from cronhook_core.ports.clock import Clock
 from cronhook_server.auth import Authenticator
 from cronhook_server.checks import HealthChecks
+from cronhook_server.cpu_budgets import CpuBudgets
 from cronhook_server.key_service import KeyService
 from cronhook_server.metrics_page import MetricsPage
 from cronhook_server.request_metrics import RequestMetrics
@@ -31,5 +32,6 @@ class Services:
     settings: Settings
     metrics: MetricsPage
     requests: RequestMetrics
+    cpu: CpuBudgets
     fingerprint_key: bytes = field(repr=False)
     under_way: UnderWay = field(factory=UnderWay)

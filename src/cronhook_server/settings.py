@@ -96,6 +96,7 @@ class Settings:
     denied_targets: DeniedTargets = field(factory=DeniedTargets)
     trusted_proxies: tuple[IPNetwork, ...] = ()
     auth_failures_per_minute: int = 10
+    cpu_percent_per_key: int = 25
     log_format: LogFormat | None = None
     metrics: MetricsPlace = MetricsPlace.API
     metrics_port: int = 0
@@ -191,6 +192,7 @@ RULES = (
     Rule("denied_targets", "CRONHOOK_DENIED_TARGETS", targets),
     Rule("trusted_proxies", "CRONHOOK_TRUSTED_PROXIES", networks, lambda found: ", ".join(map(str, found))),
     Rule("auth_failures_per_minute", "CRONHOOK_AUTH_FAILURES_PER_MINUTE", whole_number(1, 10**6)),
+    Rule("cpu_percent_per_key", "CRONHOOK_CPU_PERCENT_PER_KEY", whole_number(1, 100)),
     Rule("log_format", "CRONHOOK_LOG_FORMAT", one_of(LogFormat)),
     Rule("metrics", "CRONHOOK_METRICS", one_of(MetricsPlace)),
     Rule("docs", "CRONHOOK_DOCS", one_of(Switch)),

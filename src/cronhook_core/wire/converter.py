@@ -7,6 +7,7 @@ import json
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sized
 from datetime import datetime
 from enum import StrEnum
+from itertools import islice
 from typing import Any, TypeVar, get_args, get_origin
 
 import attrs
@@ -22,13 +23,12 @@ from cattrs.gen import make_dict_structure_fn
 from cronhook_core.errors import InvalidRequest
 from cronhook_core.wire.instant import read_instant, read_requested_instant, write_instant
 from cronhook_core.wire.pointer import pointer_to
+from cronhook_core.wire.problem import MAX_ERRORS
 from cronhook_core.wire.refusal import refusal
 from cronhook_core.wire.strict_json import JsonText
 
 MAX_ITEMS = 1000
 """Items of an array or object within a request; what each field may have is less."""
-MAX_MISTAKES = 50
-"""Wrong items of one array or object after which no further one is looked at."""
 
 T = TypeVar("T")
 W = TypeVar("W", bound=StrEnum)
@@ -40,7 +40,7 @@ def read_request(value: Any, model: type[T]) -> T:
     """The model that a request's JSON value says.
 
     Strict: unknown fields, and values of another JSON type, are refused. Raises `InvalidRequest`, or the one of its
-    kinds that fits the only field concerned, with a (pointer, reason) pair for every problem.
+    kinds that fits the only field concerned, with a (pointer, reason) pair for every problem, up to ``MAX_ERRORS``.
     """
     return _read(_STRICT, value, model)
 
@@ -83,7 +83,7 @@ def _read(converter: Converter, value: Any, model: type[T]) -> T:
     try:
         return converter.structure(value, model)
     except (BaseValidationError, ValueError) as error:
-        problems = tuple(_problems(error, ()))
+        problems = tuple(islice(_problems(error, ()), MAX_ERRORS))
     raise refusal(problems)
 
 
@@ -156,7 +156,7 @@ def _each(items: Iterable[tuple[Any, Any]], structure: Callable[[Any], Any]) -> 
             done[key] = structure(item)
         except (BaseValidationError, ValueError, InvalidRequest) as error:
             errors.append((key, error))
-            if len(errors) == MAX_MISTAKES:
+            if len(errors) == MAX_ERRORS:
                 break
     if errors:
         raise _Mistakes(errors)
@@ -212,14 +212,23 @@ def _problems(error: BaseException, path: _Path) -> Iterator[tuple[str, str]]:
         for key, cause in error.errors:
             yield from _problems(cause, (*path, key))
     elif isinstance(error, ForbiddenExtraKeysError):
-        for name in sorted(error.extra_fields):
-            yield pointer_to((*path, name)), "there is no such field"
+        yield from _unknown_fields(error, path)
     elif isinstance(error, InvalidRequest):
         yield from error.problems
     elif isinstance(error, KeyError):
         yield pointer_to(path), "is required"
     else:
         yield pointer_to(path), str(error)
+
+
+def _unknown_fields(error: ForbiddenExtraKeysError, path: _Path) -> Iterator[tuple[str, str]]:
+    """Each by its name, unless there are so many that the object is meant for something else."""
+    known = [field.name for field in attrs.fields(error.cl)]
+    if len(error.extra_fields) > len(known):
+        yield pointer_to(path), f"has {len(error.extra_fields)} unknown fields; its fields are {', '.join(known)}"
+        return
+    for name in sorted(error.extra_fields):
+        yield pointer_to((*path, name)), "there is no such field"
 
 
 def _step(error: BaseException) -> _Path:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from datetime import datetime, timedelta
 
 from attrs import frozen
@@ -56,14 +56,25 @@ class PreviewRead:
     warnings: tuple[PreviewWarning, ...]
 
     @classmethod
-    def of(cls, schedule: Schedule, *, after: datetime, count: int) -> PreviewRead:
-        """The first ``count`` instants later than ``after``; raises as creating the job at that instant would."""
+    def of(cls, schedule: Schedule, instants: Sequence[datetime], *, after: datetime) -> PreviewRead:
+        """The ``instants`` of `previewed_instants`."""
         if isinstance(schedule, OneTimeSchedule):
-            first_run(schedule, after)
-            return cls(data=(PreviewInstant(at=schedule.run_at, local=schedule.run_at.isoformat()),), warnings=())
-        schedule.require_instant_after(after)
-        instants = tuple(schedule.instants(after, count))
+            data = tuple(PreviewInstant(at=at, local=at.isoformat()) for at in instants)
+            return cls(data=data, warnings=())
         return cls(data=tuple(_shown(schedule, at) for at in instants), warnings=_warnings(schedule, after, instants))
+
+
+def previewed_instants(schedule: Schedule, *, after: datetime, count: int) -> Iterator[datetime]:
+    """The first ``count`` instants later than ``after``; raises as creating the job at that instant would.
+
+    One that lies many years behind the one before takes some milliseconds to be found.
+    """
+    if isinstance(schedule, OneTimeSchedule):
+        first_run(schedule, after)
+        yield schedule.run_at
+    else:
+        schedule.require_instant_after(after)
+        yield from schedule.instants(after, count)
 
 
 def _shown(schedule: CronSchedule, at: datetime) -> PreviewInstant:

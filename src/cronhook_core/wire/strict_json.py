@@ -4,17 +4,27 @@ from __future__ import annotations
 
 import json
 import math
+import re
 from collections.abc import Iterable, Iterator
+from itertools import islice
 from typing import Any, NoReturn
 
 from cronhook_core.errors import InvalidRequest
 from cronhook_core.wire.pointer import pointer_to
+from cronhook_core.wire.problem import MAX_ERRORS
 
 MAX_DEPTH = 32
 """Objects and arrays within each other, the outermost counted."""
+MAX_VALUES = 50_000
+"""Values in one text, objects and arrays included, keys not."""
 MIN_INTEGER = -(2**63)
 MAX_INTEGER = 2**64 - 1
 """Integers beyond 64 bits are read as something else by most programs."""
+
+
+_TEXT = re.compile(rb'"(?:[^"\\]++|\\.)*+"?', re.DOTALL)
+"""Also one that does not end; possessive, so that the time it takes grows with the length alone."""
+_EMPTY = re.compile(rb"\[\s*+\]|\{\s*+\}")
 
 
 class JsonText(bytes):
@@ -25,8 +35,11 @@ def parse_json(body: bytes) -> Any:
     """The value of a JSON text in UTF-8.
 
     Raises `InvalidRequest` for anything else, and for: the same key twice in an object, NaN, Infinity, numbers that no
-    double or 64-bit integer holds, U+0000, lone surrogates, more than ``MAX_DEPTH`` levels.
+    double or 64-bit integer holds, U+0000, lone surrogates, more than ``MAX_DEPTH`` levels, more than ``MAX_VALUES``
+    values. Of many problems, ``MAX_ERRORS`` are looked for.
     """
+    if _has_too_many_values(body):
+        raise InvalidRequest(f"the body has more than {MAX_VALUES} JSON values: send fewer, or longer texts")
     try:
         value = _DECODER.decode(body.decode("utf-8"))
     except UnicodeDecodeError as error:
@@ -37,7 +50,7 @@ def parse_json(body: bytes) -> Any:
         ) from None
     except RecursionError:
         _refuse_depth()
-    problems = list(_problems(value, (), 1))
+    problems = list(islice(_problems(value, (), 1), MAX_ERRORS))
     if problems:
         raise InvalidRequest(problems[0][1], pointer=problems[0][0], problems=problems)
     return value
@@ -46,6 +59,18 @@ def parse_json(body: bytes) -> Any:
 def render_json(value: Any) -> bytes:
     """Compact JSON in UTF-8; keys keep their order. ``value`` holds nothing that `parse_json` would refuse."""
     return json.dumps(value, ensure_ascii=False, allow_nan=False, separators=(",", ":")).encode()
+
+
+def _has_too_many_values(body: bytes) -> bool:
+    """Counted in the text, before any value takes memory: each but the first follows ``,``, ``[`` or ``{``."""
+    if _most_values(body) <= MAX_VALUES:
+        return False
+    without_texts = _TEXT.sub(b"0", body)
+    return _most_values(without_texts) - len(_EMPTY.findall(without_texts)) > MAX_VALUES
+
+
+def _most_values(body: bytes) -> int:
+    return 1 + body.count(b",") + body.count(b"[") + body.count(b"{")
 
 
 def _object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:

@@ -11,7 +11,7 @@ import rich_click as click
 from cronhook_core.domain.cron_words import words_for
 from cronhook_core.domain.schedule import CronSchedule
 from cronhook_core.wire.converter import to_json
-from cronhook_core.wire.preview import MAX_COUNT, PreviewRead
+from cronhook_core.wire.preview import MAX_COUNT, PreviewRead, previewed_instants
 from cronhook_server.cli.arguments import INSTANT
 from cronhook_server.cli.output import OutputFormat, note, output_option, print_json, print_rows, print_text
 from cronhook_server.cli.table import styled
@@ -32,7 +32,9 @@ def command(cron: str, timezone: str, count: int, after: datetime | None, output
       cronhook preview '0 9 * * MON#1' -n 3 -o json
     """
     schedule = CronSchedule(cron, timezone)
-    preview = to_json(PreviewRead.of(schedule, after=after or datetime.now(UTC), count=count))
+    after = after or datetime.now(UTC)
+    instants = tuple(previewed_instants(schedule, after=after, count=count))
+    preview = to_json(PreviewRead.of(schedule, instants, after=after))
     print_preview(preview, output, words=words_for(schedule.recurrence.expression))
 
 

@@ -19,7 +19,7 @@ from cronhook_server.admission import requires
 from cronhook_server.answering import Answer, job_answer, respond_with, with_payload
 from cronhook_server.api_request import ApiRequest
 from cronhook_server.once import once
-from cronhook_server.reading import Query, idempotency_of, read_action, read_json_body
+from cronhook_server.reading import MAX_JOB_BODY_BYTES, Query, idempotency_of, read_action, read_json_body
 from cronhook_server.routes.executions import queued
 from cronhook_server.routes.paging import before_of, limit_of, page_of
 
@@ -30,7 +30,7 @@ class JobRoutes(Controller):
     @post(opt=requires(Scope.WRITE))
     async def create(self, request: ApiRequest) -> Answer:
         Query(request)
-        body, value = await read_json_body(request)
+        body, value = await read_json_body(request, at_most=MAX_JOB_BODY_BYTES)
         services, workspace_id = request.services, request.caller.workspace_id
         idempotency = idempotency_of(request, body, _created_kept)
 
@@ -66,7 +66,7 @@ class JobRoutes(Controller):
     async def update(self, request: ApiRequest) -> Answer:
         Query(request)
         services, job_id = request.services, request.path_id("job")
-        _, changes = await read_json_body(request)
+        _, changes = await read_json_body(request, at_most=MAX_JOB_BODY_BYTES)
         default_timeout = services.settings.request_timeout
         job = await services.jobs.update(
             request.caller.workspace_id,

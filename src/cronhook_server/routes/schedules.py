@@ -6,6 +6,7 @@ from litestar import post
 
 from cronhook_core.domain.api_key import Scope
 from cronhook_core.wire.converter import read_request
+from cronhook_core.wire.preview import previewed_instants
 from cronhook_core.wire.v1 import PreviewRead, PreviewWrite
 from cronhook_server.admission import requires
 from cronhook_server.answering import Answer, respond_with
@@ -20,7 +21,10 @@ async def preview(request: ApiRequest) -> Answer:
     _, value = await read_json_body(request)
     asked = read_request(value, PreviewWrite)
     after = request.services.clock.now() if asked.after is None else asked.after
-    return respond_with(PreviewRead.of(asked.schedule(), after=after, count=asked.count))
+    schedule = asked.schedule()
+    steps = previewed_instants(schedule, after=after, count=asked.count)
+    instants = await request.services.cpu.each(request.caller.id, steps)
+    return respond_with(PreviewRead.of(schedule, instants, after=after))
 
 
 SCHEDULE_ROUTES = (preview,)

@@ -2,18 +2,21 @@
 
 import asyncio
 import json
+import threading
 from collections.abc import AsyncIterator
 from typing import Any
 
 import pytest
 
+from cronhook_core.wire.strict_json import parse_json
 from cronhook_server import reading
 from cronhook_server.composition import Backends
 from cronhook_server.openapi.document import document
-from cronhook_server.reading import MAX_BODY_BYTES
+from cronhook_server.reading import MAX_JOB_BODY_BYTES
 from tests.integration.api.conftest import Api, instant, job_body, memory_backends
 
 JSON = {"content-type": "application/json"}
+UNKNOWN_JOB = "job_01arz3ndektsv4rrffq69g5fav"
 
 
 @pytest.fixture
@@ -44,7 +47,7 @@ async def post(api: Api, content: Any, **headers: str) -> tuple[int, str]:
         rb'{"payload": "\ud800"}',
         b"[" * 50_000,
         b'{"payload": ' + b"9" * 10_000 + b"}",
-        b" " * MAX_BODY_BYTES,
+        b" " * MAX_JOB_BODY_BYTES,
     ],
 )
 async def test_bodies_that_are_no_job(api: Api, content: bytes) -> None:
@@ -53,7 +56,7 @@ async def test_bodies_that_are_no_job(api: Api, content: bytes) -> None:
 
 class TestTooLarge:
     async def test_announced(self, api: Api) -> None:
-        assert await post(api, b" " * (MAX_BODY_BYTES + 1)) == (413, "payload_too_large")
+        assert await post(api, b" " * (MAX_JOB_BODY_BYTES + 1)) == (413, "payload_too_large")
 
     async def test_not_announced(self, api: Api) -> None:
         sent = 0
@@ -65,7 +68,42 @@ class TestTooLarge:
                 yield b" " * 65_536
 
         assert await post(api, chunks()) == (413, "payload_too_large")
-        assert sent < 2 * MAX_BODY_BYTES
+        assert sent < 2 * MAX_JOB_BODY_BYTES
+
+    @pytest.mark.parametrize(
+        ("method", "path", "at_most"),
+        [
+            ("POST", "/v1/jobs", 524_288),
+            ("PATCH", f"/v1/jobs/{UNKNOWN_JOB}", 524_288),
+            ("POST", f"/v1/jobs/{UNKNOWN_JOB}/run", 16_384),
+            ("POST", "/v1/schedules/preview", 16_384),
+            ("POST", "/v1/keys", 16_384),
+            ("POST", "/v1/workspace/signing-secret/rotate", 16_384),
+        ],
+    )
+    async def test_each_route_has_a_bound_of_its_own_and_names_it(
+        self, api: Api, method: str, path: str, at_most: int
+    ) -> None:
+        within, beyond = [
+            await api.http.request(method, path, content=b" " * (at_most + more), headers=JSON) for more in (0, 1)
+        ]
+        assert (within.status_code, within.json()["code"]) == (400, "invalid_request")
+        assert (beyond.status_code, beyond.json()["code"]) == (413, "payload_too_large")
+        assert f"at most {at_most} bytes" in beyond.json()["detail"]
+
+
+async def test_a_large_body_is_decoded_in_a_thread(api: Api, monkeypatch: pytest.MonkeyPatch) -> None:
+    threads = []
+
+    def parse(body: bytes) -> Any:
+        threads.append(threading.current_thread())
+        return parse_json(body)
+
+    monkeypatch.setattr(reading, "parse_json", parse)
+    for length in (1000, 100_000):
+        body = json.dumps(job_body(payload="x" * length)).encode()
+        assert (await post(api, body))[0] == 201
+    assert [thread is threading.main_thread() for thread in threads] == [True, False]
 
 
 async def test_a_body_that_does_not_arrive_in_time(api: Api, monkeypatch: pytest.MonkeyPatch) -> None:

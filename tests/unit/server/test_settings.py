@@ -44,6 +44,7 @@ def test_reads_every_variable() -> None:
             "CRONHOOK_DENIED_TARGETS": "10.0.0.1, [fd00::1]:80",
             "CRONHOOK_TRUSTED_PROXIES": "10.1.0.0/16, ::1",
             "CRONHOOK_AUTH_FAILURES_PER_MINUTE": "20",
+            "CRONHOOK_CPU_PERCENT_PER_KEY": "40",
             "CRONHOOK_LOG_FORMAT": "console",
             "CRONHOOK_METRICS": "port",
             "CRONHOOK_METRICS_PORT": "9100",
@@ -63,6 +64,7 @@ def test_reads_every_variable() -> None:
     assert settings.trusted_proxies == (ip_network("10.1.0.0/16"), ip_network("::1"))
     assert settings.database_pooler is DatabasePooler.TRANSACTION
     assert (settings.auth_failures_per_minute, settings.metrics_port) == (20, 9100)
+    assert settings.cpu_percent_per_key == 40
     assert settings.log_format is LogFormat.CONSOLE
     assert (settings.metrics, settings.docs) == (MetricsPlace.PORT, Switch.OFF)
     assert {row.source for row in settings.shown()} == {"environment"}

@@ -160,3 +160,18 @@ def test_of_wrong_items_the_first_fifty_are_told() -> None:
             {"name": "a", "cron": "0 9 * * *", "callback_url": "https://good.test/", "tags": [1] * 1000}, JobWrite
         )
     assert [pointer for pointer, _ in refusal.value.problems] == [f"/tags/{n}" for n in range(50)]
+
+
+def test_an_object_of_mostly_unknown_fields_is_refused_in_one_sentence() -> None:
+    found = problems_of({"text": "", "inner": {f"field{n}": n for n in range(60_000)}})
+    assert found == {
+        "/inner": "has 60000 unknown fields; its fields are number",
+        "/inner/number": "is required",
+    }
+
+
+def test_of_all_problems_the_first_fifty_are_told() -> None:
+    job = {"name": 1, "tags": [1] * 45, "retry_delays_seconds": ["x"] * 45, "headers": {str(n): 1 for n in range(45)}}
+    with pytest.raises(InvalidRequest) as refusal:
+        read_request({"cron": "0 9 * * *", "callback_url": "https://good.test/"} | job, JobWrite)
+    assert len(refusal.value.problems) == 50

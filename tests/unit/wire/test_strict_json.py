@@ -3,7 +3,7 @@ import json
 import pytest
 
 from cronhook_core.errors import InvalidRequest
-from cronhook_core.wire.strict_json import MAX_DEPTH, parse_json, render_json
+from cronhook_core.wire.strict_json import MAX_DEPTH, MAX_VALUES, parse_json, render_json
 
 
 @pytest.mark.parametrize(
@@ -32,8 +32,8 @@ from cronhook_core.wire.strict_json import MAX_DEPTH, parse_json, render_json
         (b'{"a": 1, "a": 1}', "'a' occurs twice"),
         (b'{"a": 1, "\\u0061": 2}', "'a' occurs twice"),
         (b'{"x": {"a": 1, "b": 2, "a": 3}}', "'a' occurs twice"),
-        (b"[" * 100_000, "nested deeper"),
-        (b'{"a":' * 200_000, "nested deeper"),
+        (b"[" * 40_000, "nested deeper"),
+        (b'{"a":' * 40_000, "nested deeper"),
     ],
 )
 def test_refuses(body: bytes, reason: str) -> None:
@@ -87,3 +87,44 @@ def test_one_level_more_is_refused() -> None:
 
 def test_renders_compact_utf_8_in_order() -> None:
     assert render_json({"b": "ä", "a": [1, None, 2.5]}) == '{"b":"ä","a":[1,null,2.5]}'.encode()
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        b"[" + b",".join([b"0"] * (MAX_VALUES - 1)) + b"]",
+        b"[" + b",".join([b"[ ]"] * (MAX_VALUES - 1)) + b"]",
+        b'{"a": [' + b",".join([b'{"b": {}}'] * (MAX_VALUES // 2 - 1)) + b"]}",
+        b'["' + b",[{" * MAX_VALUES + rb"\"," + b'"]',
+    ],
+    ids=["numbers", "empty arrays", "objects", "a long text"],
+)
+def test_a_body_may_have_so_many_values(body: bytes) -> None:
+    assert parse_json(body) == json.loads(body)
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        b"[" + b",".join([b"0"] * MAX_VALUES) + b"]",
+        b"{" + b",".join(b'"%d":{}' % n for n in range(MAX_VALUES)) + b"}",
+        b"[" + b",".join([b"[" * 9 + b"]" * 9] * (MAX_VALUES // 9 + 1)) + b"]",
+        b'["a",' * MAX_VALUES,
+    ],
+    ids=["numbers", "fields", "arrays within arrays", "no JSON"],
+)
+def test_a_body_of_more_values_is_refused_before_it_is_decoded(body: bytes, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("cronhook_core.wire.strict_json._DECODER", None)
+    with pytest.raises(InvalidRequest, match="more than 50000 JSON values"):
+        parse_json(body)
+
+
+def test_texts_that_do_not_end_are_counted_in_one_pass() -> None:
+    with pytest.raises(InvalidRequest, match="not JSON"):
+        parse_json(b'"' + rb"\"," * MAX_VALUES)
+
+
+def test_of_texts_that_no_database_keeps_the_first_fifty_are_told() -> None:
+    with pytest.raises(InvalidRequest) as refused:
+        parse_json(b"[" + b",".join([rb'"\u0000"'] * 1000) + b"]")
+    assert [pointer for pointer, _ in refused.value.problems] == [f"/{n}" for n in range(50)]
