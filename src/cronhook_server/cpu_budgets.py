@@ -1,4 +1,4 @@
-"""How much of the processor the requests of one API key may take, so that they leave time for everything else."""
+"""How much of a process's time the requests of one API key may take, so that they leave time for everything else."""
 
 from __future__ import annotations
 
@@ -16,10 +16,10 @@ from cronhook_core.errors import RateLimited
 from cronhook_server.request_scope import CALLER, AsgiApp, Receive, Scope, Send
 
 BURST_SECONDS = 0.5
-"""CPU time that a key may take at once after it was idle."""
+"""Of time that a key may take at once after it was idle."""
 WAIT_SECONDS = 2.0
 STEP_SECONDS = 0.005
-"""CPU time after which a longer computation lets others go on."""
+"""After so long a computation lets others go on."""
 _MOST_ACCOUNTS = 1000
 _REASON = "the requests of this API key take too much processing time: send fewer at a time, or smaller ones"
 
@@ -29,7 +29,7 @@ T = TypeVar("T")
 
 @define
 class _Account:
-    """``balance`` is in seconds of CPU time, as of ``at``; below zero the key waits."""
+    """``balance`` is in seconds, as of ``at``; below zero the key waits."""
 
     balance: float
     at: float
@@ -37,10 +37,11 @@ class _Account:
 
 
 class CpuBudgets:
-    """Each key earns ``share`` of one core, up to `BURST_SECONDS`, and spends the CPU time that its requests take.
+    """Each key earns ``share`` of the time that passes, up to `BURST_SECONDS`, and spends what its requests compute.
 
-    Budgets are those of this process, in memory. ``now`` and ``sleep`` are of real time also where the server runs on a
-    virtual clock, since CPU time is real there as well.
+    Computing is counted in elapsed time, in which the event loop does nothing else: on a busy machine a step takes
+    longer, and costs more. Budgets are those of this process, in memory. ``now`` and ``sleep`` are of real time also
+    where the server runs on a virtual clock.
     """
 
     def __init__(
@@ -73,13 +74,13 @@ class CpuBudgets:
     async def each(self, key_id: str, steps: Iterable[T]) -> list[T]:
         """What ``steps`` yield. Others go on between the steps, and a key that has used up its budget waits there."""
         found: list[T] = []
-        began = time.thread_time()
+        began = time.perf_counter()
         for step in steps:
             found.append(step)
-            if time.thread_time() - began > STEP_SECONDS:
+            if time.perf_counter() - began > STEP_SECONDS:
                 await asyncio.sleep(0)
                 await self.turn(key_id)
-                began = time.thread_time()
+                began = time.perf_counter()
         return found
 
     async def in_thread(self, key_id: str, function: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
@@ -87,11 +88,11 @@ class CpuBudgets:
         loop = asyncio.get_running_loop()
 
         def call() -> T:
-            began = time.thread_time()
+            began = time.perf_counter()
             try:
                 return function(*args, **kwargs)
             finally:
-                loop.call_soon_threadsafe(self.spend, key_id, time.thread_time() - began)
+                loop.call_soon_threadsafe(self.spend, key_id, time.perf_counter() - began)
 
         async with self._turn(key_id), self._thread:
             return await asyncio.to_thread(call)
@@ -132,7 +133,7 @@ class CpuBudgets:
 
 
 class CpuMeter:
-    """Wraps an ASGI application: the CPU time that a request takes is spent from the budget of its key."""
+    """Wraps an ASGI application: the time that a request computes is spent from the budget of its key."""
 
     def __init__(self, app: AsgiApp, budgets: CpuBudgets) -> None:
         self._app = app
@@ -152,7 +153,7 @@ class CpuMeter:
 
 
 class _Metered:
-    """Awaits ``work``, and calls ``spend`` with the CPU time of each step that it takes between two waits."""
+    """Awaits ``work``, and calls ``spend`` with the seconds of each step that it takes between two waits."""
 
     def __init__(self, work: Awaitable[None], spend: Callable[[float], None]) -> None:
         self._work = work
@@ -162,13 +163,13 @@ class _Metered:
         steps = self._work.__await__()
         resume: Callable[[], Any] = partial(next, steps)
         while True:
-            began = time.thread_time()
+            began = time.perf_counter()
             try:
                 awaited = resume()
             except StopIteration:
                 return
             finally:
-                self._spend(time.thread_time() - began)
+                self._spend(time.perf_counter() - began)
             try:
                 resume = partial(steps.send, (yield awaited))
             except BaseException as error:  # noqa: BLE001 - cancellation as well is for the work to see

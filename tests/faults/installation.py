@@ -44,6 +44,7 @@ class Installation:
             "CRONHOOK_PORT": str(self.port),
             "CRONHOOK_ALLOWED_TARGETS": "127.0.0.0/8",
             "CRONHOOK_MAX_JOBS_PER_WORKSPACE": ENOUGH_JOBS,
+            "CRONHOOK_CPU_PERCENT_PER_KEY": "100",
             "CRONHOOK_LOG_FORMAT": "json",
             **settings,
         }

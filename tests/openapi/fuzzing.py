@@ -38,6 +38,7 @@ CHECKS = (
 SETTINGS = {
     "max_jobs_per_workspace": 10**9,
     "auth_failures_per_minute": 10**6,
+    "cpu_percent_per_key": 100,
     "secret_key": "a secret of at least thirty-two characters",
 }
 """Limits that the run would meet before it has seen anything else."""
