@@ -106,9 +106,24 @@ class JobService:
         return job
 
     async def list(
-        self, workspace_id: str, matching: JobFilter | None = None, *, limit: int, before_id: str | None = None
+        self,
+        workspace_id: str,
+        matching: JobFilter | None = None,
+        *,
+        limit: int,
+        before_id: str | None = None,
+        with_payload: bool = True,
+        max_bytes: int | None = None,
     ) -> Sequence[Job]:
-        return await self._store.list_jobs(workspace_id, matching or JobFilter(), limit=limit, before_id=before_id)
+        """As `JobCatalog.list_jobs`."""
+        return await self._store.list_jobs(
+            workspace_id,
+            matching or JobFilter(),
+            limit=limit,
+            before_id=before_id,
+            with_payload=with_payload,
+            max_bytes=max_bytes,
+        )
 
     async def update(
         self,

@@ -91,11 +91,20 @@ class JobCatalog(Protocol):
         """
 
     async def list_jobs(
-        self, workspace_id: str, matching: JobFilter, *, limit: int, before_id: str | None = None
+        self,
+        workspace_id: str,
+        matching: JobFilter,
+        *,
+        limit: int,
+        before_id: str | None = None,
+        with_payload: bool = True,
+        max_bytes: int | None = None,
     ) -> Sequence[Job]:
         """Jobs as `get_job` returns them, newest first (by id, descending), from the one after ``before_id`` on.
 
-        ``before_id`` need not exist (any more).
+        ``before_id`` need not exist (any more). Without ``with_payload`` no payload is read; each is `NULL_PAYLOAD`.
+        ``max_bytes``: the last job is the one with which all take more than that together (`JobDefinition.stored_bytes`
+        as they are returned), and no more of them are read.
         """
 
     async def count_jobs(self, workspace_id: str) -> int:

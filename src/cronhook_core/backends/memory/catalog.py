@@ -10,7 +10,7 @@ from attrs import evolve
 from cronhook_core.backends.memory.database import MemoryDatabase
 from cronhook_core.domain.execution import Attempt, Execution, ExecutionStatus
 from cronhook_core.domain.idempotency import IdempotentRequest
-from cronhook_core.domain.job import Job
+from cronhook_core.domain.job import NULL_PAYLOAD, Job
 from cronhook_core.domain.queue_bounds import UNBOUNDED, QueueBounds
 from cronhook_core.domain.transitions import CANCELLED_BY_USER, JobState, cancelled, job_end_by_user
 from cronhook_core.errors import NotFound, QuotaExceeded
@@ -67,11 +67,19 @@ class MemoryJobCatalog:
         return None if job is None else self._with_last_run(job)
 
     async def list_jobs(
-        self, workspace_id: str, matching: JobFilter, *, limit: int, before_id: str | None = None
+        self,
+        workspace_id: str,
+        matching: JobFilter,
+        *,
+        limit: int,
+        before_id: str | None = None,
+        with_payload: bool = True,
+        max_bytes: int | None = None,
     ) -> Sequence[Job]:
         jobs = self._db.jobs.newest_first(workspace_id, before_id)
         found = (job for job in jobs if job.deleted_at is None and _matches(job, matching))
-        return [self._with_last_run(job) for job in islice(found, limit)]
+        read = (job if with_payload else _without_payload(job) for job in islice(found, limit))
+        return [self._with_last_run(job) for job in _up_to(read, max_bytes)]
 
     async def count_jobs(self, workspace_id: str) -> int:
         return self._db.jobs.counted(workspace_id)
@@ -186,6 +194,20 @@ def _matches(job: Job, matching: JobFilter) -> bool:
         and (matching.tag is None or matching.tag in job.definition.tags)
         and (matching.text is None or _lower(matching.text) in _lower(job.definition.name))
     )
+
+
+def _without_payload(job: Job) -> Job:
+    return evolve(job, definition=evolve(job.definition, payload=NULL_PAYLOAD))
+
+
+def _up_to(jobs: Iterator[Job], max_bytes: int | None) -> Iterator[Job]:
+    """Up to the one with which they take more than ``max_bytes``."""
+    total = 0
+    for job in jobs:
+        yield job
+        total += job.definition.stored_bytes
+        if max_bytes is not None and total > max_bytes:
+            return
 
 
 def _lower(text: str) -> str:

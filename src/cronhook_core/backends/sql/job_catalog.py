@@ -52,10 +52,19 @@ class SqlJobCatalog:
         return await self._database.read(reads.get_job, workspace_id, job_id)
 
     async def list_jobs(
-        self, workspace_id: str, matching: JobFilter, *, limit: int, before_id: str | None = None
+        self,
+        workspace_id: str,
+        matching: JobFilter,
+        *,
+        limit: int,
+        before_id: str | None = None,
+        with_payload: bool = True,
+        max_bytes: int | None = None,
     ) -> Sequence[Job]:
         async with self._search() if matching.searches else nullcontext():
-            return await self._database.read(reads.list_jobs, workspace_id, matching, limit, before_id)
+            return await self._database.read(
+                reads.list_jobs, workspace_id, matching, limit, before_id, with_payload, max_bytes
+            )
 
     @asynccontextmanager
     async def _search(self) -> AsyncIterator[None]:

@@ -16,6 +16,7 @@ from sqlalchemy import (
     Integer,
     ScalarSelect,
     Select,
+    Subquery,
     and_,
     bindparam,
     case,
@@ -43,10 +44,11 @@ from cronhook_core.backends.sql.tables import (
 )
 from cronhook_core.backends.sql.types import line_of
 from cronhook_core.domain.execution import Attempt, Execution, ExecutionStatus
-from cronhook_core.domain.job import Job, JobStatus
+from cronhook_core.domain.job import NULL_PAYLOAD, Job, JobStatus
 from cronhook_core.domain.webhook import Outcome
 from cronhook_core.ports.job_catalog import JobFilter
 
+_BYTES_WITHOUT_PAYLOAD = jobs.c.stored_bytes - func.length(jobs.c.payload) + len(NULL_PAYLOAD)
 _newest = executions.alias("newest")
 _SHOWN = attempts.c.outcome != Outcome.RELEASED
 _OPEN = (JobStatus.ACTIVE, JobStatus.PAUSED)
@@ -67,15 +69,34 @@ def get_job(connection: Connection, workspace_id: str, job_id: str) -> Job | Non
 
 
 def list_jobs(
-    connection: Connection, workspace_id: str, matching: JobFilter, limit: int, before_id: str | None
+    connection: Connection,
+    workspace_id: str,
+    matching: JobFilter,
+    limit: int,
+    before_id: str | None,
+    with_payload: bool = True,
+    max_bytes: int | None = None,
 ) -> list[Job]:
+    """The database looks at the lengths of the rows first, and reads those that are within ``max_bytes``."""
     listed, workspace = jobs.c.id, jobs.c.workspace_id
-    query = _KEPT_JOBS
+    query = select(jobs.c.id, (jobs.c.stored_bytes if with_payload else _BYTES_WITHOUT_PAYLOAD).label("bytes"))
+    query = query.where(KEPT)
     if matching.status in _OPEN:  # there may be few among millions that have ended
         listed, workspace = open_jobs.c.job_id, open_jobs.c.workspace_id
         query = query.join(open_jobs, listed == jobs.c.id)
     query = _newest_of(query.where(*_conditions(matching)), workspace, workspace_id, listed, before_id).limit(limit)
-    return [_job(row) for row in connection.execute(query)]
+    page = (_KEPT_JOBS if with_payload else _KEPT_JOBS_WITHOUT_PAYLOAD).order_by(jobs.c.id.desc())
+    page = page.where(jobs.c.id.in_(_first_of(query.subquery(), max_bytes)))
+    return [_job(row) for row in connection.execute(page)]
+
+
+def _first_of(sized: Subquery, max_bytes: int | None) -> Select[Any]:
+    """The ids of the rows before which the others take no more than ``max_bytes`` together."""
+    if max_bytes is None:
+        return select(sized.c.id)
+    before = (func.sum(sized.c.bytes).over(order_by=sized.c.id.desc()) - sized.c.bytes).label("before")
+    summed = select(sized.c.id, before).subquery()
+    return select(summed.c.id).where(summed.c.before <= max_bytes)
 
 
 def count_jobs(connection: Connection, workspace_id: str, up_to: int | None = None) -> int:
@@ -215,17 +236,19 @@ def _running_attempts() -> Select[Any]:
 _RUNNING = _running_attempts()
 
 
-def _kept_jobs() -> Select[Any]:
+def _kept_jobs(*columns: ColumnElement[Any]) -> Select[Any]:
     """Jobs that are not deleted, each beside its newest execution."""
     newest_id = _newest_of(select(executions.c.id), executions.c.job_id, jobs.c.id, executions.c.id).limit(1)
     return (
-        select(jobs, _newest.c.scheduled_for.label("last_run"), _newest.c.status.label("last_run_status"))
+        select(*columns, _newest.c.scheduled_for.label("last_run"), _newest.c.status.label("last_run_status"))
         .select_from(jobs.outerjoin(_newest, _newest.c.id == newest_id.scalar_subquery()))
         .where(KEPT)
     )
 
 
-_KEPT_JOBS = _kept_jobs()
+_KEPT_JOBS = _kept_jobs(*jobs.c)
+_NO_PAYLOAD = literal(NULL_PAYLOAD, jobs.c.payload.type).label(jobs.c.payload.name)
+_KEPT_JOBS_WITHOUT_PAYLOAD = _kept_jobs(*(_NO_PAYLOAD if column is jobs.c.payload else column for column in jobs.c))
 _SHOWN_JOB = _KEPT_JOBS.where(jobs.c.workspace_id == bindparam("shown_workspace"), jobs.c.id == bindparam("shown_job"))
 
 

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from collections import Counter
 from datetime import timedelta
+from typing import Any
 
 import pytest
+from attrs import evolve
 
 from cronhook_core.domain.execution import Attempt, ExecutionStatus, Trigger
-from cronhook_core.domain.job import InactiveReason, Job, JobStatus
+from cronhook_core.domain.job import NULL_PAYLOAD, InactiveReason, Job, JobStatus
 from cronhook_core.domain.webhook import Outcome
 from cronhook_core.ports.job_catalog import JobFilter
 from cronhook_core.testing.builders import (
@@ -71,6 +73,36 @@ class ReadingJobs(JobStoreSuite):
         ):
             seen.extend(page)
         assert seen == sorted(made, key=lambda job: job.id, reverse=True)
+
+    async def test_a_list_may_leave_payloads_where_they_are(self, scene: Scene) -> None:
+        job = await scene.job(payload=b'{"a": 1}', tags=("kept",), metadata={"k": "v"})
+        await scene.queued(job, at=LATER)
+        [listed] = await scene.store.list_jobs(job.workspace_id, JobFilter(), limit=1, with_payload=False)
+        whole = await scene.job_now(job)
+        assert listed == evolve(whole, definition=evolve(whole.definition, payload=NULL_PAYLOAD))
+
+    @pytest.mark.parametrize("with_payload", [True, False])
+    async def test_a_list_ends_with_the_job_that_takes_more_bytes_than_wanted(
+        self, scene: Scene, with_payload: bool
+    ) -> None:
+        large = {"payload": b'"' + b"x" * 998 + b'"'} if with_payload else {"metadata": {"k": "v" * 500}}
+        made = [await scene.job(created_at=NOW - n * MINUTE, **large) for n in range(5)]
+        bytes_of_one = made[0].definition.stored_bytes
+        workspace_id, store = made[0].workspace_id, scene.store
+
+        async def count(max_bytes: int, **more: Any) -> int:
+            return len(
+                await store.list_jobs(
+                    workspace_id, JobFilter(), limit=4, with_payload=with_payload, max_bytes=max_bytes, **more
+                )
+            )
+
+        assert await count(0) == 1
+        assert await count(bytes_of_one - 1) == 1
+        assert await count(bytes_of_one) == 2
+        assert await count(2 * bytes_of_one) == 3
+        assert await count(9 * bytes_of_one) == 4
+        assert await count(9 * bytes_of_one, before_id=made[1].id) == 3
 
     @pytest.mark.parametrize("oldest_first", [False, True])
     async def test_what_runs_has_its_place_among_them(self, scene: Scene, oldest_first: bool) -> None:
