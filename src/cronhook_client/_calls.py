@@ -10,7 +10,7 @@ from cronhook_client import _routes as routes
 from cronhook_client._call import Call
 from cronhook_client._writing import body_of, instant, listed, mapped, query_of, unless_none
 from cronhook_client.not_given import NotGiven
-from cronhook_client.words import ExecutionStatusWord, JobStatusWord, LogStatusWord, OrderWord, ScopeWord
+from cronhook_client.words import ExecutionStatusWord, IncludeWord, JobStatusWord, LogStatusWord, OrderWord, ScopeWord
 from cronhook_core.wire.v1 import (
     ExecutionDetail,
     ExecutionPage,
@@ -59,9 +59,16 @@ def create_job(
 
 
 def list_jobs(
-    *, status: JobStatusWord | None, tag: str | None, q: str | None, limit: int | None, cursor: str | None
+    *,
+    status: JobStatusWord | None,
+    tag: str | None,
+    q: str | None,
+    include: IncludeWord | None,
+    limit: int | None,
+    cursor: str | None,
 ) -> Call[JobPage]:
-    return routes.LIST_JOBS.call(query=query_of(status=status, tag=tag, q=q, limit=limit, cursor=cursor))
+    query = query_of(status=status, tag=tag, q=q, include=include, limit=limit, cursor=cursor)
+    return routes.LIST_JOBS.call(query=query)
 
 
 def get_job(job_id: str) -> Call[JobRead]:

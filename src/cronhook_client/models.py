@@ -6,6 +6,7 @@ from cronhook_core.domain.job import InactiveReason, JobStatus
 from cronhook_core.domain.schedule_warnings import WarningCode
 from cronhook_core.domain.webhook import Outcome
 from cronhook_core.wire.v1 import (
+    NOT_INCLUDED,
     ExecutionDetail,
     ExecutionPage,
     ExecutionRead,
@@ -31,6 +32,7 @@ from cronhook_core.wire.v1 import (
 )
 
 __all__ = [
+    "NOT_INCLUDED",
     "ExecutionDetail",
     "ExecutionPage",
     "ExecutionRead",

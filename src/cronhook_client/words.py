@@ -15,5 +15,6 @@ ExecutionStatusWord: TypeAlias = (
 LogStatusWord: TypeAlias = Literal[
     "running", "succeeded", "failed", "lost", "interrupted", "late_succeeded", "late_failed"
 ]
+IncludeWord: TypeAlias = Literal["payload"]
 OrderWord: TypeAlias = Literal["asc", "desc"]
 ScopeWord: TypeAlias = Scope | Literal["read", "write", "admin"]

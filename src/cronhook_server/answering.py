@@ -14,6 +14,7 @@ from litestar.types import Receive, Scope, Send
 from cronhook_core.domain.idempotency import StoredAnswer
 from cronhook_core.domain.job import Job
 from cronhook_core.wire.converter import to_json
+from cronhook_core.wire.not_included import NOT_INCLUDED
 from cronhook_core.wire.strict_json import JsonText, render_json
 from cronhook_core.wire.v1 import JobRead
 
@@ -85,7 +86,8 @@ def _opened(value: Any) -> Any:
     """The value with its models as objects whose fields have their order; the encoder has one of its own for them."""
     kind: Any = type(value)
     if names := _fields_of(kind):
-        return {name: _opened(getattr(value, name)) for name in names}
+        fields = ((name, getattr(value, name)) for name in names)
+        return {name: _opened(field) for name, field in fields if field is not NOT_INCLUDED}
     if kind is tuple:
         return [_opened(item) for item in value]
     if kind is datetime:

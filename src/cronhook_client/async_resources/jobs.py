@@ -10,7 +10,7 @@ from cronhook_client import _calls
 from cronhook_client.async_resources.resource import AsyncResource
 from cronhook_client.not_given import NOT_GIVEN, NotGiven
 from cronhook_client.pages import AsyncPages, after_cursor
-from cronhook_client.words import JobStatusWord
+from cronhook_client.words import IncludeWord, JobStatusWord
 from cronhook_core.wire.v1 import ExecutionRead, JobPage, JobRead
 
 
@@ -77,6 +77,7 @@ class AsyncJobs(AsyncResource):
         status: JobStatusWord | None = None,
         tag: str | None = None,
         q: str | None = None,
+        include: IncludeWord | None = None,
         limit: int | None = None,
     ) -> AsyncPages[JobRead, JobPage]:
         """All jobs that match, the newest first, to be iterated over.
@@ -85,9 +86,10 @@ class AsyncJobs(AsyncResource):
             status: Only those with this status.
             tag: Only those with this tag.
             q: Only those whose name contains this text. Case is ignored in ASCII letters only: ``"É"`` is not ``"é"``.
+            include: ``"payload"``: with their payloads. None: each ``payload`` is `models.NOT_INCLUDED`; see `get`.
             limit: How many to ask for at once, 1 to 200; None: 50. Iterating goes on to the last one in any case.
         """
-        call = _calls.list_jobs(status=status, tag=tag, q=q, limit=limit, cursor=None)
+        call = _calls.list_jobs(status=status, tag=tag, q=q, include=include, limit=limit, cursor=None)
         return AsyncPages(self._send, call, after_cursor)
 
     async def page(
@@ -96,11 +98,13 @@ class AsyncJobs(AsyncResource):
         status: JobStatusWord | None = None,
         tag: str | None = None,
         q: str | None = None,
+        include: IncludeWord | None = None,
         limit: int | None = None,
         cursor: str | None = None,
     ) -> JobPage:
         """One page of `list`. ``cursor``: the ``next_cursor`` of the page before; None: the first page."""
-        return await self._send(_calls.list_jobs(status=status, tag=tag, q=q, limit=limit, cursor=cursor))
+        call = _calls.list_jobs(status=status, tag=tag, q=q, include=include, limit=limit, cursor=cursor)
+        return await self._send(call)
 
     async def get(self, job_id: str) -> JobRead:
         """Raises `NotFound` for a job that does not exist, or no more."""

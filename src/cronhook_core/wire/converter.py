@@ -18,10 +18,11 @@ from cattrs.errors import (
     ForbiddenExtraKeysError,
     IterableValidationNote,
 )
-from cattrs.gen import make_dict_structure_fn
+from cattrs.gen import make_dict_structure_fn, make_dict_unstructure_fn
 
 from cronhook_core.errors import InvalidRequest
 from cronhook_core.wire.instant import read_instant, read_requested_instant, write_instant
+from cronhook_core.wire.not_included import NOT_INCLUDED
 from cronhook_core.wire.pointer import pointer_to
 from cronhook_core.wire.problem import MAX_ERRORS
 from cronhook_core.wire.refusal import refusal
@@ -99,6 +100,12 @@ def _converter(*, forbid_unknown: bool) -> Converter:
 
         return from_object
 
+    def unstructure_model(model: type[Any]) -> Any:
+        unstructure = make_dict_unstructure_fn(model, converter)
+        if not any(field.default is NOT_INCLUDED for field in attrs.fields(model)):
+            return unstructure
+        return lambda value: {name: f for name, f in unstructure(value).items() if f is not NOT_INCLUDED}
+
     def structure_list(model: Any) -> Any:
         item_type = get_args(model)[0]
         structure = converter.get_structure_hook(item_type)
@@ -132,6 +139,8 @@ def _converter(*, forbid_unknown: bool) -> Converter:
     converter.register_unstructure_hook(datetime, write_instant)
     converter.register_unstructure_hook(JsonText, json.loads)
     converter.register_unstructure_hook(StrEnum, lambda word: word.value)
+    converter.register_unstructure_hook_factory(attrs.has, unstructure_model)
+    converter.register_unstructure_hook(type(NOT_INCLUDED), lambda absent: absent)
     converter.register_unstructure_hook(tuple, lambda items: [converter.unstructure(item) for item in items])
     return converter
 

@@ -25,6 +25,7 @@ from cronhook_core.domain.retry_policy import RetryPolicy
 from cronhook_core.domain.schedule import CronSchedule, OneTimeSchedule, Schedule
 from cronhook_core.domain.time_zone import time_zone
 from cronhook_core.errors import InvalidCron, InvalidHeaders, InvalidRequest, InvalidTimezone
+from cronhook_core.wire.not_included import NOT_INCLUDED
 from cronhook_core.wire.pointer import pointer_to
 from cronhook_core.wire.refusal import gathered
 from cronhook_core.wire.seconds import from_seconds, to_seconds
@@ -116,7 +117,10 @@ class JobWrite:
 
 @frozen(kw_only=True)
 class JobRead:
-    """A job as it is read. Values of secret headers are ``MASK``."""
+    """A job as it is read. Values of secret headers are ``MASK``.
+
+    ``payload`` is `NOT_INCLUDED` in lists that were not asked for payloads.
+    """
 
     id: str
     name: str
@@ -127,7 +131,7 @@ class JobRead:
     timezone: str | None
     callback_url: str
     headers: Mapping[str, str]
-    payload: Any
+    payload: Any = NOT_INCLUDED
     timeout_seconds: float
     retry_delays_seconds: tuple[float, ...]
     tags: tuple[str, ...]
@@ -139,7 +143,10 @@ class JobRead:
     updated_at: datetime
 
     @classmethod
-    def of(cls, job: Job) -> JobRead:
+    def of(cls, job: Job, *, with_payload: bool = True) -> JobRead:
+        fields = _fields_of(job.definition)
+        if not with_payload:
+            fields["payload"] = NOT_INCLUDED
         return cls(
             id=job.id,
             status=job.status,
@@ -149,7 +156,7 @@ class JobRead:
             last_run_status=job.last_run_status,
             created_at=job.created_at,
             updated_at=job.updated_at,
-            **_fields_of(job.definition),
+            **fields,
         )
 
 

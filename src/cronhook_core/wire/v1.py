@@ -17,10 +17,12 @@ from cronhook_core.wire.account import (
 from cronhook_core.wire.execution import ExecutionDetail, ExecutionPage, ExecutionRead, LogPage, LogRow
 from cronhook_core.wire.health import Health, HealthCheck, HealthStatus
 from cronhook_core.wire.job import JobPage, JobRead, JobWrite
+from cronhook_core.wire.not_included import NOT_INCLUDED
 from cronhook_core.wire.preview import PreviewInstant, PreviewRead, PreviewWarning, PreviewWrite
 from cronhook_core.wire.problem import Problem, ProblemItem
 
 __all__ = [
+    "NOT_INCLUDED",
     "ExecutionDetail",
     "ExecutionPage",
     "ExecutionRead",

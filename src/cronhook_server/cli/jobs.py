@@ -25,6 +25,7 @@ from cronhook_server.cli.waiting import wait_for_option, wait_option
 
 if TYPE_CHECKING:
     from cronhook_client import Cronhook
+    from cronhook_client.words import IncludeWord
 
 _idempotency_option = click.option(
     "--idempotency-key",
@@ -97,7 +98,8 @@ def list_jobs(
       cronhook jobs list --status paused
       cronhook jobs list --all -o jsonl | jq 'select(.status == "paused")'
     """
-    pages = client.jobs.list(status=status, tag=tag, q=search, limit=page_size(limit, everything))
+    include: IncludeWord | None = None if output is OutputFormat.TABLE else "payload"
+    pages = client.jobs.list(status=status, tag=tag, q=search, include=include, limit=page_size(limit, everything))
     print_list(pages, JOBS, job_row, output, limit=limit, everything=everything)
 
 

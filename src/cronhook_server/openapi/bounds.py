@@ -146,6 +146,7 @@ _FIELDS: dict[str, dict[str, Schema]] = {
         "timezone": ZONE,
         "callback_url": {"pattern": "^https?://"},
         "headers": {"description": "Values of secret headers are `***`."},
+        "payload": _JOB["payload"] | {"description": "Left out of lists, unless `include=payload` asks for it."},
     },
     "JobPage": {"data": {"maxItems": MAX_LIMIT}},
     "ExecutionRead": {

@@ -12,6 +12,7 @@ from cronhook_core.domain.job import JobStatus
 from cronhook_core.wire import v1
 from cronhook_server.openapi.bounds import TEXT, Schema
 from cronhook_server.reading import MAX_QUERY_TEXT
+from cronhook_server.routes.including import Include
 from cronhook_server.routes.logs import MAX_OFFSET, LogStatus, Order
 from cronhook_server.routes.paging import DEFAULT_LIMIT, MAX_LIMIT, write_cursor
 
@@ -152,7 +153,14 @@ OPERATIONS: tuple[Operation, ...] = (
         "/v1/jobs",
         "List jobs, newest first",
         v1.JobPage,
-        query=(("status", _words(JobStatus)), ("tag", _TEXT), ("q", _TEXT), _LIMIT, _cursor("job", "job")),
+        query=(
+            ("status", _words(JobStatus)),
+            ("tag", _TEXT),
+            ("q", _TEXT),
+            ("include", _words(Include)),
+            _LIMIT,
+            _cursor("job", "job"),
+        ),
     ),
     _read("get_job", _JOB, "Read a job", v1.JobRead),
     Operation(

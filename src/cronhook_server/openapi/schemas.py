@@ -11,6 +11,7 @@ from typing import Any, Union, get_args, get_origin, get_type_hints
 import attrs
 
 from cronhook_core.wire.converter import to_json
+from cronhook_core.wire.not_included import NOT_INCLUDED
 from cronhook_server.openapi.bounds import BOUNDS, RULES, Schema
 
 _PLAIN: dict[Any, Schema] = {
@@ -60,10 +61,15 @@ def _add(model: type[Any], found: dict[str, Schema]) -> None:
         "properties": {
             attribute.name: _field(name, attribute, hints[attribute.name], found) for attribute in attributes
         },
-        "required": [attribute.name for attribute in attributes if reads or attribute.default is attrs.NOTHING],
+        "required": [attribute.name for attribute in attributes if _is_required(attribute, reads=reads)],
         "additionalProperties": False,
         **({} if reads else RULES.get(name, {})),
     }
+
+
+def _is_required(attribute: attrs.Attribute[Any], *, reads: bool) -> bool:
+    """Whether it is always there: in what is read, also where the model has a default for it."""
+    return attribute.default is attrs.NOTHING or (reads and attribute.default is not NOT_INCLUDED)
 
 
 def _field(model: str, attribute: attrs.Attribute[Any], hint: Any, found: dict[str, Schema]) -> Schema:

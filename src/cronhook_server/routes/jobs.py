@@ -21,7 +21,8 @@ from cronhook_server.api_request import ApiRequest
 from cronhook_server.once import once
 from cronhook_server.reading import MAX_JOB_BODY_BYTES, Query, idempotency_of, read_action, read_json_body
 from cronhook_server.routes.executions import queued
-from cronhook_server.routes.paging import before_of, limit_of, page_of
+from cronhook_server.routes.including import Include
+from cronhook_server.routes.paging import MAX_PAGE_BYTES, before_of, limit_of, page_of
 
 
 class JobRoutes(Controller):
@@ -48,13 +49,22 @@ class JobRoutes(Controller):
 
     @get(opt=requires(Scope.READ))
     async def list_page(self, request: ApiRequest) -> Answer:
-        query = Query(request, "status", "tag", "q", "limit", "cursor")
+        query = Query(request, "status", "tag", "q", "include", "limit", "cursor")
+        with_payload = query.word("include", Include) is Include.PAYLOAD
         matching = JobFilter(status=query.word("status", JobStatus), tag=query.text("tag"), text=query.text("q"))
         limit, before_id = limit_of(query), before_of(query, "job")
         workspace_id = request.caller.workspace_id
-        found = await request.services.jobs.list(workspace_id, matching, limit=limit + 1, before_id=before_id)
-        jobs, cursor = page_of(found, limit, lambda job: job.id, lambda job: len(job.definition.payload))
-        return respond_with(JobPage(data=tuple(map(JobRead.of, jobs)), next_cursor=cursor))
+        found = await request.services.jobs.list(
+            workspace_id,
+            matching,
+            limit=limit + 1,
+            before_id=before_id,
+            with_payload=with_payload,
+            max_bytes=MAX_PAGE_BYTES,
+        )
+        jobs, cursor = page_of(found, limit, lambda job: job.id, lambda job: job.definition.stored_bytes)
+        shown = tuple(JobRead.of(job, with_payload=with_payload) for job in jobs)
+        return respond_with(JobPage(data=shown, next_cursor=cursor))
 
     @get("/{job_id:str}", opt=requires(Scope.READ))
     async def get_one(self, request: ApiRequest) -> Answer:

@@ -9,6 +9,7 @@ from cronhook_core.domain.ids import new_id
 from cronhook_core.domain.job import InactiveReason, JobStatus
 from cronhook_core.engine import job_service
 from cronhook_core.testing.builders import NOW, make_id, succeeded
+from cronhook_server.routes import jobs, paging
 from tests.integration.api.conftest import RANDOM, Api, instant, job_body
 
 LONG_AFTER = datetime(2199, 1, 1, tzinfo=UTC)
@@ -110,6 +111,26 @@ class TestLists:
         await self.store(api, *"abcde")
         assert await self.pages(api, limit=2) == [["e", "d"], ["c", "b"], ["a"]]
         assert await self.pages(api, limit=5) == [["e", "d", "c", "b", "a"]]
+
+    async def test_payloads_are_there_where_they_are_asked_for(self, api: Api) -> None:
+        await self.store(api, "a", payload={"a": 1})
+        await self.store(api, "b", payload=None)
+        [b, a] = (await api.http.get("/v1/jobs")).json()["data"]
+        assert "payload" not in a
+        assert "payload" not in b
+        listed = (await api.http.get("/v1/jobs", params={"include": "payload"})).json()["data"]
+        assert listed == [b | {"payload": None}, a | {"payload": {"a": 1}}]
+        assert (await api.http.get("/v1/jobs", params={"include": "logs"})).status_code == 400
+
+    @pytest.mark.parametrize("include", ["payload", None])
+    async def test_a_page_ends_where_its_jobs_take_too_much(
+        self, api: Api, monkeypatch: pytest.MonkeyPatch, include: str | None
+    ) -> None:
+        monkeypatch.setattr(paging, "MAX_PAGE_BYTES", 2500)
+        monkeypatch.setattr(jobs, "MAX_PAGE_BYTES", 2500)
+        await self.store(api, "a", "b", "c", payload="x" * 1000)
+        query = {} if include is None else {"include": include}
+        assert await self.pages(api, **query) == ([["c", "b"], ["a"]] if include else [["c", "b", "a"]])
 
     async def test_a_page_stays_where_it_was_while_jobs_arrive(self, api: Api) -> None:
         await self.store(api, *"abcd")

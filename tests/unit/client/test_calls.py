@@ -80,8 +80,8 @@ CALLS: list[tuple[Ask, str, Any, HttpAnswer, type]] = [
     ),
     (lambda c: c.jobs.page(), "GET /v1/jobs", None, answer(200, page_of(JOB)), JobPage),
     (
-        lambda c: c.jobs.page(status=JobStatus.PAUSED, tag="a b", q="ü&", limit=7, cursor="x="),
-        "GET /v1/jobs?status=paused&tag=a+b&q=%C3%BC%26&limit=7&cursor=x%3D",
+        lambda c: c.jobs.page(status=JobStatus.PAUSED, tag="a b", q="ü&", include="payload", limit=7, cursor="x="),
+        "GET /v1/jobs?status=paused&tag=a+b&q=%C3%BC%26&include=payload&limit=7&cursor=x%3D",
         None,
         answer(200, page_of()),
         JobPage,

@@ -1,5 +1,7 @@
 """Lists: page by page, and item by item over all pages."""
 
+import copy
+import pickle
 from typing import Any
 from urllib.parse import parse_qs, urlsplit
 
@@ -7,6 +9,8 @@ import pytest
 
 from cronhook_client import AsyncCronhook, Cronhook, NotFound
 from cronhook_client.exchange import HttpRequest
+from cronhook_client.models import NOT_INCLUDED
+from cronhook_core.wire.converter import to_json
 from tests.unit.client.bodies import EXECUTION, JOB, LOG_ROW, log_page_of, page_of
 from tests.unit.client.scripted_transport import AsyncScriptedTransport, Outcome, ScriptedTransport, answer, problem
 
@@ -117,3 +121,16 @@ class TestLogs:
         pages = (rows("d", "c", total=4), rows(total=3, offset=2))
         client = Cronhook("k", transport=ScriptedTransport(*pages))
         assert [row.id for row in client.logs.list("job_1")] == ["d", "c"]
+
+
+def test_a_payload_that_was_not_included_cannot_be_written_back() -> None:
+    without = {name: value for name, value in JOB.items() if name != "payload"}
+    client = Cronhook("k", transport=ScriptedTransport(answer(200, page_of(without))))
+    [job] = client.jobs.list()
+    assert job.payload is NOT_INCLUDED
+    assert not job.payload
+    assert "payload=NOT_INCLUDED" in repr(job)
+    assert to_json(job) == without
+    assert copy.deepcopy(job) == pickle.loads(pickle.dumps(job)) == job
+    with pytest.raises(TypeError):
+        client.jobs.create(name="again", callback_url=job.callback_url, cron=job.cron, payload=job.payload)
