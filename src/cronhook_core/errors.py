@@ -24,7 +24,8 @@
     │   ├── StoreBusy                 the database is there; another transaction holds what this one needs
     │   ├── QueueUnavailable
     │   ├── LockUnavailable
-    │   └── RateLimiterUnavailable
+    │   ├── RateLimiterUnavailable
+    │   └── Overloaded                a process has as much to do as it can hold
     ├── UnreadableSecret              a secret header was encrypted with another key, or changed since
     ├── SchemaMismatch                the database has another schema than this version needs
     ├── ConfigurationError            a setting is wrong
@@ -214,6 +215,10 @@ class LockUnavailable(Unavailable):
 
 class RateLimiterUnavailable(Unavailable):
     pass
+
+
+class Overloaded(Unavailable):
+    """A process has as much to do as it can hold. Nothing was done."""
 
 
 class UnreadableSecret(CronhookError):

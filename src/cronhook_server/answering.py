@@ -17,8 +17,12 @@ from cronhook_core.wire.converter import to_json
 from cronhook_core.wire.not_included import NOT_INCLUDED
 from cronhook_core.wire.strict_json import JsonText, render_json
 from cronhook_core.wire.v1 import JobRead
+from cronhook_server.bytes_under_way import HeldBytes
+from cronhook_server.request_scope import HELD
 
 JSON = "application/json"
+PIECE_BYTES = 64 * 1024
+"""Of a longer body each piece waits until the client has read most of those before."""
 _fast = msgspec.json.Encoder()
 _text = msgspec.json.Decoder(msgspec.Raw)
 
@@ -31,9 +35,15 @@ class Answer:
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         body = self.stored.body
+        held: HeldBytes = scope[HELD]  # type: ignore[literal-required]  # Litestar lists what it knows itself
+        held.keep(len(body))  # what it was made from is free by now
         headers = [(name.encode("latin-1"), value.encode("latin-1")) for name, value in self.stored.headers]
         headers.append((b"content-length", str(len(body)).encode()))
         await send({"type": "http.response.start", "status": self.stored.status, "headers": headers})
+        if len(body) > PIECE_BYTES:
+            for start in range(0, len(body), PIECE_BYTES):
+                await send({"type": "http.response.body", "body": body[start : start + PIECE_BYTES], "more_body": True})
+            body = b""
         await send({"type": "http.response.body", "body": body, "more_body": False})
 
 

@@ -9,7 +9,8 @@ from litestar import Request
 from cronhook_core.domain.api_key import ApiKey
 from cronhook_core.domain.ids import is_id
 from cronhook_core.errors import NotFound
-from cronhook_server.request_scope import CALLER
+from cronhook_server.bytes_under_way import HeldBytes
+from cronhook_server.request_scope import CALLER, HELD
 from cronhook_server.services import Services
 
 _PREFIXES = {"job": "job", "execution": "exe", "key": "key"}
@@ -30,6 +31,11 @@ class ApiRequest(Request[Any, Any, Any]):
 
     def let_in(self, key: ApiKey) -> None:
         self.scope[CALLER] = key  # type: ignore[literal-required]
+
+    async def hold(self, size: int) -> None:
+        """Wait until this process has room for ``size`` more bytes; they are this request's until it is answered."""
+        held: HeldBytes = self.scope[HELD]  # type: ignore[literal-required]
+        await held.grow(self.caller.id, size)
 
     def headers_named(self, name: bytes) -> list[str]:
         """The values of all headers with this name, which is in lower case."""

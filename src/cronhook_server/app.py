@@ -8,6 +8,7 @@ from litestar.routes import HTTPRoute
 
 from cronhook_server.admission import admit
 from cronhook_server.api_request import ApiRequest
+from cronhook_server.bytes_under_way import ByteMeter
 from cronhook_server.cpu_budgets import CpuMeter
 from cronhook_server.problems import exception_handlers
 from cronhook_server.request_scope import AsgiApp, RequestScope
@@ -49,7 +50,9 @@ def create_app(services: Services, *, log_requests: bool = True) -> AsgiApp:
         openapi_config=None,
     )
     asgi: AsgiApp = app  # type: ignore[assignment]  # Litestar has its own types for ASGI's
-    return RequestScope(CpuMeter(asgi, services.cpu), services.requests, log_requests=log_requests)
+    return RequestScope(
+        CpuMeter(ByteMeter(asgi, services.bytes_under_way), services.cpu), services.requests, log_requests=log_requests
+    )
 
 
 async def _before(request: ApiRequest) -> Response[None] | None:

@@ -21,6 +21,8 @@ from cronhook_server.problems import PayloadTooLarge, RequestTimeout, Unsupporte
 MAX_BODY_BYTES = 16 * 1024
 """Of actions, previews, keys and whatever has no bound of its own."""
 MAX_JOB_BODY_BYTES = 512 * 1024
+BYTES_PER_BODY_BYTE = 4
+"""About what a body and its decoded value take together, where it is one of a few large texts or many small values."""
 DECODED_IN_THREAD_BYTES = 64 * 1024
 """A longer body is decoded beside the event loop."""
 BODY_WITHIN_SECONDS = 10.0
@@ -37,8 +39,12 @@ _IDEMPOTENCY_KEY = re.compile(r"[\x21-\x7e]{1,255}")
 
 async def read_body(request: ApiRequest, at_most: int) -> bytes:
     """The whole body, counted while it is received, within a time limit."""
-    if _announced_length(request) > at_most:
+    announced = _announced_length(request)
+    if announced is None:
+        announced = at_most
+    elif announced > at_most:
         raise PayloadTooLarge(at_most)
+    await request.hold(announced * BYTES_PER_BODY_BYTE)
     body = bytearray()
     try:
         async with asyncio.timeout(BODY_WITHIN_SECONDS):
@@ -163,7 +169,10 @@ def _parse(query_string: bytes) -> list[tuple[str, str]]:
         raise InvalidRequest("the query string is not valid") from None
 
 
-def _announced_length(request: ApiRequest) -> int:
+def _announced_length(request: ApiRequest) -> int | None:
+    """0 where there is no body; None where its length is not told."""
+    if request.headers_named(b"transfer-encoding"):
+        return None
     written = next(iter(request.headers_named(b"content-length")), "")
     return int(written) if written.isascii() and written.isdigit() and len(written) < 20 else 0
 

@@ -21,6 +21,7 @@ AsgiApp = Callable[[Scope, Receive, Send], Awaitable[None]]
 
 REQUEST_ID = "cronhook_request_id"
 CALLER = "cronhook_caller"
+HELD = "cronhook_held_bytes"
 MAX_LOGGED_PATH = 200
 _QUIET_ROUTES = frozenset({"/livez", "/readyz", "/health", "/metrics"})
 EVERY_ANSWER = (

@@ -8,6 +8,7 @@ from cronhook_core.engine.job_service import JobService
 from cronhook_core.ports.account_store import AccountStore
 from cronhook_core.ports.clock import Clock
 from cronhook_server.auth import Authenticator
+from cronhook_server.bytes_under_way import BytesUnderWay
 from cronhook_server.checks import HealthChecks
 from cronhook_server.cpu_budgets import CpuBudgets
 from cronhook_server.key_service import KeyService
@@ -35,3 +36,4 @@ class Services:
     cpu: CpuBudgets
     fingerprint_key: bytes = field(repr=False)
     under_way: UnderWay = field(factory=UnderWay)
+    bytes_under_way: BytesUnderWay = field(factory=BytesUnderWay)

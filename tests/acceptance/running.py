@@ -152,6 +152,14 @@ class Up:
         wait_until(lambda: self.get(f"/v1/jobs/{job_id}")["status"] == "inactive", seconds, f"{job_id} is inactive")
         return self.get(f"/v1/jobs/{job_id}")
 
+    def peak_memory(self) -> int:
+        """Bytes that its process has had resident at most."""
+        assert self._process is not None
+        (line,) = (
+            line for line in Path(f"/proc/{self._process.pid}/status").read_text().splitlines() if "VmHWM" in line
+        )
+        return int(line.split()[1]) * 1024
+
     def query(self, statement: str) -> list[tuple[Any, ...]]:
         """Rows straight from the file."""
         with closing(sqlite3.connect(self.folder / "cronhook.db", timeout=10)) as connection:

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 from attrs import evolve, frozen
 
-from cronhook_core.errors import CronhookError, InvalidRequest, StoreBusy
+from cronhook_core.errors import CronhookError, InvalidRequest, Overloaded, StoreBusy
 
 DOCS = "/docs/errors"
 """The page that explains the codes, each under its own word."""
@@ -97,7 +97,9 @@ def problem_of(error: CronhookError, *, instance: str, request_id: str) -> Probl
     code = error.code if error.code in KINDS else "internal"
     errors = error.problems if isinstance(error, InvalidRequest) else ()
     told = problem(code, _detail(error), instance=instance, request_id=request_id, errors=errors)
-    return evolve(told, detail=_BUSY_DETAIL) if isinstance(error, StoreBusy) else told
+    if isinstance(error, StoreBusy):
+        return evolve(told, detail=_BUSY_DETAIL)
+    return evolve(told, detail=_detail(error)) if isinstance(error, Overloaded) else told
 
 
 def _detail(error: CronhookError) -> str:

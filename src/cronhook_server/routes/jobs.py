@@ -22,7 +22,7 @@ from cronhook_server.once import once
 from cronhook_server.reading import MAX_JOB_BODY_BYTES, Query, idempotency_of, read_action, read_json_body
 from cronhook_server.routes.executions import queued
 from cronhook_server.routes.including import Include
-from cronhook_server.routes.paging import MAX_PAGE_BYTES, before_of, limit_of, page_of
+from cronhook_server.routes.paging import MAX_PAGE_BYTES, before_of, bytes_of_page, limit_of, page_of
 
 
 class JobRoutes(Controller):
@@ -54,15 +54,19 @@ class JobRoutes(Controller):
         matching = JobFilter(status=query.word("status", JobStatus), tag=query.text("tag"), text=query.text("q"))
         limit, before_id = limit_of(query), before_of(query, "job")
         workspace_id = request.caller.workspace_id
+        page_bytes = MAX_PAGE_BYTES if with_payload else bytes_of_page(limit)
+        await request.hold(page_bytes)
         found = await request.services.jobs.list(
             workspace_id,
             matching,
             limit=limit + 1,
             before_id=before_id,
             with_payload=with_payload,
-            max_bytes=MAX_PAGE_BYTES,
+            max_bytes=page_bytes,
         )
-        jobs, cursor = page_of(found, limit, lambda job: job.id, lambda job: job.definition.stored_bytes)
+        jobs, cursor = page_of(
+            found, limit, lambda job: job.id, lambda job: job.definition.stored_bytes, at_most=page_bytes
+        )
         shown = tuple(JobRead.of(job, with_payload=with_payload) for job in jobs)
         return respond_with(JobPage(data=shown, next_cursor=cursor))
 

@@ -12,7 +12,7 @@ from cronhook_server.admission import requires
 from cronhook_server.answering import Answer, respond_with
 from cronhook_server.api_request import ApiRequest
 from cronhook_server.reading import Query
-from cronhook_server.routes.paging import limit_of
+from cronhook_server.routes.paging import bytes_of_page, limit_of
 
 MAX_OFFSET = 10_000
 
@@ -38,6 +38,7 @@ class Order(StrEnum):
 async def list_logs(request: ApiRequest) -> Answer:
     query = Query(request, "status", "order", "offset", "limit")
     limit, offset = limit_of(query), query.number("offset", 0, lowest=0, highest=MAX_OFFSET)
+    await request.hold(bytes_of_page(limit))
     attempts, total = await request.services.jobs.logs(
         request.caller.workspace_id,
         request.path_id("job"),

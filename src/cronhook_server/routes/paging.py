@@ -15,7 +15,9 @@ from cronhook_server.reading import Query
 DEFAULT_LIMIT = 50
 MAX_LIMIT = 200
 MAX_PAGE_BYTES = 4 * 1024 * 1024
-"""Of what weighs most in the rows of a page; a single row may weigh more."""
+"""Of the rows of a page; a single row may have more."""
+USUAL_ROW_BYTES = 16 * 1024
+"""More than rows without a payload have, but for few."""
 _VERSION = "1:"
 
 T = TypeVar("T")
@@ -23,6 +25,11 @@ T = TypeVar("T")
 
 def limit_of(query: Query) -> int:
     return query.number("limit", DEFAULT_LIMIT, lowest=1, highest=MAX_LIMIT)
+
+
+def bytes_of_page(limit: int) -> int:
+    """How many bytes a page of rows without payloads may have."""
+    return min(MAX_PAGE_BYTES, limit * USUAL_ROW_BYTES)
 
 
 def before_of(query: Query, prefix: str) -> str | None:
@@ -45,14 +52,19 @@ def write_cursor(identifier: str) -> str:
 
 
 def page_of(
-    rows: Sequence[T], limit: int, id_of: Callable[[T], str], weight_of: Callable[[T], int] = lambda _: 0
+    rows: Sequence[T],
+    limit: int,
+    id_of: Callable[[T], str],
+    bytes_of: Callable[[T], int] = lambda _: 0,
+    *,
+    at_most: int = MAX_PAGE_BYTES,
 ) -> tuple[Sequence[T], str | None]:
     """The rows of a page, of which one more than ``limit`` was read, and the cursor of the next one.
 
-    Fewer than ``limit`` where they weigh too much: ``weight_of`` is in bytes.
+    Fewer than ``limit`` where they have more than ``at_most`` bytes together.
     """
-    weights = accumulate(map(weight_of, rows))
-    count = min(limit, max(1, sum(weight <= MAX_PAGE_BYTES for weight in weights)))
+    totals = accumulate(map(bytes_of, rows))
+    count = min(limit, max(1, sum(total <= at_most for total in totals)))
     if len(rows) <= count:
         return rows, None
     return rows[:count], write_cursor(id_of(rows[count - 1]))

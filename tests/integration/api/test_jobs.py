@@ -9,7 +9,7 @@ from cronhook_core.domain.ids import new_id
 from cronhook_core.domain.job import InactiveReason, JobStatus
 from cronhook_core.engine import job_service
 from cronhook_core.testing.builders import NOW, make_id, succeeded
-from cronhook_server.routes import jobs, paging
+from cronhook_server.routes import jobs
 from tests.integration.api.conftest import RANDOM, Api, instant, job_body
 
 LONG_AFTER = datetime(2199, 1, 1, tzinfo=UTC)
@@ -126,7 +126,6 @@ class TestLists:
     async def test_a_page_ends_where_its_jobs_take_too_much(
         self, api: Api, monkeypatch: pytest.MonkeyPatch, include: str | None
     ) -> None:
-        monkeypatch.setattr(paging, "MAX_PAGE_BYTES", 2500)
         monkeypatch.setattr(jobs, "MAX_PAGE_BYTES", 2500)
         await self.store(api, "a", "b", "c", payload="x" * 1000)
         query = {} if include is None else {"include": include}

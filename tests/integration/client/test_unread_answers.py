@@ -11,7 +11,7 @@ import pytest
 
 from cronhook_client import Cronhook
 from cronhook_server import read_timeout
-from cronhook_server.routes import paging
+from cronhook_server.routes import jobs
 from tests.integration.client.running_server import RunningServer
 
 pytestmark = pytest.mark.suite("integration")
@@ -58,14 +58,14 @@ def read_all(connection: socket.socket, *, pause: float = 0) -> bytes:
 
 def test_who_goes_on_reading_gets_a_large_answer_whole(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """It takes longer than nothing may be read, and more than the kernel's buffers."""
-    monkeypatch.setattr(paging, "MAX_PAGE_BYTES", 2 * JOBS * len(LARGE))
+    monkeypatch.setattr(jobs, "MAX_PAGE_BYTES", JOBS * (len(LARGE) + 1000))
     with RunningServer(tmp_path, max_jobs=JOBS) as server:
         key = server.new_key("default")
         with Cronhook(key, base_url=server.url) as client:
             for _ in range(JOBS):
                 client.jobs.create(name="large", cron="@yearly", callback_url="http://127.0.0.1:9/", payload=LARGE)
         with connect(server) as connection:
-            connection.sendall(f"GET /v1/jobs HTTP/1.0\r\nHost: x\r\nx-api-key: {key}\r\n\r\n".encode())
+            connection.sendall(f"GET /v1/jobs?include=payload HTTP/1.0\r\nHost: x\r\nx-api-key: {key}\r\n\r\n".encode())
             began = time.monotonic()
             received = read_all(connection, pause=0.02)
     assert time.monotonic() - began > 2 * WITHIN
