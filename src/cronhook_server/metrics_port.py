@@ -7,10 +7,14 @@ from contextlib import AsyncExitStack, closing
 
 import structlog
 
+from cronhook_server.connections import ConnectionBounds
 from cronhook_server.metrics_page import CONTENT_TYPE, MetricsPage
 from cronhook_server.pages import LIVE, Page, Pages
 from cronhook_server.process import HttpServer, address_of, listen
 from cronhook_server.settings import MetricsPlace, Settings
+
+_BOUNDS = ConnectionBounds(total=64, per_client=64)
+"""Of what is served beside the API, whose bounds do not count these connections."""
 
 _log = structlog.get_logger("cronhook")
 
@@ -33,7 +37,8 @@ def serve_beside_api(stack: AsyncExitStack, settings: Settings, metrics: Metrics
     if settings.metrics is not MetricsPlace.PORT:
         return
     listening = stack.enter_context(closing(listen_for_metrics(settings)))
-    server = HttpServer(metrics_pages(settings, metrics), listening, drain_timeout=settings.drain_timeout)
+    pages = metrics_pages(settings, metrics)
+    server = HttpServer(pages, listening, drain_timeout=settings.drain_timeout, bounds=_BOUNDS)
     stack.push_async_callback(server.stop)
     server.start(lambda: None)
     _log.info("listening", role="metrics", address=address_of(listening))
