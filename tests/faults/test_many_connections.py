@@ -36,7 +36,7 @@ def half_open_connections(port: int) -> Iterator[None]:
             attacker.kill()
 
 
-@pytest.mark.full
+@pytest.mark.suite("faults")
 def test_webhooks_are_sent_on_time(tmp_path: Path, receiver: Receiver) -> None:
     with Up(tmp_path, open_files=OPEN_FILES) as up:
         assert up.key is not None
