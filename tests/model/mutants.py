@@ -110,7 +110,7 @@ NAMED = (
         name="an outage counts as silence",
         edits=(
             Edit(_REAPER, "min(read_at - self._last_read, 2 * INTERVAL)", "read_at - self._last_read"),
-            Edit(_REAPER, "            self._last_read = None\n", "            pass\n"),
+            Edit(_REAPER, "        self._last_read = None\n        self._seen = {}\n", "        self._seen = {}\n"),
         ),
     ),
 )
