@@ -15,7 +15,7 @@ def test_every_hook_is_recorded_with_its_arguments() -> None:
     for name in names:
         hook = getattr(hooks, name)
         hook(*[()] * len(inspect.signature(hook).parameters))
-    assert len(names) == 14
+    assert len(names) == 17
     assert [event[0] for event in hooks.events] == names
     assert all(len(event) > 1 for event in hooks.events)
 
