@@ -16,7 +16,7 @@ from cronhook_core.backends.postgres.database import PostgresDatabase
 from cronhook_core.backends.postgres.finishing import FAIL, LOCK_JOBS
 from cronhook_core.backends.postgres.handing_back import LOSE, LOSE_ABANDONED, RELEASE
 from cronhook_core.backends.postgres.job_store import PostgresJobStore
-from cronhook_core.backends.postgres.planning import DUE_JOBS, PLAN, PLAN_WAITING
+from cronhook_core.backends.postgres.planning import DUE_JOBS, PLAN, PLAN_SKIPPING, PLAN_WAITING
 from cronhook_core.backends.postgres.pruning import PRUNE
 from cronhook_core.backends.postgres.queue import PostgresQueue
 from cronhook_core.backends.postgres.ready import NEXT_DUE, READY
@@ -51,6 +51,7 @@ STATEMENTS = {
     "due_jobs": DUE_JOBS,
     "plan": PLAN,
     "plan_waiting": PLAN_WAITING,
+    "plan_skipping": PLAN_SKIPPING,
     "reschedule": RESCHEDULE,
     "claim": CLAIM,
     "succeed": SUCCEED,
@@ -70,7 +71,7 @@ OWN_INDEXES = {
     "answered": {"pk_idempotency_records"},
 }
 """Of statements that do not name jobs or executions: most read in the order of an index."""
-OF_JOBS = {"plan", "plan_waiting", "reschedule", "show", "create", "lock_jobs"}
+OF_JOBS = {"plan", "plan_waiting", "plan_skipping", "reschedule", "show", "create", "lock_jobs"}
 OF_CLAIMS = {"succeed", "fail", "release", "lose"}
 """Statements that end claims, and find each by its key."""
 READ_WHOLE = {"claim": {"workers"}, "lose_abandoned": {"workers", "claims"}}

@@ -14,6 +14,7 @@ from cronhook_core.backends.postgres.handing_back import INTERRUPT, LOSE, LOSE_A
 from cronhook_core.backends.postgres.planning import (
     DUE_JOBS,
     PLAN,
+    PLAN_SKIPPING,
     PLAN_WAITING,
     due_job_from,
     due_parameters,
@@ -34,6 +35,7 @@ from cronhook_core.domain.idempotency import IdempotentRequest
 from cronhook_core.domain.job import Job
 from cronhook_core.domain.planning import DueJob, JobPlan, Rescheduling
 from cronhook_core.domain.worker_life import WorkerBeat
+from cronhook_core.errors import StoreBusy
 
 PING_WITHIN = 1.75
 PING = f"SELECT {MAY_WRITE}"
@@ -85,8 +87,13 @@ class PostgresJobStore(SqlJobCatalog):
         of_job: dict[str, JobPlan] = {}
         for plan in plans:  # of two plans for one job the first applies
             of_job.setdefault(plan.job_id, plan)
-        statement = PLAN_WAITING if wait else PLAN
-        rows = await self._database.execute(statement, plan_parameters(list(of_job.values()), now))
+        parameters = plan_parameters(list(of_job.values()), now)
+        try:
+            rows = await self._database.execute(PLAN_WAITING if wait else PLAN, parameters)
+        except StoreBusy:
+            if wait:
+                raise
+            rows = await self._database.execute(PLAN_SKIPPING, parameters)
         queued = {execution_id for (execution_id,) in rows}
         executions = [plan.execution for plan in of_job.values()]
         return [execution.id for execution in executions if execution and execution.id in queued]
