@@ -26,6 +26,8 @@ from cronhook_core.ports.job_store import JobStore
 from cronhook_core.ports.queue import Queue
 
 FLUSH_FOR = 5.0
+LOCKED_AGAIN_AFTER = 0.2
+"""Seconds between two tries to hand back what another transaction holds."""
 """Seconds that a stopping worker waits for its last results to be written."""
 
 
@@ -137,23 +139,35 @@ class Worker:
         await asyncio.gather(stopping)
 
     async def _give_up(self, cut_off: CutOff) -> None:
-        """Hand back what did not end; what cannot be written now, the reaper finds."""
+        """Hand back what did not end; what cannot be written now, the reaper finds.
+
+        What another transaction holds is tried again, so that it does not count as lost.
+        """
+        unsent, sent = cut_off.unsent, cut_off.sent
         try:
-            if cut_off.unsent:
-                await self._release(cut_off.unsent)
-            if cut_off.sent:
-                await self._interrupt(cut_off.sent)
+            while unsent or sent:
+                unsent, sent = await self._release(unsent), await self._interrupt(sent)
+                if unsent or sent:
+                    await self._clock.sleep(LOCKED_AGAIN_AFTER)
         except Unavailable:
             return
         await self._life.end()
 
-    async def _release(self, refs: Sequence[ClaimRef]) -> None:
+    async def _release(self, refs: Sequence[ClaimRef]) -> Sequence[ClaimRef]:
+        """Release these claims; returns those that another transaction holds."""
         now = self._clock.now()
-        self._hooks.executions_released(await self._store.release(refs, now), now)
+        verdicts = await self._store.release(refs, now) if refs else ()
+        if released := [verdict for verdict in verdicts if not verdict.locked]:
+            self._hooks.executions_released(released, now)
+        return [ref for ref, verdict in zip(refs, verdicts, strict=True) if verdict.locked]
 
-    async def _interrupt(self, refs: Sequence[ClaimRef]) -> None:
+    async def _interrupt(self, refs: Sequence[ClaimRef]) -> Sequence[ClaimRef]:
+        """Record these claims as interrupted; returns those that another transaction holds."""
         now = self._clock.now()
-        self._hooks.executions_interrupted(await self._store.interrupt(refs, now), now)
+        verdicts = await self._store.interrupt(refs, now) if refs else ()
+        if interrupted := [verdict for verdict in verdicts if not verdict.locked]:
+            self._hooks.executions_interrupted(interrupted, now)
+        return [ref for ref, verdict in zip(refs, verdicts, strict=True) if verdict.locked]
 
     async def _within(self, seconds: float, work: Coroutine[Any, Any, object]) -> None:
         task = asyncio.ensure_future(work)

@@ -56,7 +56,8 @@ class ClaimStore(Protocol):
     async def release(self, refs: Sequence[ClaimRef], now: datetime) -> Sequence[Verdict]:
         """Give claims back whose request was not written: queued at once, no retry burnt, the attempt hidden.
 
-        One verdict each, in the order of ``refs``. Executions of a job that was deleted, went ``gone`` or was paused
+        One verdict each, in the order of ``refs``; ``locked``, and nothing done, where another transaction holds the
+        job or the execution. Executions of a job that was deleted, went ``gone`` or was paused
         meanwhile are CANCELLED as in `finish`.
         """
 
@@ -64,15 +65,15 @@ class ClaimStore(Protocol):
         """Record that an orderly stop cut off requests that may have arrived: queued at once, no retry burnt, no loss.
 
         The attempt is shown, with the outcome ``interrupted`` and an ``error``. How often is not bounded. One verdict
-        each, in the order of ``refs``. Executions of a job that was deleted, went ``gone`` or was paused meanwhile are
+        each, as `release`. Executions of a job that was deleted, went ``gone`` or was paused meanwhile are
         CANCELLED as in `finish`.
         """
 
     async def lose(self, refs: Sequence[ClaimRef], now: datetime) -> Sequence[Verdict]:
         """Record claims as lost: queued at once without burning a retry, FAILED (``lost``) at the third loss.
 
-        One verdict each, in the order of ``refs``. Executions of a job that was deleted, went ``gone`` or was paused
-        meanwhile are CANCELLED as in `finish`; jobs end as in `finish`.
+        One verdict each, as `release`. Executions of a job that was deleted, went ``gone`` or was paused meanwhile are
+        CANCELLED as in `finish`; jobs end as in `finish`.
         """
 
     async def running(self, worker_id: str) -> Sequence[ClaimRef]:

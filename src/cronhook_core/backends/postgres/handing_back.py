@@ -12,9 +12,23 @@ from cronhook_core.domain.execution import MAX_LOSSES
 from cronhook_core.domain.transitions import INTERRUPTED_ERROR
 
 _GIVEN = """
-ref AS MATERIALIZED (
-    SELECT * FROM unnest($2::text[], $3::int[]) AS r (id, attempt_no)
+given AS MATERIALIZED (
+    SELECT * FROM unnest($2::text[], $3::int[]) AS g (id, attempt_no)
+), ref AS MATERIALIZED (
+    SELECT g.id, g.attempt_no
+    FROM given g
+    JOIN executions e ON e.id = ANY (ARRAY[g.id])
+    JOIN jobs j ON j.id = ANY (ARRAY[e.job_id])
+    FOR NO KEY UPDATE OF j SKIP LOCKED
+    FOR UPDATE OF e SKIP LOCKED
 )"""
+_LEFT_OUT = """
+UNION ALL
+SELECT g.id, g.attempt_no, NULL, NULL, NULL, NULL
+FROM given g JOIN executions e ON e.id = ANY (ARRAY[g.id])
+WHERE NOT EXISTS (SELECT FROM ref r WHERE r.id = g.id AND r.attempt_no = g.attempt_no)
+"""
+"""Of those that were given, what others hold; see `verdict_from`."""
 
 _ABANDONED = """
 ref AS MATERIALIZED (
@@ -27,7 +41,7 @@ ref AS MATERIALIZED (
     FOR NO KEY UPDATE OF j SKIP LOCKED
     FOR UPDATE OF e SKIP LOCKED
 )"""
-"""Locks what it names, so that the rest of the statement waits for no row; what others hold does not count."""
+"""Both lock what they name, so that the rest of the statement waits for no row, and leave out what others hold."""
 
 
 _QUEUED_OR_CANCELLED = "CASE WHEN h.stopped IS NULL THEN 'queued' ELSE 'cancelled' END"
@@ -104,13 +118,19 @@ def _lost(refs: str) -> str:
     )
 
 
-LOSE = _lost(_GIVEN)
+LOSE = _lost(_GIVEN) + _LEFT_OUT
 LOSE_ABANDONED = _lost(_ABANDONED)
 """A worker that is not alive never is again, so its rows need no second look: only whether they still run, in ``held``.
 """
-RELEASE = _handed_back(_GIVEN, outcome="released", counter="releases", status=_QUEUED_OR_CANCELLED, reason="h.stopped")
-INTERRUPT = _handed_back(
-    _GIVEN, outcome="interrupted", error=f"'{INTERRUPTED_ERROR}'", status=_QUEUED_OR_CANCELLED, reason="h.stopped"
+RELEASE = (
+    _handed_back(_GIVEN, outcome="released", counter="releases", status=_QUEUED_OR_CANCELLED, reason="h.stopped")
+    + _LEFT_OUT
+)
+INTERRUPT = (
+    _handed_back(
+        _GIVEN, outcome="interrupted", error=f"'{INTERRUPTED_ERROR}'", status=_QUEUED_OR_CANCELLED, reason="h.stopped"
+    )
+    + _LEFT_OUT
 )
 
 

@@ -18,7 +18,7 @@ class NamesAttempt(Protocol):
 
 
 def verdict_from(row: tuple[Any, ...]) -> Verdict:
-    """A row of the statements of finish, lose and release. ``accepted`` is null where the job was locked."""
+    """A row of the statements of finish, release, interrupt and lose. ``accepted`` is null where the job was locked."""
     execution_id, attempt_no, accepted, status, reason, next_attempt_at = row
     return Verdict(
         execution_id=execution_id,

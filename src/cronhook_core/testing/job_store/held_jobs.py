@@ -5,6 +5,8 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Iterable
 
+import pytest
+
 from cronhook_core.domain.claim import Claim
 from cronhook_core.testing.builders import make_due_job, make_plan
 from cronhook_core.testing.job_store.scene import FIRST, LATER, HoldJob, JobStoreSuite, Scene
@@ -49,6 +51,22 @@ class HeldJobs(JobStoreSuite):
         assert _ids(free) <= set(during)
         after = await self._lose_all(scene)
         assert sorted(during + after) == sorted(_ids([*waiting, *free]))
+        assert list(await scene.store.running(worker_id)) == []
+
+    @pytest.mark.parametrize("way", ["release", "interrupt", "lose"])
+    async def test_its_executions_keep_no_other_from_being_handed_back(
+        self, scene: Scene, hold_job: HoldJob, way: str
+    ) -> None:
+        worker_id = await scene.worker()
+        held, *others = await scene.jobs(3)
+        claims = [await scene.running(job, worker_id=worker_id) for job in (held, *others)]
+        refs, hand_back = [claim.ref for claim in claims], getattr(scene.store, way)
+        async with hold_job(held):
+            during = await hand_back(refs, LATER)
+        assert [verdict.accepted for verdict in during[1:]] == [True, True]
+        assert during[0].accepted is not during[0].locked
+        left = [ref for ref, verdict in zip(refs, during, strict=True) if verdict.locked]
+        assert all(verdict.accepted for verdict in await hand_back(left, LATER))
         assert list(await scene.store.running(worker_id)) == []
 
     async def _lose_all(self, scene: Scene) -> list[str]:
