@@ -92,8 +92,8 @@ class ResultRaces(JobStoreSuite):
         self, scene: Scene, open_store: OpenStore
     ) -> None:
         worker, api = await several(scene, open_store, 2)
-        busy, job = await scene.jobs(2)
-        claims = [(await scene.running(busy), await scene.running(job)) for _ in range(ROUNDS)]
+        busy = await scene.job()
+        claims = [(await scene.running(busy), await scene.running(job)) for job in await scene.jobs(ROUNDS)]
         outcomes = await race(
             (
                 insist(api, busy, lambda stored, now: stored.changed(now), None),
