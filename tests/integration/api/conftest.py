@@ -10,6 +10,7 @@ from typing import Any
 import httpx
 import pytest
 from attrs import evolve, frozen
+from litestar import Litestar
 
 from cronhook_core.backends.clocks import SystemClock
 from cronhook_core.backends.memory.account_store import MemoryAccountStore
@@ -40,6 +41,14 @@ class Api:
     keys: KeyService
     workspace_id: str
     key_id: str
+
+    @property
+    def application(self) -> Litestar:
+        """The application itself, within whatever is around it."""
+        app: Any = self.http._transport.app  # type: ignore[attr-defined]
+        while not isinstance(app, Litestar):
+            app = app._app
+        return app
 
     @asynccontextmanager
     async def another(self, workspace: str = "default", *scopes: Scope) -> AsyncIterator["Api"]:

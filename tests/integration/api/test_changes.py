@@ -123,7 +123,7 @@ async def test_every_way_back_from_inactive_is_held_against_the_quota(
     path = await made(api, cron=None, run_at=instant(seconds=-5))
     await done(await api.http.post(f"{path}/pause"))
     await done(await api.http.post(f"{path}/resume"))
-    service = api.http._transport.app._app.state.services.jobs  # type: ignore[attr-defined]
+    service = api.application.state.services.jobs
     monkeypatch.setattr(service, "_max_jobs", 1)
     other = await made(api)
     for changes in ({"run_at": instant(hours=1)}, {"cron": "0 0 * * *"}):
@@ -147,7 +147,7 @@ async def test_every_way_back_from_inactive_is_held_against_the_quota(
 async def test_runs_and_replays_beyond_a_bound_are_refused(
     api: Api, monkeypatch: pytest.MonkeyPatch, bounds: QueueBounds, told: str
 ) -> None:
-    service = api.http._transport.app._app.state.services.jobs  # type: ignore[attr-defined]
+    service = api.application.state.services.jobs
     monkeypatch.setattr(service, "_bounds", bounds)
     path = await made(api)
     ended = await done(await api.http.post(f"{path}/run"), 202)

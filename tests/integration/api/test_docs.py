@@ -9,7 +9,6 @@ from typing import Any
 
 import pytest
 from jsonschema_rs import Draft202012Validator
-from litestar import Litestar
 
 from cronhook_core.engine.delivery import webhook_request
 from cronhook_core.testing.builders import NOW, make_id, make_job
@@ -51,10 +50,9 @@ def test_the_document_changes_only_on_purpose() -> None:
 
 
 async def test_every_route_is_described_and_no_other(api: Api) -> None:
-    app: Litestar = api.http._transport.app._app._app  # type: ignore[attr-defined]
     served = {
         (re.sub(r":\w+}", "}", route.path), method.lower())
-        for route in app.routes
+        for route in api.application.routes
         for method in route.methods
         if method != "OPTIONS"
     }
