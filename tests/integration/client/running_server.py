@@ -35,6 +35,7 @@ class RunningServer:
                 "CRONHOOK_ALLOWED_TARGETS": "127.0.0.1/32",
                 "CRONHOOK_SECRET_KEY": secret_key,
                 "CRONHOOK_MAX_JOBS_PER_WORKSPACE": str(max_jobs),
+                "CRONHOOK_CPU_PERCENT_PER_KEY": "100",
             }
         )
         self._thread = threading.Thread(target=lambda: asyncio.run(self._main()), name="server")

@@ -11,7 +11,14 @@ from attrs import frozen
 from cronhook_core.errors import RateLimited
 from cronhook_core.testing.builders import NOW
 from cronhook_core.testing.manual_clock import ManualClock, settle
-from cronhook_server.cpu_budgets import BURST_SECONDS, STEP_SECONDS, WAIT_SECONDS, CpuBudgets, CpuMeter
+from cronhook_server.cpu_budgets import (
+    BURST_SECONDS,
+    MOST_PAID_OFF_SECONDS,
+    STEP_SECONDS,
+    WAIT_SECONDS,
+    CpuBudgets,
+    CpuMeter,
+)
 from cronhook_server.request_scope import CALLER, Receive, Scope, Send
 
 SHARE = 0.25
@@ -66,13 +73,35 @@ async def test_requests_that_wait_together_are_let_through_one_by_one() -> None:
     await asyncio.gather(*requests)
 
 
-async def test_who_would_wait_too_long_is_refused_and_told_when_to_come_back() -> None:
+async def test_a_step_that_took_very_long_is_paid_off_soon() -> None:
     clock = ManualClock(NOW)
     cpu = budgets(clock)
-    cpu.spend("key_a", BURST_SECONDS + 2 * WAIT_SECONDS * SHARE)
-    with pytest.raises(RateLimited, match="too much processing time") as refused:
+    cpu.spend("key_a", 60)
+    waiting = asyncio.create_task(cpu.turn("key_a"))
+    await settle()
+    await clock.advance(MOST_PAID_OFF_SECONDS + 0.001)
+    assert waiting.done()
+    await waiting
+
+
+async def test_who_would_wait_too_long_in_line_is_refused_and_told_when_to_come_back() -> None:
+    clock = ManualClock(NOW)
+    cpu = budgets(clock)
+    cpu.spend("key_a", BURST_SECONDS + 0.1)
+
+    async def request() -> None:
         await cpu.turn("key_a")
-    assert refused.value.retry_after.total_seconds() == pytest.approx(2 * WAIT_SECONDS)
+        cpu.spend("key_a", 0.1)
+
+    requests = [asyncio.create_task(request()) for _ in range(100)]
+    await settle()
+    await clock.advance(WAIT_SECONDS)
+    ended = await asyncio.gather(*requests, return_exceptions=True)
+    refused = [error for error in ended if isinstance(error, RateLimited)]
+    assert ended.count(None) == int(WAIT_SECONDS / (0.1 / SHARE))
+    assert len(refused) == 100 - ended.count(None)
+    assert "too much processing time" in str(refused[0])
+    assert refused[0].retry_after.total_seconds() >= 1
 
 
 async def test_computing_step_by_step_lets_others_go_on() -> None:
