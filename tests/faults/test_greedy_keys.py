@@ -77,6 +77,7 @@ def asking(up: Up, key: str, bodies: Callable[[], Iterator[bytes]]) -> Iterator[
             thread.join()
 
 
+@pytest.mark.suite("faults")
 @pytest.mark.parametrize(
     "bodies",
     [lambda: cycle(REFUSED), _rare_lines],

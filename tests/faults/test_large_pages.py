@@ -24,6 +24,7 @@ def up(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Up]:
         yield up
 
 
+@pytest.mark.suite("faults")
 @pytest.mark.parametrize("query", ["limit=200", "limit=200&include=payload"])
 def test_pages_of_large_jobs_take_little_memory(up: Up, query: str) -> None:
     def read(_: int) -> int:

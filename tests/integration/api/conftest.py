@@ -26,6 +26,7 @@ from cronhook_server.assembly import Assembly
 from cronhook_server.checks import Probe
 from cronhook_server.composition import Backends, open_backends
 from cronhook_server.key_service import KeyService
+from cronhook_server.services import Services
 from cronhook_server.settings import Settings
 from tests.canaries import SECRET_KEY
 
@@ -37,6 +38,7 @@ class Api:
     """``http`` sends the key of a workspace of its own; ``another`` is the same API for another caller."""
 
     http: httpx.AsyncClient
+    services: Services
     backends: Backends
     keys: KeyService
     workspace_id: str
@@ -92,15 +94,17 @@ async def backends(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncItera
 
 @pytest.fixture
 async def api(backends: Backends) -> AsyncIterator[Api]:
-    assembly = Assembly(backends, Settings(), secret_key=SECRET_KEY, hooks=NoHooks(), random=RANDOM)
+    settings = Settings(cpu_percent_per_key=100)  # of a machine that has much else to do
+    assembly = Assembly(backends, settings, secret_key=SECRET_KEY, hooks=NoHooks(), random=RANDOM)
     keys = assembly.keys()
     workspace = await keys.workspace("default")
     key, text = await keys.create(workspace.id, name="tests", scopes=tuple(Scope))
-    app: Any = create_app(assembly.services())
+    services = assembly.services()
+    app: Any = create_app(services)
     async with httpx.AsyncClient(
         transport=httpx.ASGITransport(app), base_url="http://api", headers={"x-api-key": text}
     ) as http:
-        yield Api(http=http, backends=backends, keys=keys, workspace_id=workspace.id, key_id=key.id)
+        yield Api(http=http, services=services, backends=backends, keys=keys, workspace_id=workspace.id, key_id=key.id)
 
 
 def job_body(**fields: Any) -> dict[str, Any]:
