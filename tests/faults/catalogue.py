@@ -99,4 +99,10 @@ CATALOGUE: Mapping[str, tuple[str, ...]] = {
     "the row of an abandoned execution's job locked": (
         "test_held_rows.py::test_a_locked_job_of_a_dead_worker_keeps_no_other_execution_from_being_retried",
     ),
+    "deploys during one slow send": ("test_workers.py::test_deploys_during_one_slow_send_do_not_fail_it",),
+    "a key whose requests take all processing time": (
+        "test_greedy_keys.py::test_a_greedy_read_key_makes_no_webhook_of_others_late",
+    ),
+    "pages of the largest jobs": ("test_large_pages.py::test_pages_of_large_jobs_take_little_memory",),
+    "more connections than open files": ("test_many_connections.py::test_webhooks_are_sent_on_time",),
 }
