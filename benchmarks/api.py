@@ -31,12 +31,19 @@ JOB = {
 }
 
 
+NO_LIMITS = {
+    "max_jobs_per_workspace": 10_000_000,
+    "max_stored_bytes_per_workspace": 10**12,
+    "max_idempotency_records_per_workspace": 10_000_000,
+    "cpu_percent_per_key": 100,
+}
+"""The workspace gets more than any user has."""
+
+
 def run_api(sizes: Sizes) -> list[Row]:
     """One API process, one client process; the jobs that are created belong to one workspace."""
     api_port, echo_port = free_port(), free_port()
-    with on_postgres(
-        with_redis=True, port=api_port, max_jobs_per_workspace=10_000_000, cpu_percent_per_key=100
-    ) as installation:
+    with on_postgres(with_redis=True, port=api_port, **NO_LIMITS) as installation:
         key = {"x-api-key": _key(installation.settings)}
         api = Server(api_port, "/v1/jobs", key, installation.start("api"))
         command = [sys.executable, "-m", "benchmarks.echo", str(echo_port)]

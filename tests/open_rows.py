@@ -23,6 +23,11 @@ _BOUNDS_TOO_LOW = (
     " OR queued_bound < (SELECT count(*) FROM open_executions WHERE manual_workspace_id = workspaces.id)"
 )
 
+_BYTES_TOO_LOW = (
+    "SELECT id FROM workspaces WHERE stored_bytes_bound < ("
+    "SELECT sum(stored_bytes) FROM jobs WHERE jobs.workspace_id = workspaces.id AND deleted_at IS NULL)"
+)
+
 
 def assert_what_is_open_is_listed(rows_of: Callable[[str], Sequence[Any]]) -> None:
     """``rows_of`` asks the database."""
@@ -30,3 +35,4 @@ def assert_what_is_open_is_listed(rows_of: Callable[[str], Sequence[Any]]) -> No
         assert list(rows_of(f"{is_open} EXCEPT {listed}")) == [], "open, and not listed as that"
         assert list(rows_of(f"{listed} EXCEPT {is_open}")) == [], "listed as open, and not that"
     assert list(rows_of(_BOUNDS_TOO_LOW)) == [], "more is open than the bounds of the workspace say"
+    assert list(rows_of(_BYTES_TOO_LOW)) == [], "jobs take more bytes than the bound of their workspace says"

@@ -179,7 +179,7 @@ class TooManyRequests(ApiError):
 
 
 class QuotaExceeded(TooManyRequests):
-    """Never tried again by itself: only deleting a job, or a higher limit, helps."""
+    """Never tried again by itself: only deleting something, or a higher limit, helps; ``detail`` says what."""
 
 
 class ServerError(ApiError):

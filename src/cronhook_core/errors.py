@@ -14,7 +14,7 @@
     │   └── IdempotencyInProgress
     ├── IdempotencyMismatch           same key, other body
     ├── AlreadyAnswered               same key, same body: carries the stored answer
-    ├── QuotaExceeded
+    ├── QuotaExceeded                 the workspace has as much of something as it may have
     ├── RateLimited                   too often; carries when to come back
     ├── Unauthenticated
     ├── Forbidden
@@ -36,6 +36,7 @@ Drivers' errors never leave a backend: they are translated into these at its edg
 
 from __future__ import annotations
 
+from enum import StrEnum
 from typing import TYPE_CHECKING, Any, ClassVar
 
 if TYPE_CHECKING:
@@ -145,15 +146,46 @@ class AlreadyAnswered(CronhookError):
         self.answer = answer
 
 
+class Quota(StrEnum):
+    """What a workspace, or a job, may have only so much of."""
+
+    JOBS = "jobs"
+    STORED_BYTES = "stored bytes"
+    IDEMPOTENCY_RECORDS = "idempotency records"
+    QUEUED_OF_WORKSPACE = "queued executions of the workspace"
+    QUEUED_OF_JOB = "queued executions of the job"
+
+
+_REACHED = {
+    Quota.JOBS: "the workspace already has its maximum of {} jobs; delete one or ask for a higher limit",
+    Quota.STORED_BYTES: (
+        "the jobs of the workspace would take more than its maximum of {} stored bytes; delete some, inactive ones"
+        " included, send a smaller payload, or ask for a higher limit"
+    ),
+    Quota.IDEMPOTENCY_RECORDS: (
+        "the workspace already has its maximum of {} idempotency keys within 24 hours; send the request without an"
+        " idempotency key, which is still accepted, or ask for a higher limit"
+    ),
+    Quota.QUEUED_OF_WORKSPACE: (
+        "the workspace already has its maximum of {} executions queued by runs and replays; wait until some have ended,"
+        " or cancel some"
+    ),
+    Quota.QUEUED_OF_JOB: (
+        "the job already has its maximum of {} executions queued by runs and replays; wait until some have ended, or"
+        " cancel some"
+    ),
+}
+
+
 class QuotaExceeded(CronhookError):
-    """``limit`` is the limit that is reached: of jobs, or what ``reason`` says."""
+    """``limit`` is how much there may be of what ``quota`` names."""
 
     code = "quota_exceeded"
 
-    def __init__(self, limit: int, reason: str | None = None) -> None:
-        jobs = f"the workspace already has its maximum of {limit} jobs; delete one or ask for a higher limit"
-        super().__init__(jobs if reason is None else reason)
+    def __init__(self, limit: int, quota: Quota = Quota.JOBS) -> None:
+        super().__init__(_REACHED[quota].format(limit))
         self.limit = limit
+        self.quota = quota
 
 
 class RateLimited(CronhookError):

@@ -72,6 +72,7 @@ class Assembly:
             targets=TargetPolicy(allowed=self._settings.allowed_targets, denied=self._settings.denied_targets),
             max_jobs=self._settings.max_jobs_per_workspace,
             bounds=self._settings.queue_bounds,
+            max_stored_bytes=self._settings.max_stored_bytes_per_workspace,
             vault=self._vault,
             hooks=self._hooks,
         )

@@ -116,6 +116,7 @@ def idempotency_of(request: ApiRequest, body: bytes, answer: Callable[[Any], Sto
         path=_canonical(request.scope["path"]),
         fingerprint=hmac.digest(request.services.fingerprint_key, body, "sha256"),
         answer=render,
+        max_records=request.services.settings.max_idempotency_records_per_workspace,
     )
 
 

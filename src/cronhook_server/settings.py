@@ -15,6 +15,7 @@ from cronhook_core.domain.addresses import AllowedTargets, DeniedTargets, IPNetw
 from cronhook_core.domain.job import MAX_TIMEOUT, MIN_TIMEOUT
 from cronhook_core.domain.queue_bounds import QueueBounds
 from cronhook_core.errors import ConfigurationError
+from cronhook_core.wire.account import Limits
 from cronhook_server.setting_values import (
     MASK,
     database_url,
@@ -87,6 +88,8 @@ class Settings:
     max_jobs_per_workspace: int = 100
     max_queued_per_workspace: int = 100_000
     max_queued_per_job: int = 10_000
+    max_stored_bytes_per_workspace: int = 1024**3
+    max_idempotency_records_per_workspace: int = 10_000
     worker_concurrency: int = 500
     request_timeout: timedelta = timedelta(seconds=10)
     leader_ttl: timedelta = timedelta(seconds=1.5)
@@ -121,6 +124,16 @@ class Settings:
     @property
     def queue_bounds(self) -> QueueBounds:
         return QueueBounds(per_job=self.max_queued_per_job, per_workspace=self.max_queued_per_workspace)
+
+    @property
+    def limits(self) -> Limits:
+        """Of workspaces without their own."""
+        return Limits(
+            max_jobs=self.max_jobs_per_workspace,
+            max_queued_executions=self.max_queued_per_workspace,
+            max_queued_executions_per_job=self.max_queued_per_job,
+            max_stored_bytes=self.max_stored_bytes_per_workspace,
+        )
 
     @property
     def carrier(self) -> str:
@@ -183,6 +196,12 @@ RULES = (
     Rule("max_jobs_per_workspace", "CRONHOOK_MAX_JOBS_PER_WORKSPACE", whole_number(1, 10**9)),
     Rule("max_queued_per_workspace", "CRONHOOK_MAX_QUEUED_PER_WORKSPACE", whole_number(1, 10**6)),
     Rule("max_queued_per_job", "CRONHOOK_MAX_QUEUED_PER_JOB", whole_number(1, 10**6)),
+    Rule("max_stored_bytes_per_workspace", "CRONHOOK_MAX_STORED_BYTES_PER_WORKSPACE", whole_number(1, 10**15)),
+    Rule(
+        "max_idempotency_records_per_workspace",
+        "CRONHOOK_MAX_IDEMPOTENCY_RECORDS_PER_WORKSPACE",
+        whole_number(1, 10**9),
+    ),
     Rule("worker_concurrency", "CRONHOOK_WORKER_CONCURRENCY", whole_number(1, 10_000)),
     Rule("request_timeout", "CRONHOOK_REQUEST_TIMEOUT_SECONDS", seconds(*_TIMEOUTS), _SECONDS),
     Rule("leader_ttl", "CRONHOOK_LEADER_TTL_SECONDS", seconds(0.5, 60), _SECONDS),

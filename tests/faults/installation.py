@@ -45,6 +45,7 @@ class Installation:
             "CRONHOOK_ALLOWED_TARGETS": "127.0.0.0/8",
             "CRONHOOK_MAX_JOBS_PER_WORKSPACE": ENOUGH_JOBS,
             "CRONHOOK_CPU_PERCENT_PER_KEY": "100",
+            "CRONHOOK_MAX_IDEMPOTENCY_RECORDS_PER_WORKSPACE": ENOUGH_JOBS,
             "CRONHOOK_LOG_FORMAT": "json",
             **settings,
         }

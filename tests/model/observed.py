@@ -132,10 +132,18 @@ class ObservedJobStore(MemoryJobStore):
         self._observer = database.observer
 
     async def create_job(
-        self, job: Job, *, max_jobs: int | None, now: datetime, idempotency: IdempotentRequest | None = None
+        self,
+        job: Job,
+        *,
+        max_jobs: int | None,
+        max_stored_bytes: int | None = None,
+        now: datetime,
+        idempotency: IdempotentRequest | None = None,
     ) -> None:
         is_new = self._db.jobs.get(job.id) is None
-        await super().create_job(job, max_jobs=max_jobs, now=now, idempotency=idempotency)
+        await super().create_job(
+            job, max_jobs=max_jobs, max_stored_bytes=max_stored_bytes, now=now, idempotency=idempotency
+        )
         if is_new:
             self._observer.act("create", job, now, **_told_of(job))
 
@@ -146,12 +154,19 @@ class ObservedJobStore(MemoryJobStore):
         expected: Job,
         cancel: CancelQueued | None,
         max_jobs: int | None,
+        max_stored_bytes: int | None = None,
         now: datetime,
         idempotency: IdempotentRequest | None = None,
     ) -> bool:
         before = self._db.jobs.get(job.id)
         changed = await super().change_job(
-            job, expected=expected, cancel=cancel, max_jobs=max_jobs, now=now, idempotency=idempotency
+            job,
+            expected=expected,
+            cancel=cancel,
+            max_jobs=max_jobs,
+            max_stored_bytes=max_stored_bytes,
+            now=now,
+            idempotency=idempotency,
         )
         if changed and before is not None:
             kind = _kind(before, job)

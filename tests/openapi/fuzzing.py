@@ -37,6 +37,7 @@ CHECKS = (
 )
 SETTINGS = {
     "max_jobs_per_workspace": 10**9,
+    "max_idempotency_records_per_workspace": 10**9,
     "auth_failures_per_minute": 10**6,
     "cpu_percent_per_key": 100,
     "secret_key": "a secret of at least thirty-two characters",

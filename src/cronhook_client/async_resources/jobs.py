@@ -53,7 +53,7 @@ class AsyncJobs(AsyncResource):
 
         Raises:
             BadRequest: Something is not valid; its ``errors`` name each field and the reason.
-            QuotaExceeded: The workspace has its maximum of jobs.
+            QuotaExceeded: The workspace has its maximum of jobs, of stored bytes or of idempotency keys in a day.
         """
         call = _calls.create_job(
             name=name,

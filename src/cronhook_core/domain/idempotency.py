@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import TYPE_CHECKING
 
 from attrs import evolve, frozen
+
+from cronhook_core.errors import Quota, QuotaExceeded
 
 if TYPE_CHECKING:
     from cronhook_core.domain.execution import Execution
@@ -40,10 +42,30 @@ class IdempotentRequest:
 
     ``path`` is the concrete path, without the query. ``fingerprint`` is a hash of the body: the same key with another
     fingerprint is a mistake of the caller. ``answer`` renders what the caller gets from the effect; it is called before
-    that is committed, does no I/O, and may be called more than once.
+    that is committed, does no I/O, and may be called more than once. ``max_records`` is how many answers are kept for
+    the workspace within a day (see `DayCount`); None: no limit, and this one is not counted.
     """
 
     key: str
     path: str
     fingerprint: bytes
     answer: Callable[[Job | Execution], StoredAnswer]
+    max_records: int | None = None
+
+
+@frozen(kw_only=True)
+class DayCount:
+    """How many answers were kept for a workspace in its current day, which began at ``since``; None: in none.
+
+    A day lasts `KEPT_FOR` and begins with the first answer that is kept after the end of the last one.
+    """
+
+    since: datetime | None = None
+    kept: int = 0
+
+    def with_one_more(self, limit: int, now: datetime) -> DayCount:
+        """`QuotaExceeded` where ``limit`` answers were kept today."""
+        today = self if self.since is not None and self.since <= now < self.since + KEPT_FOR else DayCount(since=now)
+        if today.kept >= limit:
+            raise QuotaExceeded(limit, Quota.IDEMPOTENCY_RECORDS)
+        return evolve(today, kept=today.kept + 1)

@@ -145,6 +145,11 @@ class Job:
     def counts_against_quota(self) -> bool:
         return self.status is not JobStatus.INACTIVE
 
+    @property
+    def counted_bytes(self) -> int:
+        """How many stored bytes count against the quota: all of a job's, and none of a deleted one's."""
+        return 0 if self.deleted_at is not None else self.definition.stored_bytes
+
     def changed(self, now: datetime, **changes: Any) -> Job:
         """This job after something the user did: revision and ``updated_at`` move."""
         return evolve(self, revision=self.revision + 1, updated_at=now, **changes)

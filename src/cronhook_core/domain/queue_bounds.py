@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from attrs import frozen
 
-from cronhook_core.errors import QuotaExceeded
+from cronhook_core.errors import Quota, QuotaExceeded
 
 
 @frozen(kw_only=True)
@@ -21,20 +21,12 @@ class QueueBounds:
     def check_job(self, queued: int) -> None:
         """Raise `QuotaExceeded` where a job that has ``queued`` of them may have no further one."""
         if self.per_job is not None and queued >= self.per_job:
-            raise _exceeded("job", self.per_job)
+            raise QuotaExceeded(self.per_job, Quota.QUEUED_OF_JOB)
 
     def check_workspace(self, queued: int) -> None:
         """The same of a workspace."""
         if self.per_workspace is not None and queued >= self.per_workspace:
-            raise _exceeded("workspace", self.per_workspace)
+            raise QuotaExceeded(self.per_workspace, Quota.QUEUED_OF_WORKSPACE)
 
 
 UNBOUNDED = QueueBounds(per_job=None, per_workspace=None)
-
-
-def _exceeded(owner: str, limit: int) -> QuotaExceeded:
-    return QuotaExceeded(
-        limit,
-        f"the {owner} already has its maximum of {limit} executions queued by runs and replays;"
-        " wait until some have ended, or cancel some",
-    )

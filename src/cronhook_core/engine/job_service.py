@@ -39,9 +39,9 @@ class JobService:
     """Stores, changes and reads jobs of a workspace; what is asked for must belong to it.
 
     ``targets`` judges callback URLs; None accepts any, for programs that bring their own sender. ``max_jobs`` is the
-    quota of workspaces without their own (None: no limit). ``bounds`` bound runs and replays (None: as `QueueBounds` do
-    by default). ``vault`` seals secret headers: what is read of a job has
-    their sealed values; None stores them as they are. ``hooks`` hear of what a change plans. Errors: those of
+    quota of workspaces without their own, ``max_stored_bytes`` that of all (None: no limit). ``bounds`` bound runs and
+    replays (None: as `QueueBounds` do by default). ``vault`` seals secret headers: what is read of a job has their
+    sealed values; None stores them as they are. ``hooks`` hear of what a change plans. Errors: those of
     `cronhook_core.errors`.
     """
 
@@ -54,6 +54,7 @@ class JobService:
         random: Random,
         targets: TargetPolicy | None,
         max_jobs: int | None = None,
+        max_stored_bytes: int | None = None,
         bounds: QueueBounds | None = None,
         vault: HeaderVault | None = None,
         hooks: EngineHooks | None = None,
@@ -65,6 +66,7 @@ class JobService:
         self._targets = targets
         self._max_jobs = max_jobs
         self._bounds = bounds or QueueBounds()
+        self._max_stored_bytes = max_stored_bytes
         self._vault = vault
         self._hooks = hooks or NoHooks()
 
@@ -95,7 +97,13 @@ class JobService:
             created_at=now,
             updated_at=now,
         )
-        await self._store.create_job(job, max_jobs=self._max_jobs, now=now, idempotency=idempotency)
+        await self._store.create_job(
+            job,
+            max_jobs=self._max_jobs,
+            max_stored_bytes=self._max_stored_bytes,
+            now=now,
+            idempotency=idempotency,
+        )
         await self._announce(job.next_run, now)
         return job
 
@@ -240,6 +248,10 @@ class JobService:
         """How many executions that runs and replays queued have not ended."""
         return await self._store.count_queued(workspace_id)
 
+    async def stored_bytes(self, workspace_id: str) -> int:
+        """How many stored bytes count against the quota; what was removed after the retention may be among them."""
+        return await self._store.stored_bytes(workspace_id)
+
     async def attempts(self, workspace_id: str, execution_id: str) -> Sequence[Attempt]:
         return await self._store.attempts_of(workspace_id, execution_id)
 
@@ -267,6 +279,7 @@ class JobService:
                 expected=before,
                 cancel=cancel,
                 max_jobs=self._max_jobs,
+                max_stored_bytes=self._max_stored_bytes,
                 now=now,
                 idempotency=idempotency,
             )

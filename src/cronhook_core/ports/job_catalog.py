@@ -44,9 +44,10 @@ class JobCatalog(Protocol):
     read but keep their executions and attempts, which their own reads still show. Writes lock the workspace's row, then
     the job's, then executions', in this order; what returned is durable. ``idempotency``: when the same (workspace,
     path, key) was stored less than 24 h before ``now``, nothing is done, and ``AlreadyAnswered`` (same fingerprint) or
-    ``IdempotencyMismatch`` is raised; otherwise the answer is stored with the effect, or neither is. A database that is
-    away raises ``StoreUnavailable``: whether the write took place is then unknown, and the caller may repeat it. One
-    that waited too long for another transaction raises ``StoreBusy`` and has done nothing.
+    ``IdempotencyMismatch`` is raised; otherwise the answer is stored with the effect, or neither is. A new key beyond
+    the request's ``max_records`` raises ``QuotaExceeded``, exactly at the limit. A database that is away raises
+    ``StoreUnavailable``: whether the write took place is then unknown, and the caller may repeat it. One that waited
+    too long for another transaction raises ``StoreBusy`` and has done nothing.
     """
 
     async def refuse_repeat(self, workspace_id: str, request: IdempotentRequest, *, now: datetime) -> None:
@@ -56,13 +57,21 @@ class JobCatalog(Protocol):
         """
 
     async def create_job(
-        self, job: Job, *, max_jobs: int | None, now: datetime, idempotency: IdempotentRequest | None = None
+        self,
+        job: Job,
+        *,
+        max_jobs: int | None,
+        max_stored_bytes: int | None = None,
+        now: datetime,
+        idempotency: IdempotentRequest | None = None,
     ) -> None:
         """Store a new job.
 
         ``QuotaExceeded`` when the workspace already has ``max_jobs`` active and paused ones (its own ``max_jobs`` wins
-        over the argument; None: no limit), exactly at the limit also when creations race. ``NotFound`` for an unknown
-        workspace. Repeating it with the same id is a no-op, also where the limit is reached or ``idempotency`` has its
+        over the argument; None: no limit), or when its jobs that are not deleted, inactive ones included, would take
+        more than ``max_stored_bytes`` (see `Job.counted_bytes`; None: no limit). Both exactly at the limit, also when
+        creations race. Bytes that `prune_jobs` frees may count for another minute. ``NotFound`` for an unknown
+        workspace. Repeating it with the same id is a no-op, also where a limit is reached or ``idempotency`` has its
         answer by now.
         """
 
@@ -73,6 +82,7 @@ class JobCatalog(Protocol):
         expected: Job,
         cancel: CancelQueued | None,
         max_jobs: int | None,
+        max_stored_bytes: int | None = None,
         now: datetime,
         idempotency: IdempotentRequest | None = None,
     ) -> bool:
@@ -80,7 +90,7 @@ class JobCatalog(Protocol):
 
         False as well when the job is absent, deleted or foreign; then nothing is done and no answer is stored.
         ``cancel`` ends queued executions of the job in the same transaction. A job that begins to count against the
-        quota is checked as in `create_job`. Setting ``deleted_at`` deletes it.
+        quota, or takes more bytes than before, is checked as in `create_job`. Setting ``deleted_at`` deletes it.
         """
 
     async def get_job(self, workspace_id: str, job_id: str) -> Job | None:
@@ -109,6 +119,9 @@ class JobCatalog(Protocol):
 
     async def count_jobs(self, workspace_id: str) -> int:
         """How many jobs count against the quota."""
+
+    async def stored_bytes(self, workspace_id: str) -> int:
+        """How many stored bytes count against the quota; what `prune_jobs` freed may still be among them."""
 
     async def add_execution(
         self,

@@ -5,10 +5,9 @@ from __future__ import annotations
 from datetime import datetime
 from typing import Any
 
-from attrs import field, fields, frozen
+from attrs import evolve, field, fields, frozen
 
 from cronhook_core.domain.api_key import ApiKey, Scope
-from cronhook_core.domain.queue_bounds import QueueBounds
 from cronhook_core.domain.workspace import Workspace
 
 
@@ -72,19 +71,25 @@ class KeyList:
 
 @frozen(kw_only=True)
 class Limits:
-    """None: as many as one likes. Executions that runs and replays queued count until they end."""
+    """None: there is no limit. Executions that runs and replays queued count until they end."""
 
     max_jobs: int | None
     max_queued_executions: int | None
     max_queued_executions_per_job: int | None
+    max_stored_bytes: int | None
 
 
 @frozen(kw_only=True)
 class Usage:
-    """``jobs`` are those that count: active and paused ones. ``queued_executions`` are those of runs and replays."""
+    """``jobs`` are those that count: active and paused ones. ``queued_executions`` are those of runs and replays.
+
+    ``stored_bytes`` is what all jobs take that are not deleted, inactive ones included. What was removed after the
+    retention may be in it until the limit is reached.
+    """
 
     jobs: int
     queued_executions: int
+    stored_bytes: int
 
 
 @frozen(kw_only=True)
@@ -95,18 +100,13 @@ class WorkspaceRead:
     usage: Usage
 
     @classmethod
-    def of(
-        cls, workspace: Workspace, *, default_max_jobs: int | None, bounds: QueueBounds, usage: Usage
-    ) -> WorkspaceRead:
+    def of(cls, workspace: Workspace, *, limits: Limits, usage: Usage) -> WorkspaceRead:
+        """``limits`` are those of workspaces without their own."""
         own = workspace.max_jobs
         return cls(
             id=workspace.id,
             name=workspace.name,
-            limits=Limits(
-                max_jobs=default_max_jobs if own is None else own,
-                max_queued_executions=bounds.per_workspace,
-                max_queued_executions_per_job=bounds.per_job,
-            ),
+            limits=limits if own is None else evolve(limits, max_jobs=own),
             usage=usage,
         )
 

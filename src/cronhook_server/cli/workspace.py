@@ -109,7 +109,7 @@ async def _limited(name: str, max_jobs: int | None) -> dict[str, Any]:
         usage = Usage(
             jobs=await backends.store.count_jobs(limited.id),
             queued_executions=await backends.store.count_queued(limited.id),
+            stored_bytes=await backends.store.stored_bytes(limited.id),
         )
-    default, bounds = settings.max_jobs_per_workspace, settings.queue_bounds
-    shown: dict[str, Any] = to_json(WorkspaceRead.of(limited, default_max_jobs=default, bounds=bounds, usage=usage))
+    shown: dict[str, Any] = to_json(WorkspaceRead.of(limited, limits=settings.limits, usage=usage))
     return shown

@@ -189,8 +189,17 @@ _FIELDS: dict[str, dict[str, Schema]] = {
         "max_jobs": {"minimum": 0},
         "max_queued_executions": {"minimum": 0},
         "max_queued_executions_per_job": {"minimum": 0},
+        "max_stored_bytes": {"minimum": 1},
     },
-    "Usage": {"jobs": {"minimum": 0}, "queued_executions": {"minimum": 0}},
+    "Usage": {
+        "jobs": {"minimum": 0},
+        "queued_executions": {"minimum": 0},
+        "stored_bytes": {
+            "minimum": 0,
+            "description": "What the jobs that are not deleted take, inactive ones included. What was removed after "
+            "the retention may be in it until the limit is reached.",
+        },
+    },
     "SigningSecretRead": {"secret": {"pattern": "^whsec_[0-9A-Za-z+/]+=*$"}, "version": {"minimum": 1}},
     "HealthCheck": {"latency_ms": {"minimum": 0}},
     "Problem": {

@@ -127,8 +127,13 @@ _MODELS: tuple[object, ...] = (
     v1.WorkspaceRead(
         id=EXAMPLE_IDS["wsp"],
         name="default",
-        limits=v1.Limits(max_jobs=100, max_queued_executions=100_000, max_queued_executions_per_job=10_000),
-        usage=v1.Usage(jobs=3, queued_executions=0),
+        limits=v1.Limits(
+            max_jobs=100,
+            max_queued_executions=100_000,
+            max_queued_executions_per_job=10_000,
+            max_stored_bytes=1024**3,
+        ),
+        usage=v1.Usage(jobs=3, queued_executions=0, stored_bytes=1234),
     ),
     v1.SigningSecretRead(secret="whsec_c2hvd24gaGVyZQ==", version=1, previous_expires_at=None),  # noqa: S106
 )

@@ -112,7 +112,7 @@ def _act(name: str, path: str, summary: str, model: type[Any], *, status: int = 
         idempotent=True,
         makes="execution_id" if status == 202 else None,
         location=status == 202,
-        codes=("not_found", "conflict", *(("quota_exceeded",) if status == 202 else ()), *_REPEATED, *_BODY),
+        codes=("not_found", "conflict", "quota_exceeded", *_REPEATED, *_BODY),
     )
 
 

@@ -25,13 +25,12 @@ class WorkspaceRoutes(Controller):
         workspace = await services.accounts.get_workspace(workspace_id)
         if workspace is None:
             raise NotFound("workspace", workspace_id)
-        settings = services.settings
         usage = Usage(
             jobs=await services.jobs.count(workspace_id),
             queued_executions=await services.jobs.count_queued(workspace_id),
+            stored_bytes=await services.jobs.stored_bytes(workspace_id),
         )
-        default, bounds = settings.max_jobs_per_workspace, settings.queue_bounds
-        return respond_with(WorkspaceRead.of(workspace, default_max_jobs=default, bounds=bounds, usage=usage))
+        return respond_with(WorkspaceRead.of(workspace, limits=services.settings.limits, usage=usage))
 
     @get("/signing-secret", opt=requires(Scope.ADMIN))
     async def get_secret(self, request: ApiRequest) -> Answer:

@@ -94,7 +94,12 @@ async def backends(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncItera
 
 @pytest.fixture
 async def api(backends: Backends) -> AsyncIterator[Api]:
-    settings = Settings(cpu_percent_per_key=100)  # of a machine that has much else to do
+    async with api_over(backends, Settings(cpu_percent_per_key=100)) as api:  # of a machine that has much else to do
+        yield api
+
+
+@asynccontextmanager
+async def api_over(backends: Backends, settings: Settings) -> AsyncIterator[Api]:
     assembly = Assembly(backends, settings, secret_key=SECRET_KEY, hooks=NoHooks(), random=RANDOM)
     keys = assembly.keys()
     workspace = await keys.workspace("default")

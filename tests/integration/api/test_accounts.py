@@ -91,8 +91,17 @@ async def test_the_workspace_shows_limits_beside_usage(api: Api) -> None:
     assert (await api.http.get("/v1/workspace")).json() == {
         "id": api.workspace_id,
         "name": "default",
-        "limits": {"max_jobs": 100, "max_queued_executions": 100_000, "max_queued_executions_per_job": 10_000},
-        "usage": {"jobs": 1, "queued_executions": 1},
+        "limits": {
+            "max_jobs": 100,
+            "max_queued_executions": 100_000,
+            "max_queued_executions_per_job": 10_000,
+            "max_stored_bytes": 1024**3,
+        },
+        "usage": {
+            "jobs": 1,
+            "queued_executions": 1,
+            "stored_bytes": len("reporthttps://example.com/hooknull"),
+        },
     }
 
 

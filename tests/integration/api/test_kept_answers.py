@@ -1,5 +1,6 @@
 """What is stored to answer a repeated request again."""
 
+from datetime import UTC, datetime
 from typing import Any
 
 import pytest
@@ -8,6 +9,7 @@ from sqlalchemy import func, select
 from cronhook_core.backends.sql.tables import idempotency_records
 from tests.integration.api.conftest import Api, job_body
 
+LONG_BEFORE, LONG_AFTER = datetime(2000, 1, 1, tzinfo=UTC), datetime(2199, 1, 1, tzinfo=UTC)
 PAYLOAD = {"numbers": [0.1, 1e3, 2**60, "é", None], "long": "x" * 200_000}
 
 on_disk = pytest.mark.parametrize("backends", ["sqlite", "postgres"], indirect=True)
@@ -45,6 +47,8 @@ async def test_a_repeated_creation_shows_its_payload_whatever_became_of_the_job(
     repeats.append(await api.http.post("/v1/jobs", json=body, headers=headers))
     assert (await api.http.delete(path)).is_success
     repeats.append(await api.http.post("/v1/jobs", json=body, headers=headers))
+    assert await api.backends.store.prune_jobs(LONG_AFTER, 10) == 1
+    repeats.append(await api.http.post("/v1/jobs", json=body, headers=headers))
     for repeat in repeats:
         assert (repeat.status_code, repeat.content) == (201, first.content)
         assert repeat.headers["location"] == path
@@ -62,8 +66,10 @@ async def test_a_repeated_action_shows_the_payload_of_the_job_as_it_is(api: Api,
     repeated = await api.http.post(f"{path}/{action}", headers=headers)
     assert repeated.json() == first.json() | {"payload": "another"}
     await api.http.delete(path)
-    repeated = await api.http.post(f"{path}/{action}", headers=headers)
-    assert (repeated.status_code, repeated.json()) == (200, first.json() | {"payload": None})
+    for pruned in (0, 1):
+        assert await api.backends.store.prune_jobs(LONG_AFTER if pruned else LONG_BEFORE, 10) == pruned
+        repeated = await api.http.post(f"{path}/{action}", headers=headers)
+        assert (repeated.status_code, repeated.json()) == (200, first.json() | {"payload": None})
 
 
 async def test_fields_that_are_named_like_the_payload_are_no_matter(api: Api) -> None:

@@ -17,12 +17,19 @@ def beside_the_server(server: RunningServer, monkeypatch: pytest.MonkeyPatch) ->
 def test_a_workspace_has_a_limit_of_its_own_at_once(cronhook: Command) -> None:
     name = cronhook("workspace", "show", "-o", "json").json["name"]
     limited = cronhook("workspace", "limit", name, "--max-jobs", "1", "-o", "json").json
-    assert (limited["name"], limited["limits"]["max_jobs"], limited["usage"]["jobs"]) == (name, 1, 0)
+    limits = {
+        "max_jobs": 1,
+        "max_queued_executions": 100_000,
+        "max_queued_executions_per_job": 10_000,
+        "max_stored_bytes": 1024**3,
+    }
+    usage = {"jobs": 0, "queued_executions": 0, "stored_bytes": 0}
+    assert (limited["name"], limited["limits"], limited["usage"]) == (name, limits, usage)
     assert cronhook(*CREATE).code == 0
     refused = cronhook(*CREATE)
     assert refused.code != 0
     assert "maximum of 1 jobs" in refused.err
-    assert cronhook("workspace", "show", "-o", "json").json["limits"]["max_jobs"] == 1
+    assert cronhook("workspace", "show", "-o", "json").json["limits"] == limits
     assert cronhook("workspace", "limit", name, "--default").code == 0
     assert cronhook(*CREATE).code == 0
 

@@ -74,8 +74,13 @@ PREVIEW: dict[str, Any] = {
 WORKSPACE: dict[str, Any] = {
     "id": "wsp_1",
     "name": "default",
-    "limits": {"max_jobs": 100, "max_queued_executions": 100_000, "max_queued_executions_per_job": 10_000},
-    "usage": {"jobs": 3, "queued_executions": 0},
+    "limits": {
+        "max_jobs": 100,
+        "max_queued_executions": 100_000,
+        "max_queued_executions_per_job": 10_000,
+        "max_stored_bytes": 1073741824,
+    },
+    "usage": {"jobs": 3, "queued_executions": 0, "stored_bytes": 99},
 }
 SECRET: dict[str, Any] = {"secret": "whsec_c2VjcmV0", "version": 2, "previous_expires_at": None}
 HEALTH: dict[str, Any] = {"status": "ok", "checks": [{"name": "database", "status": "ok", "latency_ms": 0.4}]}

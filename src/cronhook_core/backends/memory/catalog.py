@@ -13,7 +13,7 @@ from cronhook_core.domain.idempotency import IdempotentRequest
 from cronhook_core.domain.job import NULL_PAYLOAD, Job
 from cronhook_core.domain.queue_bounds import UNBOUNDED, QueueBounds
 from cronhook_core.domain.transitions import CANCELLED_BY_USER, JobState, cancelled, job_end_by_user
-from cronhook_core.errors import NotFound, QuotaExceeded
+from cronhook_core.errors import NotFound, Quota, QuotaExceeded
 from cronhook_core.ports.job_catalog import COUNTED_UP_TO, CancelQueued, JobFilter
 
 _LOWER_ASCII = str.maketrans(ascii_uppercase, ascii_lowercase)
@@ -27,7 +27,13 @@ class MemoryJobCatalog:
         self._db.answers.refuse_repeated(workspace_id, request, now)
 
     async def create_job(
-        self, job: Job, *, max_jobs: int | None, now: datetime, idempotency: IdempotentRequest | None = None
+        self,
+        job: Job,
+        *,
+        max_jobs: int | None,
+        max_stored_bytes: int | None = None,
+        now: datetime,
+        idempotency: IdempotentRequest | None = None,
     ) -> None:
         if job.workspace_id not in self._db.workspaces:
             raise NotFound("workspace", job.workspace_id)
@@ -35,6 +41,7 @@ class MemoryJobCatalog:
             return
         self._db.answers.refuse_repeated(job.workspace_id, idempotency, now)
         self._check_quota(job, max_jobs)
+        self._check_bytes(job, job.counted_bytes, max_stored_bytes)
         keep_answer = self._db.answers.prepare(job.workspace_id, idempotency, job, now)
         self._db.jobs.put(job)
         keep_answer()
@@ -46,6 +53,7 @@ class MemoryJobCatalog:
         expected: Job,
         cancel: CancelQueued | None,
         max_jobs: int | None,
+        max_stored_bytes: int | None = None,
         now: datetime,
         idempotency: IdempotentRequest | None = None,
     ) -> bool:
@@ -55,6 +63,7 @@ class MemoryJobCatalog:
             return False
         if not stored.counts_against_quota:
             self._check_quota(job, max_jobs)
+        self._check_bytes(job, job.counted_bytes - stored.counted_bytes, max_stored_bytes)
         keep_answer = self._db.answers.prepare(job.workspace_id, idempotency, job, now)
         self._db.jobs.put(evolve(job, last_run=None, last_run_status=None))
         if cancel is not None:
@@ -83,6 +92,9 @@ class MemoryJobCatalog:
 
     async def count_jobs(self, workspace_id: str) -> int:
         return self._db.jobs.counted(workspace_id)
+
+    async def stored_bytes(self, workspace_id: str) -> int:
+        return self._db.jobs.stored_bytes(workspace_id)
 
     async def add_execution(
         self,
@@ -182,6 +194,10 @@ class MemoryJobCatalog:
         limit = max_jobs if own is None else own
         if limit is not None and job.counts_against_quota and self._db.jobs.counted(job.workspace_id) >= limit:
             raise QuotaExceeded(limit)
+
+    def _check_bytes(self, job: Job, more: int, limit: int | None) -> None:
+        if limit is not None and more > 0 and self._db.jobs.stored_bytes(job.workspace_id) + more > limit:
+            raise QuotaExceeded(limit, Quota.STORED_BYTES)
 
     def _with_last_run(self, job: Job) -> Job:
         newest = next(self._db.executions.newest_first(job.id), None)

@@ -16,6 +16,8 @@ class JobTable:
         self._jobs: dict[str, Job] = {}
         self._ids_of: defaultdict[str, list[str]] = defaultdict(list)
         self._counted: Counter[str] = Counter()
+        self._bytes_of: dict[str, int] = {}
+        self._bytes: Counter[str] = Counter()
         self._due = InstantIndex()
 
     def get(self, job_id: str) -> Job | None:
@@ -30,6 +32,9 @@ class JobTable:
             insort(self._ids_of[job.workspace_id], job.id)
         else:
             self._leave(before)
+        if before is None or before.definition is not job.definition or before.deleted_at != job.deleted_at:
+            self._bytes[job.workspace_id] += job.counted_bytes - self._bytes_of.get(job.id, 0)
+            self._bytes_of[job.id] = job.counted_bytes
         self._jobs[job.id] = job
         self._counted[job.workspace_id] += job.counts_against_quota
         if (due_at := _due_at(job)) is not None:
@@ -38,6 +43,7 @@ class JobTable:
     def remove(self, job_id: str) -> None:
         job = self._jobs.pop(job_id)
         self._leave(job)
+        self._bytes[job.workspace_id] -= self._bytes_of.pop(job_id)
         ids = self._ids_of[job.workspace_id]
         del ids[bisect_left(ids, job_id)]
 
@@ -48,6 +54,10 @@ class JobTable:
     def counted(self, workspace_id: str) -> int:
         """How many jobs of the workspace count against its quota."""
         return self._counted[workspace_id]
+
+    def stored_bytes(self, workspace_id: str) -> int:
+        """How many stored bytes of the workspace count against its quota."""
+        return self._bytes[workspace_id]
 
     def newest_first(self, workspace_id: str, before_id: str | None) -> Iterator[Job]:
         """The workspace's jobs by id, descending, from the one after ``before_id`` on."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Sequence
 from datetime import datetime
 from typing import Any
 
@@ -19,11 +19,11 @@ from cronhook_core.backends.sql.tables import jobs
 from cronhook_core.backends.sql.types import Instant, JsonText, Tags
 from cronhook_core.domain.idempotency import KEPT_FOR, IdempotentRequest, StoredAnswer
 from cronhook_core.domain.job import Job
-from cronhook_core.errors import CronhookError, NotFound, QuotaExceeded
+from cronhook_core.errors import CronhookError, NotFound, Quota, QuotaExceeded
 
 AT_ONCE = 25
 """Jobs in one transaction, at most: with the longest payloads some 13 MB on the wire."""
-_FIRST_COLUMN = 11
+_FIRST_COLUMN = 13
 _DIALECT = postgresql.dialect()  # type: ignore[no-untyped-call]
 
 
@@ -38,23 +38,34 @@ _COLUMNS = ", ".join(_NAMES)
 _IDS, _WORKSPACES = (f"${_FIRST_COLUMN + _NAMES.index(name)}::text[]" for name in ("id", "workspace_id"))
 _ANSWER = "fingerprint, created_at, status, headers, body, payload_at"
 
+_DAY = f"interval '{KEPT_FOR.total_seconds():.0f} s'"
+_NOW = "($6::timestamptz[])[1]"
+_TODAY = f"records_since <= {_NOW} AND records_since > {_NOW} - {_DAY}"
+
 LOCK_WORKSPACE = "SELECT id FROM workspaces WHERE id = $1::text FOR UPDATE"
 
 CREATE = f"""
 WITH workspace AS MATERIALIZED (
-    SELECT coalesce(max_jobs, $2::int) AS most, open_jobs_bound AS bound FROM workspaces WHERE id = $1::text
+    SELECT
+        coalesce(max_jobs, $2::int) AS most, open_jobs_bound AS bound, stored_bytes_bound AS bytes,
+        CASE WHEN {_TODAY} THEN records_since ELSE {_NOW} END AS since,
+        CASE WHEN {_TODAY} THEN records_kept ELSE 0 END AS records
+    FROM workspaces WHERE id = $1::text
 ), answered AS MATERIALIZED (
     SELECT k.id, r.fingerprint, r.status, r.headers, r.body, r.payload_at
     FROM unnest({_IDS}, {_WORKSPACES}, $3::text[], $4::text[], $6::timestamptz[])
         AS k (id, workspace_id, path, key, now)
     JOIN idempotency_records r
         ON r.workspace_id = ANY (ARRAY[k.workspace_id]) AND r.path = ANY (ARRAY[k.path]) AND r.key = ANY (ARRAY[k.key])
-    WHERE CASE WHEN r.key = k.key THEN r.created_at > k.now - interval '{KEPT_FOR.total_seconds():.0f} s' ELSE false END
+    WHERE CASE WHEN r.key = k.key THEN r.created_at > k.now - {_DAY} ELSE false END
       AND NOT EXISTS (SELECT FROM jobs j WHERE j.id = ANY (ARRAY[k.id]))
 ), new AS MATERIALIZED (
-    SELECT a.*, count(*) FILTER (WHERE a.status <> 'inactive') OVER (ORDER BY a.number) AS needed
-    FROM unnest({_unnested()}) WITH ORDINALITY AS a ({_COLUMNS}, number)
+    SELECT
+        a.*, count(*) FILTER (WHERE a.status <> 'inactive') OVER numbered AS needed,
+        sum(a.stored_bytes) OVER numbered AS needed_bytes, count(a.max_records) OVER numbered AS needed_records
+    FROM unnest({_unnested()}, $12::int[]) WITH ORDINALITY AS a ({_COLUMNS}, max_records, number)
     WHERE NOT EXISTS (SELECT FROM jobs j WHERE j.id = ANY (ARRAY[a.id])) AND a.id NOT IN (SELECT id FROM answered)
+    WINDOW numbered AS (ORDER BY a.number)
 ), filled AS MATERIALIZED (
     SELECT most, CASE
         WHEN most IS NULL OR bound + coalesce((SELECT max(needed) FROM new), 0) <= most THEN bound
@@ -65,10 +76,15 @@ WITH workspace AS MATERIALIZED (
         )
     END AS jobs
     FROM workspace
+), judged AS MATERIALIZED (
+    SELECT new.*, CASE
+        WHEN new.status <> 'inactive' AND f.jobs + new.needed > f.most THEN '{Quota.JOBS}'
+        WHEN w.bytes + new.needed_bytes > $11::bigint THEN '{Quota.STORED_BYTES}'
+        WHEN w.records + new.needed_records > new.max_records THEN '{Quota.IDEMPOTENCY_RECORDS}'
+    END AS reached
+    FROM new CROSS JOIN filled f CROSS JOIN workspace w
 ), stored AS (
-    INSERT INTO jobs ({_COLUMNS})
-    SELECT {_COLUMNS} FROM new CROSS JOIN filled
-    WHERE status = 'inactive' OR filled.most IS NULL OR filled.jobs + needed <= filled.most
+    INSERT INTO jobs ({_COLUMNS}) SELECT {_COLUMNS} FROM judged WHERE reached IS NULL
     RETURNING id, workspace_id, status, next_run
 ), listed AS (
     INSERT INTO timetable (next_run, job_id)
@@ -87,25 +103,35 @@ WITH workspace AS MATERIALIZED (
     ON CONFLICT (workspace_id, path, key) DO UPDATE
     SET ({_ANSWER}) = ROW ({", ".join(f"excluded.{name}" for name in _ANSWER.split(", "))})
 ), bounded AS (
-    UPDATE workspaces w SET open_jobs_bound = b.jobs
+    UPDATE workspaces w
+    SET open_jobs_bound = b.jobs, stored_bytes_bound = b.bytes,
+        records_since = CASE WHEN b.added > 0 THEN b.since ELSE w.records_since END,
+        records_kept = CASE WHEN b.added > 0 THEN b.records + b.added ELSE w.records_kept END
     FROM (
-        SELECT CASE WHEN jobs < most THEN jobs + (SELECT count(*) FROM opened) END AS jobs FROM filled
+        SELECT
+            CASE WHEN f.jobs < f.most THEN f.jobs + (SELECT count(*) FROM opened) END AS jobs,
+            before.bytes + (SELECT coalesce(sum(stored_bytes), 0) FROM judged WHERE reached IS NULL) AS bytes,
+            before.since, before.records, (SELECT count(max_records) FROM judged WHERE reached IS NULL) AS added
+        FROM filled f CROSS JOIN workspace before
     ) AS b
-    WHERE w.id = $1::text AND w.open_jobs_bound IS DISTINCT FROM b.jobs
+    WHERE w.id = $1::text AND EXISTS (SELECT FROM stored)
 )
 SELECT
-    w.most, ARRAY(SELECT id FROM new EXCEPT SELECT id FROM stored),
+    w.most, ARRAY(SELECT id FROM judged WHERE reached IS NOT NULL ORDER BY number),
+    ARRAY(SELECT reached FROM judged WHERE reached IS NOT NULL ORDER BY number),
     a.id, a.fingerprint, a.status, a.headers, a.body, a.payload_at
 FROM workspace w LEFT JOIN answered a ON true
 """
-"""The limit, and the ids of jobs that there was no room for, in each row; no row where there is no such workspace.
+"""In each row the limit of jobs, the ids of jobs that are refused, and the quota that each of them would exceed; no
+row where there is no such workspace.
 
 A row for each job whose request was answered before by another one, with that answer; one row where there is none.
 
 Races. `LOCK_WORKSPACE` goes before, in the same transaction: whoever adds a job to the workspace or revives one locks
 its row first, so no other one is counted or added until we commit. This statement begins when the lock is held, and so
-its snapshot (READ COMMITTED) has all that was committed before. ``open_jobs_bound`` is kept under that lock, too; jobs
-that end leave it as it is, and so it is never too low (`cronhook_core.backends.sql.tables`). A job that is there
+its snapshot (READ COMMITTED) has all that was committed before. What the workspace's
+row counts is kept under that lock, too (`cronhook_core.backends.sql.tables`). Room is added up over all jobs of the
+statement, those that are refused among them, so that one may be refused for which there is room. A job that is there
 already was stored by the same statement, whose answer was lost: it needs no room, and a repeat does no harm. Answers
 are kept under the lock as well; the one that a key has already, where there is one, is too old to count. For ``CASE``
 see `ANSWERED`.
@@ -133,19 +159,30 @@ class _New:
     kept: Kept | None
 
 
+@frozen
+class _Group:
+    """What jobs have in common that one statement may store."""
+
+    workspace_id: str
+    max_jobs: int | None
+    max_stored_bytes: int | None
+
+
 class NewJobs:
     """Stores new jobs; workspaces do not wait for each other."""
 
     def __init__(self, database: PostgresDatabase) -> None:
         self._database = database
-        self._groups: dict[tuple[str, int | None], Grouped[_New, CronhookError | None]] = {}
+        self._groups: dict[_Group, Grouped[_New, CronhookError | None]] = {}
 
-    async def add(self, job: Job, *, max_jobs: int | None, now: datetime, kept: Kept | None) -> None:
+    async def add(
+        self, job: Job, *, max_jobs: int | None, max_stored_bytes: int | None, now: datetime, kept: Kept | None
+    ) -> None:
         """As `JobCatalog.create_job`."""
-        key = (job.workspace_id, max_jobs)
+        key = _Group(job.workspace_id, max_jobs, max_stored_bytes)
         group = self._groups.get(key)
         if group is None:
-            group = self._groups[key] = Grouped(self._storing(*key), at_most=AT_ONCE)
+            group = self._groups[key] = Grouped(self._storing(key), at_most=AT_ONCE)
         try:
             refusal = await group.ask(_New(job=job, now=now, kept=kept))
         finally:
@@ -154,26 +191,60 @@ class NewJobs:
         if refusal is not None:
             raise refusal
 
-    def _storing(self, workspace_id: str, max_jobs: int | None) -> Callable[[Sequence[_New]], Any]:
+    def _storing(self, group: _Group) -> Callable[[Sequence[_New]], Awaitable[Sequence[CronhookError | None]]]:
         async def store(asked: Sequence[_New]) -> Sequence[CronhookError | None]:
             different = list({one.job.id: one for one in reversed(asked)}.values())[::-1]
-            firsts = _firsts(different)
-            new = [one for one in different if firsts[one.job.id] is one]
-            create = (CREATE, [workspace_id, max_jobs, *_records(new), *_columns([one.job for one in new])])
-            found = await self._database.execute_all([(LOCK_WORKSPACE, [workspace_id]), create])
-            if not found:
-                return [NotFound("workspace", workspace_id) for _ in asked]
-            most, without_room = found[0][:2]
-            answered = {row[2]: answered_from(row[3:]) for row in found if row[2] is not None}
-            refusals: dict[str, CronhookError | None] = {}
-            for one in different:
-                first = firsts[one.job.id]
-                refused = first.job.id in without_room
-                refusal = QuotaExceeded(most) if refused else _refusal(one, first, answered.get(first.job.id))
-                refusals[one.job.id] = refusal
+            refusals = await self._store(group, different)
+            if len(different) > 1 and any(map(_may_have_room, refusals.values())):
+                for one in different:
+                    if isinstance(refusals[one.job.id], QuotaExceeded):
+                        refusals |= await self._store(group, [one])
             return [refusals[one.job.id] for one in asked]
 
         return store
+
+    async def _store(self, group: _Group, different: Sequence[_New]) -> dict[str, CronhookError | None]:
+        """By each job's id why it is refused; None: it is stored."""
+        firsts = _firsts(different)
+        new = [one for one in different if firsts[one.job.id] is one]
+        parameters = [
+            group.workspace_id,
+            group.max_jobs,
+            *_records([one.kept for one in new], [one.now for one in new]),
+            group.max_stored_bytes,
+            numbers([one.kept.request.max_records if one.kept else None for one in new]),
+            *_columns([one.job for one in new]),
+        ]
+        found = await self._database.execute_all([(LOCK_WORKSPACE, [group.workspace_id]), (CREATE, parameters)])
+        if not found:
+            return {one.job.id: NotFound("workspace", group.workspace_id) for one in different}
+        max_jobs, refused, quotas = found[0][:3]
+        reached = {job_id: Quota(quota) for job_id, quota in zip(refused, quotas, strict=True)}
+        answered = {row[3]: answered_from(row[4:]) for row in found if row[3] is not None}
+        refusals: dict[str, CronhookError | None] = {}
+        for one in different:
+            first = firsts[one.job.id]
+            quota = reached.get(first.job.id)
+            refusals[one.job.id] = (
+                _refusal(one, first, answered.get(first.job.id))
+                if quota is None
+                else QuotaExceeded(_limit(quota, max_jobs, group, first), quota)
+            )
+        return refusals
+
+
+def _may_have_room(refusal: CronhookError | None) -> bool:
+    """Whether there may be room for jobs that came behind this one, and were refused with it."""
+    return isinstance(refusal, QuotaExceeded) and refusal.quota is not Quota.JOBS
+
+
+def _limit(quota: Quota, max_jobs: int | None, group: _Group, one: _New) -> int:
+    limits = {
+        Quota.JOBS: max_jobs,
+        Quota.STORED_BYTES: group.max_stored_bytes,
+        Quota.IDEMPOTENCY_RECORDS: one.kept.request.max_records if one.kept else None,
+    }
+    return limits[quota] or 0
 
 
 def _firsts(new: Sequence[_New]) -> dict[str, _New]:
@@ -191,13 +262,12 @@ def _refusal(one: _New, first: _New, answered: Answered | None) -> CronhookError
     return None if answered is None else answered.refusal_of(one.kept.request)
 
 
-def _records(new: Sequence[_New]) -> list[Column]:
-    kept = [one.kept for one in new]
+def _records(kept: Sequence[Kept | None], at: Sequence[datetime]) -> list[Column]:
     return [
         texts([None if k is None else k.request.path for k in kept]),
         texts([None if k is None else k.request.key for k in kept]),
         binaries([None if k is None else k.request.fingerprint for k in kept]),
-        instants([one.now for one in new]),
+        instants(at),
         numbers([None if k is None else k.answer.status for k in kept]),
         texts([None if k is None else _JSON.process_bind_param(k.answer.headers, _DIALECT) for k in kept]),
         binaries([None if k is None else k.answer.body for k in kept]),

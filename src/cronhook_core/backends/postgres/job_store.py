@@ -61,10 +61,20 @@ class PostgresJobStore(SqlJobCatalog):
         await self._answers.refuse_repeat(workspace_id, request, now)
 
     async def create_job(
-        self, job: Job, *, max_jobs: int | None, now: datetime, idempotency: IdempotentRequest | None = None
+        self,
+        job: Job,
+        *,
+        max_jobs: int | None,
+        max_stored_bytes: int | None = None,
+        now: datetime,
+        idempotency: IdempotentRequest | None = None,
     ) -> None:
         kept = None if idempotency is None else await self._kept(job, idempotency, now)
-        await self._new.add(job, max_jobs=max_jobs, now=now, kept=kept)
+
+        async def create() -> None:
+            await self._new.add(job, max_jobs=max_jobs, max_stored_bytes=max_stored_bytes, now=now, kept=kept)
+
+        await self._with_exact_bytes(job.workspace_id, create, now)
 
     async def _kept(self, job: Job, request: IdempotentRequest, now: datetime) -> Kept:
         """A repeat needs no answer of its own: it is refused also where none can be rendered."""

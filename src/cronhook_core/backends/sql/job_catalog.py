@@ -1,19 +1,23 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import asynccontextmanager, nullcontext
 from datetime import datetime
+from typing import TypeVar
 
 from cronhook_core.backends.sql import reads, writes
 from cronhook_core.backends.sql.database import SqlDatabase
 from cronhook_core.backends.sql.idempotency import refuse_answered
+from cronhook_core.backends.sql.room import recount_bytes
 from cronhook_core.domain.execution import Attempt, Execution, ExecutionStatus
 from cronhook_core.domain.idempotency import IdempotentRequest
 from cronhook_core.domain.job import Job
 from cronhook_core.domain.queue_bounds import UNBOUNDED, QueueBounds
-from cronhook_core.errors import StoreBusy
+from cronhook_core.errors import Quota, QuotaExceeded, StoreBusy
 from cronhook_core.ports.job_catalog import COUNTED_UP_TO, CancelQueued, JobFilter
+
+T = TypeVar("T")
 
 SEARCHES_AT_ONCE = 2
 """Lists by a text or a tag, which read all jobs of a workspace where few match. Connections stay for all else."""
@@ -32,9 +36,18 @@ class SqlJobCatalog:
         await self._database.read(refuse_answered, workspace_id, request, now)
 
     async def create_job(
-        self, job: Job, *, max_jobs: int | None, now: datetime, idempotency: IdempotentRequest | None = None
+        self,
+        job: Job,
+        *,
+        max_jobs: int | None,
+        max_stored_bytes: int | None = None,
+        now: datetime,
+        idempotency: IdempotentRequest | None = None,
     ) -> None:
-        await self._database.write(writes.create_job, job, max_jobs, now, idempotency)
+        async def create() -> None:
+            await self._database.write(writes.create_job, job, max_jobs, max_stored_bytes, now, idempotency)
+
+        await self._with_exact_bytes(job.workspace_id, create, now)
 
     async def change_job(
         self,
@@ -43,10 +56,27 @@ class SqlJobCatalog:
         expected: Job,
         cancel: CancelQueued | None,
         max_jobs: int | None,
+        max_stored_bytes: int | None = None,
         now: datetime,
         idempotency: IdempotentRequest | None = None,
     ) -> bool:
-        return await self._database.write(writes.change_job, job, expected, cancel, max_jobs, now, idempotency)
+        async def change() -> bool:
+            return await self._database.write(
+                writes.change_job, job, expected, cancel, max_jobs, max_stored_bytes, now, idempotency
+            )
+
+        return await self._with_exact_bytes(job.workspace_id, change, now)
+
+    async def _with_exact_bytes(self, workspace_id: str, write: Callable[[], Awaitable[T]], now: datetime) -> T:
+        """Write; where the bound on stored bytes is in the way, make it exact and write again."""
+        try:
+            return await write()
+        except QuotaExceeded as refused:
+            if refused.quota is not Quota.STORED_BYTES:
+                raise
+            if not await self._database.write(recount_bytes, workspace_id, now):
+                raise
+        return await write()
 
     async def get_job(self, workspace_id: str, job_id: str) -> Job | None:
         return await self._database.read(reads.get_job, workspace_id, job_id)
@@ -80,6 +110,9 @@ class SqlJobCatalog:
 
     async def count_jobs(self, workspace_id: str) -> int:
         return await self._database.read(reads.count_jobs, workspace_id)
+
+    async def stored_bytes(self, workspace_id: str) -> int:
+        return await self._database.read(reads.stored_bytes, workspace_id)
 
     async def add_execution(
         self,

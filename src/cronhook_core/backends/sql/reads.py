@@ -41,6 +41,7 @@ from cronhook_core.backends.sql.tables import (
     jobs,
     open_executions,
     open_jobs,
+    workspaces,
 )
 from cronhook_core.backends.sql.types import line_of
 from cronhook_core.domain.execution import Attempt, Execution, ExecutionStatus
@@ -111,6 +112,12 @@ def count_queued(connection: Connection, workspace_id: str, job_id: str | None =
     queued = _QUEUED_BY_USERS if job_id is None else _QUEUED_BY_USERS.where(open_executions.c.job_id == job_id)
     counted = queued.where(open_executions.c.manual_workspace_id == workspace_id).limit(up_to)
     return connection.execute(select(func.count()).select_from(counted.subquery())).scalar_one()
+
+
+def stored_bytes(connection: Connection, workspace_id: str) -> int:
+    """How many stored bytes count against the quota, or fewer; 0 where there is no such workspace."""
+    query = select(workspaces.c.stored_bytes_bound).where(workspaces.c.id == workspace_id)
+    return connection.execute(query).scalar_one_or_none() or 0
 
 
 def get_execution(connection: Connection, workspace_id: str, execution_id: str) -> Execution | None:

@@ -59,6 +59,10 @@ workspaces = Table(
     Column("name", Key, nullable=False, unique=True),
     Column("open_jobs_bound", Integer),
     Column("queued_bound", Integer),
+    Column("stored_bytes_bound", BigInteger, nullable=False, server_default="0"),
+    Column("stored_bytes_counted_at", Instant),
+    Column("records_since", Instant),
+    Column("records_kept", Integer, nullable=False, server_default="0"),
 )
 """``open_jobs_bound``: no more than so many of its jobs are in `open_jobs`; null: not known.
 
@@ -66,6 +70,13 @@ Whoever opens a job under a limit holds the workspace's row, and adds to it; wit
 ends a job leaves it alone, as many jobs of a workspace end at once. So jobs are counted only where the bound is null or
 has reached the limit, and that makes it exact again. ``queued_bound`` is the same for rows of `open_executions` that
 have its id as their ``manual_workspace_id``.
+
+``stored_bytes_bound``: its jobs that are not deleted take no more bytes. Whoever creates or changes a job holds the
+workspace's row and adds the difference. Whoever removes old jobs leaves the bound alone; it is made exact where it
+reaches the limit, at most once a minute, as there may be millions of jobs to look at. ``stored_bytes_counted_at`` is
+when that was done last.
+
+``records_since`` and ``records_kept``: see `cronhook_core.domain.idempotency.DayCount`.
 """
 
 api_keys = Table(

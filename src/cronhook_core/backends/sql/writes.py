@@ -12,6 +12,7 @@ from sqlalchemy import Connection, bindparam, delete, insert, select, update
 
 from cronhook_core.backends.sql import reads, rows
 from cronhook_core.backends.sql.idempotency import keep_answer, refuse_repeat
+from cronhook_core.backends.sql.room import Room
 from cronhook_core.backends.sql.tables import (
     KEPT,
     SCHEDULED,
@@ -20,18 +21,15 @@ from cronhook_core.backends.sql.tables import (
     open_executions,
     open_jobs,
     timetable,
-    workspaces,
 )
 from cronhook_core.domain.execution import Execution, ExecutionStatus
 from cronhook_core.domain.idempotency import IdempotentRequest
 from cronhook_core.domain.job import Job, JobStatus
 from cronhook_core.domain.queue_bounds import QueueBounds
 from cronhook_core.domain.transitions import CANCELLED_BY_USER, JobState, cancelled, job_end_by_user
-from cronhook_core.errors import NotFound, QuotaExceeded
+from cronhook_core.errors import NotFound
 from cronhook_core.ports.job_catalog import CancelQueued
 
-_LOCK_WORKSPACE = select(workspaces).where(workspaces.c.id == bindparam("locked_id")).with_for_update()
-_BOUND = update(workspaces).where(workspaces.c.id == bindparam("bound_id"))
 _SAME_JOB = select(jobs.c.id).where(jobs.c.id == bindparam("same_id"))
 _INSERT_JOB = insert(jobs)
 _OPEN_JOB = insert(open_jobs)
@@ -43,17 +41,21 @@ def create_job(
     connection: Connection,
     job: Job,
     max_jobs: int | None,
+    max_stored_bytes: int | None,
     now: datetime,
     idempotency: IdempotentRequest | None,
 ) -> None:
-    workspace = _lock_workspace(connection, job.workspace_id)
-    if workspace is None:
+    room = Room.lock(connection, job.workspace_id)
+    if room is None:
         raise NotFound("workspace", job.workspace_id)
     if connection.execute(_SAME_JOB, {"same_id": job.id}).one_or_none() is not None:
         return
     refuse_repeat(connection, job.workspace_id, idempotency, now)
     if job.counts_against_quota:
-        _take_room(connection, workspace, max_jobs)
+        room.for_open_job(max_jobs)
+    room.for_bytes(job.counted_bytes, max_stored_bytes)
+    room.for_answer(idempotency, now)
+    room.take()
     connection.execute(_INSERT_JOB, rows.job_values(job))
     _relist(connection, None, JobState.of(job))
     keep_answer(connection, job.workspace_id, idempotency, job, now)
@@ -65,20 +67,20 @@ def change_job(
     expected: Job,
     cancel: CancelQueued | None,
     max_jobs: int | None,
+    max_stored_bytes: int | None,
     now: datetime,
     idempotency: IdempotentRequest | None,
 ) -> bool:
-    workspace = _lock_workspace(connection, expected.workspace_id)
+    room = Room.lock(connection, expected.workspace_id)
     refuse_repeat(connection, expected.workspace_id, idempotency, now)
     stored = _lock_job(connection, expected.workspace_id, expected.id)
-    if (
-        workspace is None
-        or stored is None
-        or (stored.revision, stored.next_run) != (expected.revision, expected.next_run)
-    ):
+    if room is None or stored is None or (stored.revision, stored.next_run) != (expected.revision, expected.next_run):
         return False
     if job.counts_against_quota and stored.status is JobStatus.INACTIVE:
-        _take_room(connection, workspace, max_jobs)
+        room.for_open_job(max_jobs)
+    room.for_bytes(job.counted_bytes - expected.counted_bytes, max_stored_bytes)
+    room.for_answer(idempotency, now)
+    room.take()
     connection.execute(update(jobs).where(jobs.c.id == job.id).values(rows.job_values(job)))
     _relist(connection, stored, JobState.of(job))
     if cancel is not None:
@@ -94,13 +96,15 @@ def add_execution(
     now: datetime,
     idempotency: IdempotentRequest | None,
 ) -> None:
-    workspace = _lock_workspace(connection, execution.workspace_id)
+    room = Room.lock(connection, execution.workspace_id)
     refuse_repeat(connection, execution.workspace_id, idempotency, now)
-    if workspace is None or _lock_job(connection, execution.workspace_id, execution.job_id) is None:
+    if room is None or _lock_job(connection, execution.workspace_id, execution.job_id) is None:
         raise NotFound("job", execution.job_id)
     if reads.get_execution(connection, execution.workspace_id, execution.id) is not None:
         return
-    _take_room_in_queue(connection, workspace, execution.job_id, bounds)
+    room.for_queued(execution.job_id, bounds)
+    room.for_answer(idempotency, now)
+    room.take()
     connection.execute(insert(executions).values(rows.execution_values(execution)))
     connection.execute(insert(open_executions).values(rows.open_execution_values(execution)))
     keep_answer(connection, execution.workspace_id, idempotency, execution, now)
@@ -113,13 +117,15 @@ def cancel_execution(
     now: datetime,
     idempotency: IdempotentRequest | None,
 ) -> Execution | None:
-    _lock_workspace(connection, workspace_id)
+    room = Room.lock(connection, workspace_id)
     refuse_repeat(connection, workspace_id, idempotency, now)
     found = reads.get_execution(connection, workspace_id, execution_id)
     job = None if found is None else _lock_job(connection, workspace_id, found.job_id)
     execution = None if job is None else _lock_queued(connection, execution_id)
-    if job is None or execution is None:
+    if room is None or job is None or execution is None:
         return None
+    room.for_answer(idempotency, now)
+    room.take()
     after = cancelled(execution, CANCELLED_BY_USER, now)
     connection.execute(update(executions).where(executions.c.id == execution_id).values(rows.execution_values(after)))
     own = (open_executions.c.job_id == job.id, open_executions.c.execution_id == execution_id)
@@ -185,10 +191,6 @@ def ended_values(ended: JobState, now: datetime) -> rows.Values:
     }
 
 
-def _lock_workspace(connection: Connection, workspace_id: str) -> rows.AnyRow | None:
-    return connection.execute(_LOCK_WORKSPACE, {"locked_id": workspace_id}).one_or_none()
-
-
 def _lock_job(connection: Connection, workspace_id: str, job_id: str) -> JobState | None:
     """The job's state; None when it is absent, deleted or foreign."""
     query = select(*rows.JOB_STATE_COLUMNS).where(jobs.c.id == job_id, jobs.c.workspace_id == workspace_id, KEPT)
@@ -200,34 +202,3 @@ def _lock_queued(connection: Connection, execution_id: str) -> Execution | None:
     query = select(executions).where(executions.c.id == execution_id, executions.c.status == ExecutionStatus.QUEUED)
     row = connection.execute(query.with_for_update()).one_or_none()
     return None if row is None else rows.execution_from(row)
-
-
-def _take_room(connection: Connection, workspace: rows.AnyRow, max_jobs: int | None) -> None:
-    """For one more open job; see `open_jobs_bound` of `workspaces`, whose row is locked."""
-    limit = max_jobs if workspace.max_jobs is None else workspace.max_jobs
-    bound: int | None = None
-    if limit is not None:
-        bound = workspace.open_jobs_bound
-        if bound is None or bound >= limit:
-            bound = reads.count_jobs(connection, workspace.id, up_to=limit)
-        if bound >= limit:
-            raise QuotaExceeded(limit)
-        bound += 1
-    if bound != workspace.open_jobs_bound:
-        connection.execute(_BOUND, {"bound_id": workspace.id, "open_jobs_bound": bound})
-
-
-def _take_room_in_queue(connection: Connection, workspace: rows.AnyRow, job_id: str, bounds: QueueBounds) -> None:
-    """For one more execution that a user queues; see `queued_bound` of `workspaces`, whose row is locked.
-
-    A job has no more of them than its workspace, so it is counted only where the workspace has as many as a job may.
-    """
-    bound: int | None = workspace.queued_bound
-    if bounds.per_workspace is not None and (bound is None or bound >= bounds.per_workspace):
-        bound = reads.count_queued(connection, workspace.id, up_to=bounds.per_workspace)
-        bounds.check_workspace(bound)
-    if bounds.per_job is not None and (bound is None or bound >= bounds.per_job):
-        bounds.check_job(reads.count_queued(connection, workspace.id, job_id, up_to=bounds.per_job))
-    after = None if bounds.per_workspace is None or bound is None else bound + 1
-    if after != workspace.queued_bound:
-        connection.execute(_BOUND, {"bound_id": workspace.id, "queued_bound": after})

@@ -39,6 +39,24 @@ class ApiRaces(JobStoreSuite):
         assert sum(created) == 10
         assert await scene.store.count_jobs(workspace_id) == 10
 
+    async def test_the_stored_bytes_reach_their_limit_exactly_however_many_create(
+        self, scene: Scene, open_store: OpenStore
+    ) -> None:
+        stores = await several(scene, open_store, 4)
+        jobs = [make_job((await scene.workspace()).id) for _ in range(40)]
+        limit = 10 * jobs[0].counted_bytes
+
+        async def create(store: JobStore, job: Job) -> bool:
+            try:
+                await store.create_job(job, max_jobs=None, max_stored_bytes=limit, now=NOW)
+            except QuotaExceeded:
+                return False
+            return True
+
+        created = await asyncio.gather(*(create(stores[n % 4], job) for n, job in enumerate(jobs)))
+        assert sum(created) == 10
+        assert await scene.store.stored_bytes(jobs[0].workspace_id) == limit
+
     async def test_the_quota_holds_for_ways_back_from_inactive(self, scene: Scene, open_store: OpenStore) -> None:
         stores = await several(scene, open_store, 4)
         jobs = await scene.jobs(12, status=JobStatus.INACTIVE, inactive_reason=InactiveReason.COMPLETED)

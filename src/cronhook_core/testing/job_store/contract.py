@@ -21,7 +21,7 @@ from cronhook_core.testing.job_store.liveness import Abandoned, Liveness
 from cronhook_core.testing.job_store.planning import DueJobs, NextDue, Planning
 from cronhook_core.testing.job_store.planning_races import PlanningRaces
 from cronhook_core.testing.job_store.queue_bounds import BoundedQueues
-from cronhook_core.testing.job_store.quota import Quota
+from cronhook_core.testing.job_store.quota import QuotaOfJobs, StoredBytes
 from cronhook_core.testing.job_store.reads import ReadingAttempts, ReadingExecutions, ReadingJobs
 from cronhook_core.testing.job_store.ready import Ready
 from cronhook_core.testing.job_store.result_races import ResultRaces
@@ -40,7 +40,8 @@ class JobStoreContract:
     TestAddingExecutions = AddingExecutions
     TestCancellingExecutions = CancellingExecutions
     TestBoundedQueues = BoundedQueues
-    TestQuota = Quota
+    TestQuotaOfJobs = QuotaOfJobs
+    TestStoredBytes = StoredBytes
     TestIdempotency = Idempotency
     TestReadingAttempts = ReadingAttempts
     TestReadingExecutions = ReadingExecutions

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Awaitable, Callable
+from contextlib import nullcontext
 from datetime import datetime, timedelta
 
 import pytest
@@ -11,7 +13,7 @@ from attrs import evolve, frozen
 from cronhook_core.domain.execution import Execution
 from cronhook_core.domain.idempotency import KEPT_FOR, IdempotentRequest, StoredAnswer
 from cronhook_core.domain.job import Job
-from cronhook_core.errors import AlreadyAnswered, IdempotencyMismatch, NotFound, QuotaExceeded
+from cronhook_core.errors import AlreadyAnswered, IdempotencyMismatch, NotFound, Quota, QuotaExceeded
 from cronhook_core.testing.builders import NOW, make_execution, make_id, make_idempotent_request, make_job
 from cronhook_core.testing.job_store.scene import LATER, JobStoreSuite, Scene
 
@@ -145,11 +147,64 @@ class Idempotency(JobStoreSuite):
         await act.perform(evolve(request, answer=make_idempotent_request().answer), NOW)
         assert await act.count() == 1
 
+    @every_act
+    async def test_so_many_answers_are_kept_in_a_day_and_no_more(self, scene: Scene, prepare: Prepare) -> None:
+        act = await prepare(scene)
+        first = make_idempotent_request(max_records=2)
+        await act.perform(first, NOW)
+        await act.perform(make_idempotent_request(max_records=2), NOW + KEPT_FOR - MICROSECOND)
+        with pytest.raises(QuotaExceeded) as refused:
+            await act.perform(make_idempotent_request(max_records=2), NOW + KEPT_FOR - MICROSECOND)
+        assert (refused.value.limit, refused.value.quota) == (2, Quota.IDEMPOTENCY_RECORDS)
+        assert await act.count() == 2
+        with pytest.raises(AlreadyAnswered):
+            await act.perform(first, NOW + KEPT_FOR - MICROSECOND)
+
+    @every_act
+    async def test_the_next_day_has_room_again(self, scene: Scene, prepare: Prepare) -> None:
+        act = await prepare(scene)
+        await act.perform(make_idempotent_request(max_records=1), NOW)
+        await act.perform(make_idempotent_request(max_records=1), NOW + KEPT_FOR)
+        with pytest.raises(QuotaExceeded):
+            await act.perform(make_idempotent_request(max_records=1), NOW + KEPT_FOR + MICROSECOND)
+        assert await act.count() == 2
+
+    async def test_a_day_begins_with_an_answer_that_is_kept(self, scene: Scene) -> None:
+        workspace_id = (await scene.workspace()).id
+        kept_at = NOW + KEPT_FOR / 2
+        for now, request in ((NOW, None), (kept_at, make_idempotent_request(max_records=1)), (kept_at, None)):
+            await scene.store.create_job(make_job(workspace_id), max_jobs=None, now=now, idempotency=request)
+        for now, is_allowed in ((kept_at + KEPT_FOR - MICROSECOND, False), (kept_at + KEPT_FOR, True)):
+            with nullcontext() if is_allowed else pytest.raises(QuotaExceeded):
+                request = make_idempotent_request(max_records=1)
+                await scene.store.create_job(make_job(workspace_id), max_jobs=None, now=now, idempotency=request)
+
+    async def test_a_clock_that_was_ahead_keeps_nobody_out(self, scene: Scene) -> None:
+        workspace_id = (await scene.workspace()).id
+        for now in (NOW + KEPT_FOR, NOW):
+            request = make_idempotent_request(max_records=1)
+            await scene.store.create_job(make_job(workspace_id), max_jobs=None, now=now, idempotency=request)
+
+    async def test_creations_that_come_together_share_what_room_there_is(self, scene: Scene) -> None:
+        workspace_id = (await scene.workspace()).id
+        requests = [None if n % 4 == 0 else make_idempotent_request(max_records=3) for n in range(12)]
+        outcomes = await asyncio.gather(
+            *(
+                scene.store.create_job(make_job(workspace_id), max_jobs=None, now=NOW, idempotency=request)
+                for request in requests
+            ),
+            return_exceptions=True,
+        )
+        assert [request is None for request, outcome in zip(requests, outcomes, strict=True) if outcome is None].count(
+            False
+        ) == 3
+        assert await scene.store.count_jobs(workspace_id) == 6
+
     async def test_workspaces_are_apart(self, scene: Scene) -> None:
         request = make_idempotent_request()
         for workspace in (await scene.workspace(), await scene.another_workspace()):
             job = make_job(workspace.id)
-            await scene.store.create_job(job, max_jobs=None, now=NOW, idempotency=request)
+            await scene.store.create_job(job, max_jobs=None, now=NOW, idempotency=evolve(request, max_records=1))
             assert await scene.job_now(job) == job
 
     async def test_the_answer_is_rendered_from_the_effect(self, scene: Scene) -> None:

@@ -1,22 +1,24 @@
-"""How many jobs a workspace may have."""
+"""How many jobs a workspace may have, and how many bytes they may take."""
 
 from __future__ import annotations
 
+import asyncio
 from typing import Any
 
 import pytest
+from attrs import evolve
 
 from cronhook_core.domain.job import InactiveReason, Job, JobStatus
 from cronhook_core.domain.job_changes import paused
-from cronhook_core.errors import QuotaExceeded
+from cronhook_core.errors import Quota, QuotaExceeded
 from cronhook_core.ports.job_store import JobStore
-from cronhook_core.testing.builders import NOW, make_job
+from cronhook_core.testing.builders import MINUTE, NOW, make_definition, make_job, succeeded
 from cronhook_core.testing.job_store.scene import LATER, JobStoreSuite, Scene
 
 INACTIVE: dict[str, Any] = {"status": JobStatus.INACTIVE, "inactive_reason": InactiveReason.COMPLETED}
 
 
-class Quota(JobStoreSuite):
+class QuotaOfJobs(JobStoreSuite):
     async def test_it_is_reached_exactly(self, scene: Scene) -> None:
         workspace_id = (await scene.workspace()).id
         for _ in range(3):
@@ -129,3 +131,103 @@ class Quota(JobStoreSuite):
 
     async def _change(self, scene: Scene, before: Job, after: Job, max_jobs: int) -> bool:
         return await scene.store.change_job(after, expected=before, cancel=None, max_jobs=max_jobs, now=LATER)
+
+
+class StoredBytes(JobStoreSuite):
+    async def test_they_are_those_of_jobs_that_are_not_deleted(self, scene: Scene) -> None:
+        workspace_id = (await scene.workspace()).id
+        assert await scene.store.stored_bytes(workspace_id) == 0
+        assert await scene.store.stored_bytes((await scene.another_workspace()).id) == 0
+        jobs = [
+            await scene.job(payload=b'"0123456789"', metadata={"é": "è"}),
+            await scene.job(status=JobStatus.PAUSED, headers=(("x-a", "b"),)),
+            await scene.job(**INACTIVE, tags=("née",)),
+        ]
+        deleted = await scene.job(payload=b"1")
+        await scene.delete(deleted)
+        assert await scene.store.stored_bytes(workspace_id) == sum(job.definition.stored_bytes for job in jobs)
+
+    async def test_the_limit_is_reached_exactly(self, scene: Scene) -> None:
+        workspace_id = (await scene.workspace()).id
+        first, second = make_job(workspace_id), make_job(workspace_id)
+        limit = 2 * first.counted_bytes
+        await scene.store.create_job(first, max_jobs=None, max_stored_bytes=limit, now=NOW)
+        surplus = make_job(workspace_id, payload=b"null ")
+        with pytest.raises(QuotaExceeded) as refused:
+            await scene.store.create_job(surplus, max_jobs=None, max_stored_bytes=limit, now=NOW)
+        assert (refused.value.limit, refused.value.quota) == (limit, Quota.STORED_BYTES)
+        assert await scene.store.get_job(workspace_id, surplus.id) is None
+        await scene.store.create_job(second, max_jobs=None, max_stored_bytes=limit, now=NOW)
+        assert await scene.store.stored_bytes(workspace_id) == limit
+
+    async def test_jobs_that_ended_go_on_counting(self, scene: Scene) -> None:
+        job, execution = await scene.due_once()
+        claim = await scene.claim(execution)
+        await scene.store.finish([succeeded(claim, LATER)], LATER)
+        assert (await scene.job_now(job)).status is JobStatus.INACTIVE
+        limit = 2 * job.counted_bytes - 1
+        with pytest.raises(QuotaExceeded):
+            await scene.store.create_job(job_like(job), max_jobs=None, max_stored_bytes=limit, now=LATER)
+        await scene.store.create_job(job_like(job), max_jobs=None, max_stored_bytes=limit + 1, now=LATER)
+
+    async def test_jobs_that_are_pruned_leave_room(self, scene: Scene) -> None:
+        job = await scene.job(**INACTIVE)
+        limit = job.counted_bytes
+        with pytest.raises(QuotaExceeded):
+            await scene.store.create_job(job_like(job), max_jobs=None, max_stored_bytes=limit, now=LATER)
+        assert await scene.store.prune_jobs(LATER, 10) == 1
+        await scene.store.create_job(job_like(job), max_jobs=None, max_stored_bytes=limit, now=LATER + MINUTE)
+        assert await scene.store.stored_bytes(job.workspace_id) == limit
+
+    async def test_a_deleted_job_leaves_room_at_once(self, scene: Scene) -> None:
+        for _ in range(3):
+            job = make_job((await scene.workspace()).id)
+            await scene.store.create_job(job, max_jobs=None, max_stored_bytes=job.counted_bytes, now=NOW)
+            with pytest.raises(QuotaExceeded):
+                await scene.store.create_job(job_like(job), max_jobs=None, max_stored_bytes=job.counted_bytes, now=NOW)
+            await scene.delete(job)
+
+    async def test_a_change_needs_room_for_what_it_adds(self, scene: Scene) -> None:
+        job = await scene.job()
+        limit = job.counted_bytes + 2
+        wide, too_wide = (job.changed(LATER, definition=make_definition(payload=b"x" * n)) for n in (6, 7))
+        with pytest.raises(QuotaExceeded) as refused:
+            await self._change(scene, job, too_wide, limit)
+        assert refused.value.quota is Quota.STORED_BYTES
+        assert await scene.job_now(job) == job
+        assert await self._change(scene, job, wide, limit)
+        assert await scene.store.stored_bytes(job.workspace_id) == limit
+        back = wide.changed(LATER, definition=job.definition)
+        assert await self._change(scene, wide, back, limit)
+        assert await scene.store.stored_bytes(job.workspace_id) == job.counted_bytes
+
+    async def test_what_does_not_grow_may_change_beyond_the_limit(self, scene: Scene) -> None:
+        job = await scene.job()
+        assert await self._change(scene, job, job.changed(LATER, host="else.example"), 1)
+
+    async def test_workspaces_do_not_share_the_room(self, scene: Scene) -> None:
+        await scene.jobs(3)
+        other = make_job((await scene.another_workspace()).id)
+        await scene.store.create_job(other, max_jobs=None, max_stored_bytes=other.counted_bytes, now=NOW)
+
+    async def test_a_creation_that_is_refused_does_not_stand_in_the_way_of_a_smaller_one(self, scene: Scene) -> None:
+        workspace_id = (await scene.workspace()).id
+        small = [make_job(workspace_id) for _ in range(3)]
+        large = make_job(workspace_id, payload=b"x" * 1000)
+        together = [small[0], large, small[1], small[2]]
+        limit = 2 * small[0].counted_bytes
+        outcomes = await asyncio.gather(
+            *(scene.store.create_job(job, max_jobs=None, max_stored_bytes=limit, now=NOW) for job in together),
+            return_exceptions=True,
+        )
+        assert [type(outcome) for outcome in outcomes] == [type(None), QuotaExceeded, type(None), QuotaExceeded]
+
+    async def _change(self, scene: Scene, before: Job, after: Job, limit: int) -> bool:
+        return await scene.store.change_job(
+            after, expected=before, cancel=None, max_jobs=None, max_stored_bytes=limit, now=LATER
+        )
+
+
+def job_like(job: Job) -> Job:
+    """A new job with the same definition."""
+    return evolve(make_job(job.workspace_id), definition=job.definition)

@@ -33,6 +33,10 @@ def _create_accounts() -> None:
         sa.Column("name", KEY, nullable=False),
         sa.Column("open_jobs_bound", sa.Integer),
         sa.Column("queued_bound", sa.Integer),
+        sa.Column("stored_bytes_bound", sa.BigInteger, nullable=False, server_default="0"),
+        sa.Column("stored_bytes_counted_at", INSTANT),
+        sa.Column("records_since", INSTANT),
+        sa.Column("records_kept", sa.Integer, nullable=False, server_default="0"),
         sa.PrimaryKeyConstraint("id", name="pk_workspaces"),
         sa.UniqueConstraint("name", name="uq_workspaces_name"),
     )
