@@ -154,6 +154,7 @@ class Quota(StrEnum):
     IDEMPOTENCY_RECORDS = "idempotency records"
     QUEUED_OF_WORKSPACE = "queued executions of the workspace"
     QUEUED_OF_JOB = "queued executions of the job"
+    KEYS = "API keys"
 
 
 _REACHED = {
@@ -174,6 +175,7 @@ _REACHED = {
         "the job already has its maximum of {} executions queued by runs and replays; wait until some have ended, or"
         " cancel some"
     ),
+    Quota.KEYS: "the workspace already has its maximum of {} API keys that are valid; revoke one that is not used",
 }
 
 

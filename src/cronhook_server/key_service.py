@@ -16,6 +16,8 @@ from cronhook_core.ports.clock import Clock
 from cronhook_server.known_keys import KnownKeys
 
 MAX_NAME_LENGTH = 200
+MAX_KEYS = 100
+"""Keys of a workspace that are valid at once; as many that have ended are kept beside them, to be seen in lists."""
 _UNSHOWN = r"\x00-\x1f\x7f-\x9f\u2028-\u202e\u2066-\u2069"
 _BLANK = r" \xa0\u1680\u2000-\u200a\u202f\u205f\u3000"
 NAME_PATTERN = f"^[^{_UNSHOWN}]*[^{_UNSHOWN}{_BLANK}][^{_UNSHOWN}]*$"
@@ -60,14 +62,14 @@ class KeyService:
     async def create(
         self, workspace_id: str, *, name: str, scopes: Collection[Scope], expires_at: datetime | None = None
     ) -> tuple[ApiKey, str]:
-        """A new key and its text, which is nowhere kept."""
+        """A new key and its text, which is nowhere kept. `QuotaExceeded` where `MAX_KEYS` are valid."""
         _check_name(name)
         now = self._clock.now()
         _check_scopes(scopes)
         if expires_at is not None and expires_at <= now:
             raise InvalidRequest("the instant has passed", pointer="/expires_at")
         key, text = self._made(workspace_id, name, scopes, now, expires_at)
-        await self._accounts.add_key(key)
+        await self._accounts.add_key(key, max_keys=MAX_KEYS)
         return key, text
 
     async def rotate(self, workspace_id: str, key_id: str, *, grace: timedelta) -> tuple[ApiKey, str]:
@@ -85,7 +87,9 @@ class KeyService:
             raise Conflict(_REPLACED)
         new, text = self._made(workspace_id, old.name, old.scopes, now, old.expires_at)
         try:
-            replaced = await self._accounts.replace_key(key_id, new, revoked_at=now + grace, expires_at=None)
+            replaced = await self._accounts.replace_key(
+                key_id, new, revoked_at=now + grace, expires_at=None, max_keys=MAX_KEYS
+            )
         finally:
             self._known.forget()
         if not replaced:

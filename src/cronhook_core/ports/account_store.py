@@ -33,8 +33,13 @@ class AccountStore(Protocol):
         ``anew`` replaces it. Racing callers all get the same answer.
         """
 
-    async def add_key(self, key: ApiKey) -> None:
-        """Store a key of an existing workspace (``NotFound`` otherwise). Repeating it with the same id is a no-op."""
+    async def add_key(self, key: ApiKey, *, max_keys: int | None = None) -> None:
+        """Store a key of an existing workspace (``NotFound`` otherwise). Repeating it with the same id is a no-op.
+
+        ``QuotaExceeded`` when ``max_keys`` of the workspace are valid at ``key.created_at``, exactly at the limit also
+        when callers race. Of its ended keys the ``max_keys`` newest are kept, and older ones are deleted. None: no
+        limit, and nothing is deleted.
+        """
 
     async def find_key(self, digest: bytes) -> ApiKey | None:
         """The key with this digest, revoked and expired ones included; None when there is none."""
@@ -48,12 +53,19 @@ class AccountStore(Protocol):
         """Revoke a key, or bring its expiry forward; an earlier end already stored stays. None: no such key here."""
 
     async def replace_key(
-        self, key_id: str, new: ApiKey, *, revoked_at: datetime | None, expires_at: datetime | None
+        self,
+        key_id: str,
+        new: ApiKey,
+        *,
+        revoked_at: datetime | None,
+        expires_at: datetime | None,
+        max_keys: int | None = None,
     ) -> bool:
         """Add ``new`` and end the key ``key_id`` of its workspace as `end_key` does: both, or neither.
 
         False, and nothing done, when there is no such key here, or it was revoked or expired before ``new.created_at``.
-        Of racing callers that all revoke it, one gets True, whatever their clocks say.
+        Of racing callers that all revoke it, one gets True, whatever their clocks say. ``max_keys`` as in `add_key`,
+        judged after the end of the old key: one that is replaced without grace always leaves room for the new one.
         """
 
     async def touch_keys(self, used: Sequence[tuple[str, datetime]]) -> None:

@@ -15,7 +15,7 @@ from attrs import evolve
 
 from cronhook_core.domain.api_key import ApiKey, Scope
 from cronhook_core.domain.workspace import SigningSecretVersion
-from cronhook_core.errors import NotFound
+from cronhook_core.errors import NotFound, Quota, QuotaExceeded
 from cronhook_core.ports.account_store import AccountStore
 from cronhook_core.testing.builders import MINUTE, NOW, make_id, make_key, make_workspace
 
@@ -205,6 +205,54 @@ class Keys:
         )
         assert sorted(await asyncio.gather(*replacing)) == [False] * 7 + [True]
         assert len(await accounts.list_keys(workspace_id)) == 2
+
+    async def test_so_many_keys_are_valid_at_once_and_no_more(self, accounts: AccountStore, workspace_id: str) -> None:
+        for ended in (make_key(workspace_id, revoked_at=NOW), make_key(workspace_id, expires_at=NOW)):
+            await accounts.add_key(ended)
+        first = make_key(workspace_id, expires_at=LATER)
+        for key in (first, make_key(workspace_id, revoked_at=LATER)):
+            await accounts.add_key(key, max_keys=2)
+        surplus = make_key(workspace_id)
+        with pytest.raises(QuotaExceeded) as refused:
+            await accounts.add_key(surplus, max_keys=2)
+        assert (refused.value.limit, refused.value.quota) == (2, Quota.KEYS)
+        assert await accounts.find_key(surplus.digest) is None
+        await accounts.end_key(workspace_id, first.id, revoked_at=NOW, expires_at=None)
+        await accounts.add_key(surplus, max_keys=2)
+        await accounts.add_key(make_key((await accounts.ensure_workspace(make_workspace())).id), max_keys=1)
+
+    async def test_racing_keys_reach_the_limit_exactly(
+        self, accounts: AccountStore, open_accounts: OpenAccounts, workspace_id: str
+    ) -> None:
+        stores = [accounts, *[await open_accounts() for _ in range(3)]]
+        outcomes = await asyncio.gather(
+            *(stores[n % 4].add_key(make_key(workspace_id), max_keys=3) for n in range(12)), return_exceptions=True
+        )
+        assert [type(outcome) for outcome in outcomes].count(QuotaExceeded) == 9
+        assert len(await accounts.list_keys(workspace_id)) == 3
+
+    async def test_a_key_is_replaced_at_the_limit_unless_both_stay_valid(
+        self, accounts: AccountStore, workspace_id: str
+    ) -> None:
+        old, new = make_key(workspace_id), make_key(workspace_id)
+        await accounts.add_key(old, max_keys=1)
+        with pytest.raises(QuotaExceeded):
+            await accounts.replace_key(old.id, new, revoked_at=LATER, expires_at=None, max_keys=1)
+        assert await accounts.find_key(old.digest) == old
+        assert await accounts.find_key(new.digest) is None
+        assert await accounts.replace_key(old.id, new, revoked_at=NOW, expires_at=None, max_keys=1)
+
+    async def test_as_many_ended_keys_are_kept_the_newest_ones(self, accounts: AccountStore, workspace_id: str) -> None:
+        other = make_key((await accounts.ensure_workspace(make_workspace())).id, revoked_at=NOW)
+        await accounts.add_key(other)
+        ended = [make_key(workspace_id, id=make_id("key", NOW + n * MINUTE), revoked_at=NOW) for n in range(5)]
+        for key in ended:
+            await accounts.add_key(key)
+        new = make_key(workspace_id, id=make_id("key", LATER))
+        await accounts.add_key(new, max_keys=2)
+        assert list(await accounts.list_keys(workspace_id)) == [new, ended[4], ended[3]]
+        assert await accounts.find_key(ended[0].digest) is None
+        assert await accounts.find_key(other.digest) == other
 
     async def test_the_last_use_only_moves_forward(self, accounts: AccountStore, workspace_id: str) -> None:
         key, other, unused = [make_key(workspace_id) for _ in range(3)]

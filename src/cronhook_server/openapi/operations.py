@@ -222,7 +222,7 @@ OPERATIONS: tuple[Operation, ...] = (
         model=v1.KeyMade,
         makes="key_id",
         body="KeyWrite",
-        codes=_BODY,
+        codes=("quota_exceeded", *_BODY),
     ),
     _read("list_keys", "/v1/keys", "List API keys", v1.KeyList, scope="admin"),
     Operation(
@@ -245,7 +245,7 @@ OPERATIONS: tuple[Operation, ...] = (
         makes="key_id",
         body="KeyRotate",
         body_required=False,
-        codes=("not_found", "conflict", *_BODY),
+        codes=("not_found", "conflict", "quota_exceeded", *_BODY),
     ),
     _read("get_workspace", "/v1/workspace", "Read the workspace", v1.WorkspaceRead),
     _read("get_signing_secret", _SECRET, "Read the signing secret", v1.SigningSecretRead, scope="admin"),

@@ -45,7 +45,7 @@ _OF_MODEL: dict[type[Any], str] = {
     v1.LogPage: "A page of attempts.",
     v1.PreviewRead: "The next instants, and what is to be known of them.",
     v1.KeyMade: "The new key, whose text is shown this once.",
-    v1.KeyList: "All keys, those that have ended among them.",
+    v1.KeyList: "All keys, the last that have ended among them.",
     v1.WorkspaceRead: "The workspace, its limits beside its usage.",
     v1.SigningSecretRead: "The secret that signs webhooks.",
     v1.Health: "All is well.",

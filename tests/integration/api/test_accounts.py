@@ -79,6 +79,22 @@ async def test_rotation_keeps_the_old_key_for_the_grace(api: Api) -> None:
     assert (await api.http.post(path)).status_code == 409
 
 
+async def test_a_workspace_has_a_hundred_keys_and_no_more(api: Api) -> None:
+    made = [await api.http.post("/v1/keys", json={"name": "k", "scopes": ["read"]}) for _ in range(99)]
+    assert {answer.status_code for answer in made} == {201}
+    path = f"/v1/keys/{made[0].json()['id']}"
+    refused = [
+        await api.http.post("/v1/keys", json={"name": "k", "scopes": ["read"]}),
+        await api.http.post(f"{path}/rotate", json={"grace_seconds": 60}),
+    ]
+    assert [answer.status_code for answer in refused] == [429, 429]
+    assert {answer.json()["code"] for answer in refused} == {"quota_exceeded"}
+    assert "100 API keys" in refused[0].json()["detail"]
+    assert (await api.http.post(f"{path}/rotate")).status_code == 201
+    async with api.another("other workspace") as other:
+        assert (await other.http.post("/v1/keys", json={"name": "k", "scopes": ["read"]})).status_code == 201
+
+
 async def test_answers_that_hold_secrets_are_not_repeated(api: Api) -> None:
     for path in ("/v1/keys", f"/v1/keys/{api.key_id}/rotate", "/v1/workspace/signing-secret/rotate"):
         refused = await api.http.post(path, json={}, headers={"idempotency-key": "k"})

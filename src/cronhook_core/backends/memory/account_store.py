@@ -8,7 +8,7 @@ from attrs import evolve
 from cronhook_core.backends.memory.database import MemoryDatabase
 from cronhook_core.domain.api_key import ApiKey
 from cronhook_core.domain.workspace import SigningSecretVersion, Workspace
-from cronhook_core.errors import NotFound
+from cronhook_core.errors import NotFound, Quota, QuotaExceeded
 
 
 class MemoryAccountStore:
@@ -39,11 +39,22 @@ class MemoryAccountStore:
             self._db.key_id = key_id
         return self._db.key_id
 
-    async def add_key(self, key: ApiKey) -> None:
+    async def add_key(self, key: ApiKey, *, max_keys: int | None = None) -> None:
         self._require_workspace(key.workspace_id)
-        if key.id not in self._db.keys:
-            self._db.keys[key.id] = key
-            self._db.key_ids[key.digest] = key.id
+        if key.id in self._db.keys:
+            return
+        if max_keys is not None:
+            await self._make_room(key, max_keys)
+        self._db.keys[key.id] = key
+        self._db.key_ids[key.digest] = key.id
+
+    async def _make_room(self, key: ApiKey, max_keys: int) -> None:
+        keys = await self.list_keys(key.workspace_id)
+        ended = [one for one in keys if not one.is_valid(key.created_at)]
+        if len(keys) - len(ended) >= max_keys:
+            raise QuotaExceeded(max_keys, Quota.KEYS)
+        for one in ended[max_keys:]:
+            del self._db.keys[one.id], self._db.key_ids[one.digest]
 
     async def find_key(self, digest: bytes) -> ApiKey | None:
         key_id = self._db.key_ids.get(digest)
@@ -68,13 +79,23 @@ class MemoryAccountStore:
         return ended
 
     async def replace_key(
-        self, key_id: str, new: ApiKey, *, revoked_at: datetime | None, expires_at: datetime | None
+        self,
+        key_id: str,
+        new: ApiKey,
+        *,
+        revoked_at: datetime | None,
+        expires_at: datetime | None,
+        max_keys: int | None = None,
     ) -> bool:
         old = self._db.keys.get(key_id)
         if old is None or old.workspace_id != new.workspace_id or not old.may_be_replaced(new.created_at):
             return False
-        await self.add_key(new)
         await self.end_key(new.workspace_id, key_id, revoked_at=revoked_at, expires_at=expires_at)
+        try:
+            await self.add_key(new, max_keys=max_keys)
+        except QuotaExceeded:
+            self._db.keys[key_id] = old
+            raise
         return True
 
     async def touch_keys(self, used: Sequence[tuple[str, datetime]]) -> None:

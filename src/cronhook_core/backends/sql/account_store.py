@@ -31,8 +31,8 @@ class SqlAccountStore:
         stored = None if anew else await self._database.read(accounts.stored_key_id)
         return await self._database.write(accounts.remember_key_id, key_id, anew) if stored is None else stored
 
-    async def add_key(self, key: ApiKey) -> None:
-        await self._database.write(accounts.add_key, key)
+    async def add_key(self, key: ApiKey, *, max_keys: int | None = None) -> None:
+        await self._database.write(accounts.add_key, key, max_keys)
 
     async def find_key(self, digest: bytes) -> ApiKey | None:
         return await self._database.read(accounts.find_key, digest)
@@ -46,9 +46,15 @@ class SqlAccountStore:
         return await self._database.write(accounts.end_key, workspace_id, key_id, revoked_at, expires_at)
 
     async def replace_key(
-        self, key_id: str, new: ApiKey, *, revoked_at: datetime | None, expires_at: datetime | None
+        self,
+        key_id: str,
+        new: ApiKey,
+        *,
+        revoked_at: datetime | None,
+        expires_at: datetime | None,
+        max_keys: int | None = None,
     ) -> bool:
-        return await self._database.write(accounts.replace_key, key_id, new, revoked_at, expires_at)
+        return await self._database.write(accounts.replace_key, key_id, new, revoked_at, expires_at, max_keys)
 
     async def touch_keys(self, used: Sequence[tuple[str, datetime]]) -> None:
         await self._database.write(accounts.touch_keys, used)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from datetime import datetime
 
-from sqlalchemy import Connection, Table, bindparam, insert, or_, select, update
+from sqlalchemy import Connection, Table, bindparam, delete, func, insert, or_, select, update
 from sqlalchemy.dialects import postgresql, sqlite
 
 from cronhook_core.backends.sql import account_rows as rows
@@ -13,7 +13,7 @@ from cronhook_core.backends.sql.rows import Values
 from cronhook_core.backends.sql.tables import api_keys, meta, signing_secret_versions, workspaces
 from cronhook_core.domain.api_key import ApiKey
 from cronhook_core.domain.workspace import SigningSecretVersion, Workspace
-from cronhook_core.errors import NotFound
+from cronhook_core.errors import NotFound, Quota, QuotaExceeded
 
 _KEY_ID = "secret_key_id"
 
@@ -50,10 +50,23 @@ def remember_key_id(connection: Connection, key_id: str, anew: bool) -> str:
     return stored_key_id(connection) or key_id
 
 
-def add_key(connection: Connection, key: ApiKey) -> None:
-    if get_workspace(connection, key.workspace_id) is None:
+def add_key(connection: Connection, key: ApiKey, max_keys: int | None) -> None:
+    locked = select(workspaces.c.id).where(workspaces.c.id == key.workspace_id).with_for_update()
+    if connection.execute(locked).one_or_none() is None:
         raise NotFound("workspace", key.workspace_id)
+    if max_keys is not None:
+        _make_room(connection, key, max_keys)
     _insert_unless(connection, api_keys, "id", rows.api_key_values(key))
+
+
+def _make_room(connection: Connection, key: ApiKey, max_keys: int) -> None:
+    own = (api_keys.c.workspace_id == key.workspace_id, api_keys.c.id != key.id)
+    has_ended = or_(api_keys.c.expires_at <= key.created_at, api_keys.c.revoked_at <= key.created_at).is_(True)
+    valid = select(func.count()).select_from(api_keys).where(*own, ~has_ended)
+    if connection.execute(valid).scalar_one() >= max_keys:
+        raise QuotaExceeded(max_keys, Quota.KEYS)
+    too_many = select(api_keys.c.id).where(*own, has_ended).order_by(api_keys.c.id.desc()).offset(max_keys)
+    connection.execute(delete(api_keys).where(api_keys.c.id.in_(too_many)))
 
 
 def find_key(connection: Connection, digest: bytes) -> ApiKey | None:
@@ -87,14 +100,19 @@ def end_key(
 
 
 def replace_key(
-    connection: Connection, key_id: str, new: ApiKey, revoked_at: datetime | None, expires_at: datetime | None
+    connection: Connection,
+    key_id: str,
+    new: ApiKey,
+    revoked_at: datetime | None,
+    expires_at: datetime | None,
+    max_keys: int | None,
 ) -> bool:
     mine = (api_keys.c.id == key_id, api_keys.c.workspace_id == new.workspace_id)
     row = connection.execute(select(api_keys).where(*mine).with_for_update()).one_or_none()
     if row is None or not rows.api_key_from(row).may_be_replaced(new.created_at):
         return False
-    add_key(connection, new)
     end_key(connection, new.workspace_id, key_id, revoked_at, expires_at)
+    add_key(connection, new, max_keys)
     return True
 
 
