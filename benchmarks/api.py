@@ -36,6 +36,7 @@ NO_LIMITS = {
     "max_stored_bytes_per_workspace": 10**12,
     "max_idempotency_records_per_workspace": 10_000_000,
     "cpu_percent_per_key": 100,
+    "requests_per_second_per_key": 0,
 }
 """The workspace gets more than any user has."""
 

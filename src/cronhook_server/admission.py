@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from cronhook_core.domain.api_key import Scope
-from cronhook_core.errors import Forbidden
+from cronhook_core.errors import Forbidden, RateLimited
 from cronhook_server.api_request import ApiRequest
 from cronhook_server.auth import HEADER
 from cronhook_server.client_address import client_of
@@ -18,9 +18,9 @@ def requires(scope: Scope) -> dict[str, Scope]:
 
 
 async def admit(request: ApiRequest) -> None:
-    """Let a request pass whose key has the scope that its route requires, and leave the key to the request.
+    """Let a request pass whose key has the scope that its route requires, and is not used too often.
 
-    It waits here while its key's budget of CPU time is overdrawn.
+    The key is left to the request, which waits here while the key's budget of CPU time is overdrawn.
 
     Not a guard of Litestar: for each guard that copies the whole handler, at every request.
     """
@@ -32,6 +32,11 @@ async def admit(request: ApiRequest) -> None:
     key = await services.authenticator.authenticate(
         written, lambda: client_of(scope, services.settings.trusted_proxies)
     )
+    if services.request_rate is not None:
+        counted = services.request_rate.count(key.id)
+        request.answer_with(counted.headers)
+        if counted.wait is not None:
+            raise RateLimited(counted.wait, "too many requests with this API key; wait before the next one")
     if needed not in key.scopes:
         raise Forbidden(needed.value)
     request.let_in(key)

@@ -10,7 +10,7 @@ from cronhook_core.domain.api_key import ApiKey
 from cronhook_core.domain.ids import is_id
 from cronhook_core.errors import NotFound
 from cronhook_server.bytes_under_way import HeldBytes
-from cronhook_server.request_scope import CALLER, HELD
+from cronhook_server.request_scope import CALLER, HELD, MORE_HEADERS
 from cronhook_server.services import Services
 
 _PREFIXES = {"job": "job", "execution": "exe", "key": "key"}
@@ -36,6 +36,10 @@ class ApiRequest(Request[Any, Any, Any]):
         """Wait until this process has room for ``size`` more bytes; they are this request's until it is answered."""
         held: HeldBytes = self.scope[HELD]  # type: ignore[literal-required]
         await held.grow(self.caller.id, size)
+
+    def answer_with(self, headers: tuple[tuple[bytes, bytes], ...]) -> None:
+        """Headers that the answer has, whatever becomes of the request."""
+        self.scope[MORE_HEADERS] = headers  # type: ignore[literal-required]
 
     def headers_named(self, name: bytes) -> list[str]:
         """The values of all headers with this name, which is in lower case."""

@@ -28,6 +28,7 @@ from cronhook_server.metrics_page import BackendGauges, MetricsPage
 from cronhook_server.openapi.answers import documented_answers
 from cronhook_server.prompt_queue import PromptQueue
 from cronhook_server.request_metrics import RequestMetrics
+from cronhook_server.request_rate import RequestRate
 from cronhook_server.secret_key import pepper_of
 from cronhook_server.services import Services
 from cronhook_server.settings import Settings
@@ -96,8 +97,15 @@ class Assembly:
             metrics=metrics,
             requests=RequestMetrics(metrics.registry, documented_answers()),
             cpu=CpuBudgets(share=self._settings.cpu_percent_per_key / 100),
+            request_rate=self._request_rate(),
             fingerprint_key=derive_key(self._secret_key, "idempotency-fingerprint"),
         )
+
+    def _request_rate(self) -> RequestRate | None:
+        per_second, burst = self._settings.requests_per_second_per_key, self._settings.request_burst_per_key
+        if per_second == 0:
+            return None
+        return RequestRate(self._backends.rate_limiter, self._backends.clock, per_second=per_second, burst=burst)
 
     def metrics(self, registry: CollectorRegistry) -> MetricsPage:
         """What shows ``registry`` and what the backends can be asked; once for each registry."""

@@ -21,6 +21,12 @@ class SparedRateLimiter:
         except RateLimiterUnavailable:
             return await self._spare.take(key, rate)
 
+    async def charge(self, key: str, rate: Rate, count: int, *, ago: timedelta) -> timedelta:
+        try:
+            return await self._first.charge(key, rate, count, ago=ago)
+        except RateLimiterUnavailable:
+            return await self._spare.charge(key, rate, count, ago=ago)
+
 
 class FailureLimit:
     """Counts failed authentications. Only those: a valid key is never refused because others guess."""

@@ -22,6 +22,7 @@ AsgiApp = Callable[[Scope, Receive, Send], Awaitable[None]]
 REQUEST_ID = "cronhook_request_id"
 CALLER = "cronhook_caller"
 HELD = "cronhook_held_bytes"
+MORE_HEADERS = "cronhook_more_headers"
 MAX_LOGGED_PATH = 200
 _QUIET_ROUTES = frozenset({"/livez", "/readyz", "/health", "/metrics"})
 EVERY_ANSWER = (
@@ -72,7 +73,8 @@ class RequestScope:
             if message["type"] == "http.response.start":
                 status = message["status"]
                 own = (b"x-request-id", request_id.encode())
-                message["headers"] = [*map(_with_head, message.get("headers", ())), own, *EVERY_ANSWER, *last]
+                more = scope.get(MORE_HEADERS, ())
+                message["headers"] = [*map(_with_head, message.get("headers", ())), own, *more, *EVERY_ANSWER, *last]
             await send(message)
 
         bound = structlog.contextvars.bind_contextvars(request_id=request_id)

@@ -14,6 +14,7 @@ from cronhook_server.cpu_budgets import CpuBudgets
 from cronhook_server.key_service import KeyService
 from cronhook_server.metrics_page import MetricsPage
 from cronhook_server.request_metrics import RequestMetrics
+from cronhook_server.request_rate import RequestRate
 from cronhook_server.settings import Settings
 from cronhook_server.signing_secrets import SigningSecrets
 from cronhook_server.under_way import UnderWay
@@ -21,7 +22,10 @@ from cronhook_server.under_way import UnderWay
 
 @frozen(kw_only=True)
 class Services:
-    """``fingerprint_key`` hashes bodies under an idempotency key: a plain hash would tell what was guessed."""
+    """``fingerprint_key`` hashes bodies under an idempotency key: a plain hash would tell what was guessed.
+
+    ``request_rate`` None: keys may be used as often as one likes.
+    """
 
     jobs: JobService
     accounts: AccountStore
@@ -34,6 +38,7 @@ class Services:
     metrics: MetricsPage
     requests: RequestMetrics
     cpu: CpuBudgets
+    request_rate: RequestRate | None
     fingerprint_key: bytes = field(repr=False)
     under_way: UnderWay = field(factory=UnderWay)
     bytes_under_way: BytesUnderWay = field(factory=BytesUnderWay)

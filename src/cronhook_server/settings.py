@@ -100,6 +100,8 @@ class Settings:
     trusted_proxies: tuple[IPNetwork, ...] = ()
     auth_failures_per_minute: int = 10
     cpu_percent_per_key: int = 25
+    requests_per_second_per_key: int = 50
+    request_burst_per_key: int = 200
     log_format: LogFormat | None = None
     metrics: MetricsPlace = MetricsPlace.API
     metrics_port: int = 0
@@ -212,6 +214,8 @@ RULES = (
     Rule("trusted_proxies", "CRONHOOK_TRUSTED_PROXIES", networks, lambda found: ", ".join(map(str, found))),
     Rule("auth_failures_per_minute", "CRONHOOK_AUTH_FAILURES_PER_MINUTE", whole_number(1, 10**6)),
     Rule("cpu_percent_per_key", "CRONHOOK_CPU_PERCENT_PER_KEY", whole_number(1, 100)),
+    Rule("requests_per_second_per_key", "CRONHOOK_REQUESTS_PER_SECOND_PER_KEY", whole_number(0, 10**6)),
+    Rule("request_burst_per_key", "CRONHOOK_REQUEST_BURST_PER_KEY", whole_number(1, 10**6)),
     Rule("log_format", "CRONHOOK_LOG_FORMAT", one_of(LogFormat)),
     Rule("metrics", "CRONHOOK_METRICS", one_of(MetricsPlace)),
     Rule("docs", "CRONHOOK_DOCS", one_of(Switch)),

@@ -132,6 +132,7 @@ class Embedded:
             "CRONHOOK_ALLOWED_TARGETS": "127.0.0.0/8",
             "CRONHOOK_MAX_JOBS_PER_WORKSPACE": ENOUGH_JOBS,
             "CRONHOOK_CPU_PERCENT_PER_KEY": "100",
+            "CRONHOOK_REQUESTS_PER_SECOND_PER_KEY": "0",
             "CRONHOOK_LOG_FORMAT": "json",
         }
 

@@ -46,6 +46,7 @@ class Installation:
             "CRONHOOK_MAX_JOBS_PER_WORKSPACE": ENOUGH_JOBS,
             "CRONHOOK_CPU_PERCENT_PER_KEY": "100",
             "CRONHOOK_MAX_IDEMPOTENCY_RECORDS_PER_WORKSPACE": ENOUGH_JOBS,
+            "CRONHOOK_REQUESTS_PER_SECOND_PER_KEY": "0",
             "CRONHOOK_LOG_FORMAT": "json",
             **settings,
         }

@@ -40,6 +40,7 @@ SETTINGS = {
     "max_idempotency_records_per_workspace": 10**9,
     "auth_failures_per_minute": 10**6,
     "cpu_percent_per_key": 100,
+    "requests_per_second_per_key": 0,
     "secret_key": "a secret of at least thirty-two characters",
 }
 """Limits that the run would meet before it has seen anything else."""

@@ -8,6 +8,7 @@ import pytest
 from cronhook_core.ports.rate_limiter import Rate, RateLimiter
 from cronhook_core.testing.elapsing import Elapse
 
+NO_TIME = timedelta(0)
 SLOW = Rate(burst=3, per=timedelta(minutes=3))
 
 
@@ -54,6 +55,40 @@ class RateLimiterContract:
         await elapse(wait.total_seconds())
         assert await limiter.take("a", self.quick) is None
         assert await limiter.take("a", self.quick) is not None
+
+    async def test_what_is_charged_is_paid_off_one_after_the_other(
+        self, limiter: RateLimiter, other_limiter: RateLimiter
+    ) -> None:
+        assert self._about(60, await limiter.charge("c", SLOW, 1, ago=NO_TIME))
+        assert self._about(180, await other_limiter.charge("c", SLOW, 2, ago=NO_TIME))
+        assert self._about(60, await limiter.charge("another", SLOW, 1, ago=NO_TIME))
+
+    async def test_a_charge_counts_beyond_the_rate_up_to_twice_its_time(self, limiter: RateLimiter) -> None:
+        assert self._about(300, await limiter.charge("c", SLOW, 5, ago=NO_TIME))
+        assert self._about(360, await limiter.charge("c", SLOW, 5, ago=NO_TIME))
+
+    async def test_a_charge_is_paid_off_by_time(self, limiter: RateLimiter, elapse: Elapse) -> None:
+        owed = await limiter.charge("c", self.quick, 4, ago=NO_TIME)
+        await elapse(self.quick.per.total_seconds())
+        assert await limiter.charge("c", self.quick, 1, ago=NO_TIME) <= owed - self.quick.per + self.quick.interval
+        await elapse(2 * self.quick.per.total_seconds())
+        assert self._about(self.quick.interval.total_seconds(), await limiter.charge("c", self.quick, 1, ago=NO_TIME))
+
+    async def test_what_was_allowed_long_ago_is_paid_off_since_then(self, limiter: RateLimiter) -> None:
+        assert self._about(60, await limiter.charge("c", SLOW, 2, ago=timedelta(minutes=1)))
+        assert self._about(120, await limiter.charge("c", SLOW, 1, ago=timedelta(minutes=1)))
+        assert await limiter.charge("another", SLOW, 2, ago=timedelta(hours=1)) == NO_TIME
+        assert self._about(60, await limiter.charge("another", SLOW, 1, ago=NO_TIME))
+
+    async def test_racing_charges_are_all_counted(self, limiter: RateLimiter, other_limiter: RateLimiter) -> None:
+        owed = await asyncio.gather(
+            *((limiter, other_limiter)[n % 2].charge("c", SLOW, 1, ago=NO_TIME) for n in range(5))
+        )
+        assert [self._about(60 * (n + 1), one) for n, one in enumerate(sorted(owed))] == [True] * 5
+
+    def _about(self, seconds: float, owed: timedelta) -> bool:
+        """A little of it may have been paid off by the time that the next charge arrives."""
+        return timedelta(seconds=0.8 * seconds) < owed <= timedelta(seconds=seconds + 1e-3)
 
     def test_a_rate_of_nothing_is_refused(self) -> None:
         with pytest.raises(ValueError, match="at least one"):

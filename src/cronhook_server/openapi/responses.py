@@ -33,6 +33,18 @@ HEADERS: dict[str, Schema] = {
         "required": True,
         "schema": {"type": "integer", "minimum": 1},
     },
+    "ratelimit": {
+        "description": "How many more requests this key may make at once (`r`), and in how many seconds it may make "
+        "its whole burst again (`t`). Not where rates are off.",
+        "required": False,
+        "schema": {"type": "string", "pattern": '^"default";r=[0-9]+;t=[0-9]+$'},
+    },
+    "ratelimit-policy": {
+        "description": "How many requests a key may make at once (`q`), and in how many seconds as many again (`w`). "
+        "Not where rates are off.",
+        "required": False,
+        "schema": {"type": "string", "pattern": '^"default";q=[0-9]+;w=[0-9]+$'},
+    },
     "allow": {"description": "The methods of this path.", "required": True, "schema": {"type": "string"}},
     "www-authenticate": {"description": "What is asked for.", "required": True, "schema": {"type": "string"}},
 }
@@ -50,6 +62,7 @@ _OF_MODEL: dict[type[Any], str] = {
     v1.SigningSecretRead: "The secret that signs webhooks.",
     v1.Health: "All is well.",
 }
+_RATE = ("ratelimit", "ratelimit-policy")
 _OF_STATUS = {401: "www-authenticate", 405: "allow"}
 
 
@@ -63,6 +76,8 @@ def responses_of(operation: Operation) -> dict[str, Any]:
 
 def _answer(operation: Operation, status: int) -> Schema:
     described: Schema = {"description": _told(operation, status), "headers": _headers("x-request-id")}
+    if operation.scope:
+        described["headers"] |= _headers(*_RATE)
     if operation.location:
         described["headers"] |= _headers("location")
     if operation.model is None:
@@ -93,9 +108,10 @@ def _links(made: str) -> dict[str, Schema]:
 def _problem(codes: list[str], operation: Operation) -> Schema:
     status = KINDS[codes[0]].status
     also = _OF_STATUS.get(status) or ("retry-after" if RETRY_AFTER_SECONDS.keys() & set(codes) else "")
+    rate = _RATE if "rate_limited" in codes else ()
     return {
         "description": "; ".join(f"`{code}`: {KINDS[code].title}" for code in codes),
-        "headers": _headers("x-request-id", *([also] if also else [])),
+        "headers": _headers("x-request-id", *([also] if also else []), *rate),
         "content": {
             PROBLEM: {
                 "schema": reference(v1.Problem),

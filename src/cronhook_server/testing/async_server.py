@@ -51,7 +51,7 @@ class AsyncInProcessServer:
         self._clock = ManualClock(datetime.now(UTC) if start is None else start)
         self._raise_errors = raise_errors
         backends = memory_backends(self._clock)
-        settings = Settings(allowed_targets=ANY_ADDRESS, cpu_percent_per_key=100)
+        settings = Settings(allowed_targets=ANY_ADDRESS, cpu_percent_per_key=100, requests_per_second_per_key=0)
         assembly = Assembly(backends, settings, secret_key=SECRET_KEY, hooks=NoHooks(), random=_InOrder())
         keys = DerivedSigningKeys(backends.accounts, secret_key=SECRET_KEY, clock=self._clock)
         self._receivers = Receivers(self._clock, lambda: keys.secrets(WORKSPACE_ID))

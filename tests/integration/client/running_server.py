@@ -36,6 +36,7 @@ class RunningServer:
                 "CRONHOOK_SECRET_KEY": secret_key,
                 "CRONHOOK_MAX_JOBS_PER_WORKSPACE": str(max_jobs),
                 "CRONHOOK_CPU_PERCENT_PER_KEY": "100",
+                "CRONHOOK_REQUESTS_PER_SECOND_PER_KEY": "0",
             }
         )
         self._thread = threading.Thread(target=lambda: asyncio.run(self._main()), name="server")

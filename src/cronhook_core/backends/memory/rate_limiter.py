@@ -28,8 +28,19 @@ class MemoryRateLimiter:
         wait = paid_off_at - now - rate.per.total_seconds()
         if wait > interval * 1e-6:  # not for what is only rounding
             return timedelta(seconds=wait)
+        self._remember(key, paid_off_at)
+        return None
+
+    async def charge(self, key: str, rate: Rate, count: int, *, ago: timedelta) -> timedelta:
+        now = self._clock.monotonic()
+        began = now - ago.total_seconds()
+        paid_off_at = max(began, self._paid_off_at.get(key, began)) + count * rate.interval.total_seconds()
+        paid_off_at = min(paid_off_at, now + 2 * rate.per.total_seconds())
+        self._remember(key, paid_off_at)
+        return timedelta(seconds=max(0.0, paid_off_at - now))
+
+    def _remember(self, key: str, paid_off_at: float) -> None:
         self._paid_off_at[key] = paid_off_at
         self._paid_off_at.move_to_end(key)
         if len(self._paid_off_at) > self._bound:
             self._paid_off_at.popitem(last=False)
-        return None

@@ -29,6 +29,23 @@ It is never further ahead than ``per``: where it seems to be, Redis' clock went 
 the counting begins anew.
 """
 
+_CHARGE = """
+local time = redis.call('TIME')
+local now = time[1] * 1000000 + time[2]
+local charged, per, began = tonumber(ARGV[1]), tonumber(ARGV[2]), now - tonumber(ARGV[3])
+local counted = tonumber(redis.call('GET', KEYS[1]) or began)
+if counted > now + 2 * per then
+  counted = began
+end
+local paid_off_at = math.min(now + 2 * per, math.max(began, counted) + charged)
+if paid_off_at <= now then
+  return 0
+end
+redis.call('SET', KEYS[1], string.format('%.0f', paid_off_at), 'PX', math.ceil((paid_off_at - now) / 1000))
+return paid_off_at - now
+"""
+"""As `_TAKE`, with twice ``per`` as what a key is ahead at most."""
+
 
 class RedisRateLimiter:
     """The `RateLimiter` of all nodes of one Redis, in one call each; Redis' own clock counts.
@@ -46,3 +63,11 @@ class RedisRateLimiter:
             lambda redis: redis.eval(_TAKE, 1, name, interval, per), RateLimiterUnavailable
         )
         return int(wait) * _MICROSECOND if wait else None
+
+    async def charge(self, key: str, rate: Rate, count: int, *, ago: timedelta) -> timedelta:
+        name = self._connection.key("rate", key)
+        charged, per = count * rate.interval // _MICROSECOND, rate.per // _MICROSECOND
+        owed = await self._connection.call(
+            lambda redis: redis.eval(_CHARGE, 1, name, charged, per, ago // _MICROSECOND), RateLimiterUnavailable
+        )
+        return int(owed) * _MICROSECOND
