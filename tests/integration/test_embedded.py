@@ -101,7 +101,8 @@ async def test_a_cancellation_while_it_ends_leaves_nothing_running(tmp_path: Pat
     assert engine_tasks() == []
     assert hooks.named("pass_failed") == []
     with closing(sqlite3.connect(database)) as connection:
-        assert connection.execute("SELECT status, losses FROM executions").fetchall() == [("queued", 1)]
+        assert connection.execute("SELECT status, losses FROM executions").fetchall() == [("queued", 0)]
+        assert connection.execute("SELECT outcome FROM job_logs").fetchall() == [("interrupted",)]
         assert connection.execute("SELECT count(*) FROM claims").fetchone() == (0,)
 
 

@@ -119,8 +119,11 @@ class World:
             self.observer.act("pause", job, now)
 
     def rewind(self, which: int) -> None:
-        """A job's ``next_run`` comes back as it was when its newest instant was not yet planned."""
-        job = _pick([job for job in self.jobs if job.status is JobStatus.ACTIVE], which)
+        """A cron job's ``next_run`` comes back as it was when its newest instant was not yet planned.
+
+        That of a one-time job never does: a success that is stored meanwhile would leave the job without an end.
+        """
+        job = _pick([job for job in self.jobs if job.status is JobStatus.ACTIVE and not job.is_one_time], which)
         scheduled = [] if job is None else [e for e in self._executions(job) if e["trigger"] == "schedule"]
         newest = max((row["scheduled_for"] for row in scheduled), default=None)
         if newest is not None and periods_of(self.observer.acts[job.id], timedelta())[-1].allows(newest):

@@ -1,4 +1,4 @@
-"""A result that waits for the loss of its attempt, and so began before the attempt's row was there."""
+"""A result that comes while its attempt is recorded as lost, before the attempt's row is there."""
 
 import asyncio
 from collections.abc import Callable
@@ -31,12 +31,17 @@ async def test_what_comes_after_the_loss_corrects_the_row_that_the_loss_wrote(
     worker_id = await scene.worker()
     claim = await scene.running(await scene.job(), worker_id=worker_id)
     async with observed(url) as observer:
-        async with locked(url, f"SELECT FROM executions WHERE id = '{claim.execution_id}' FOR UPDATE"):
+        async with locked(url, f"SELECT FROM claims WHERE execution_id = '{claim.execution_id}' FOR UPDATE"):
             losing = asyncio.create_task(store.lose([claim.ref], LATER))
             await waiting(observer, 1)
             finishing = asyncio.create_task(store.finish([report(claim, LATER)], LATER))
-            await waiting(observer, 2)
-        [[lost], [finished]] = await losing, await finishing
+            if report is succeeded:
+                await waiting(observer, 2)
+            else:  # a failure needs the job, which the loss holds
+                [held_up] = await finishing
+                assert held_up.locked
+        [lost] = await losing
+    [finished] = await finishing if report is succeeded else await store.finish([report(claim, LATER)], LATER)
     assert (lost.accepted, finished.accepted) == (True, report is succeeded)
     assert (await scene.now_of(claim)).status is status
     [attempt] = await scene.attempts(claim)

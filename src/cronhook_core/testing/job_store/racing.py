@@ -10,7 +10,7 @@ from typing import Any, TypeVar
 
 import pytest
 
-from cronhook_core.domain.claim import AttemptReport, Verdict
+from cronhook_core.domain.claim import AttemptReport, Claim, ClaimRef, Verdict
 from cronhook_core.domain.job import Job
 from cronhook_core.domain.job_changes import deleted, paused
 from cronhook_core.errors import StoreBusy
@@ -26,6 +26,7 @@ _SPREAD = 0.008
 """Seconds by which the second act of a round starts later at most: the order of what a change does to a database."""
 
 Stop = Callable[[Job, datetime], Job]
+HandBack = Callable[[Sequence[ClaimRef], datetime], Coroutine[Any, Any, Sequence[Verdict]]]
 _random = Random(0)
 _A = TypeVar("_A")
 _B = TypeVar("_B")
@@ -76,6 +77,15 @@ async def report_all(store: JobStore, reports: Sequence[AttemptReport], now: dat
         if len(done) < len(reports):
             await asyncio.sleep(_AGAIN_AFTER)
     return [done[index] for index in range(len(reports))]
+
+
+async def hand_back(way: HandBack, claim: Claim, now: datetime = LATER) -> Sequence[Verdict]:
+    """Release, interrupt or lose a claim, as often as another transaction is in the way."""
+    verdicts = await way([claim.ref], now)
+    while verdicts[0].locked:
+        await asyncio.sleep(_AGAIN_AFTER)
+        verdicts = await way([claim.ref], now)
+    return verdicts
 
 
 async def insist(store: JobStore, job: Job, step: Stop, cancel: CancelQueued | None) -> None:

@@ -15,7 +15,16 @@ from cronhook_core.domain.job_changes import deleted
 from cronhook_core.ports.job_catalog import CancelQueued
 from cronhook_core.ports.job_store import JobStore
 from cronhook_core.testing.builders import MINUTE, NOW, gave_up, gone, make_plan, retry, succeeded
-from cronhook_core.testing.job_store.racing import ROUNDS, Stop, either_stop, insist, race, report_all, several
+from cronhook_core.testing.job_store.racing import (
+    ROUNDS,
+    Stop,
+    either_stop,
+    hand_back,
+    insist,
+    race,
+    report_all,
+    several,
+)
 from cronhook_core.testing.job_store.scene import DELETING, FIRST, LATER, JobStoreSuite, OpenStore, Scene
 
 Requeue = Callable[[JobStore, Claim], Coroutine[Any, Any, object]]
@@ -26,15 +35,15 @@ async def _finish(store: JobStore, claim: Claim) -> object:
 
 
 async def _lose(store: JobStore, claim: Claim) -> object:
-    return await store.lose([claim.ref], LATER)
+    return await hand_back(store.lose, claim)
 
 
 async def _interrupt(store: JobStore, claim: Claim) -> object:
-    return await store.interrupt([claim.ref], LATER)
+    return await hand_back(store.interrupt, claim)
 
 
 async def _release(store: JobStore, claim: Claim) -> object:
-    return await store.release([claim.ref], LATER)
+    return await hand_back(store.release, claim)
 
 
 class ResultRaces(JobStoreSuite):
@@ -70,8 +79,8 @@ class ResultRaces(JobStoreSuite):
         worker, leader = await several(scene, open_store, 2)
         job = await scene.job()
         claims = [await scene.running(job) for _ in range(ROUNDS)]
-        await race((report_all(worker, [succeeded(claim)]), leader.lose([claim.ref], LATER)) for claim in claims[::2])
-        await race((leader.lose([claim.ref], LATER), report_all(worker, [succeeded(claim)])) for claim in claims[1::2])
+        await race((report_all(worker, [succeeded(claim)]), hand_back(leader.lose, claim)) for claim in claims[::2])
+        await race((hand_back(leader.lose, claim), report_all(worker, [succeeded(claim)])) for claim in claims[1::2])
         for claim in claims:
             assert (await scene.now_of(claim)).status is ExecutionStatus.SUCCEEDED
             assert [attempt.status for attempt in await scene.attempts(claim)] == ["succeeded"]
@@ -81,7 +90,7 @@ class ResultRaces(JobStoreSuite):
         job = await scene.job()
         claims = [await scene.running(job) for _ in range(ROUNDS)]
         outcomes = await race(
-            (report_all(worker, [retry(claim, LATER)]), leader.lose([claim.ref], LATER)) for claim in claims
+            (report_all(worker, [retry(claim, LATER)]), hand_back(leader.lose, claim)) for claim in claims
         )
         for claim, ([one], [other]) in zip(claims, outcomes, strict=True):
             assert one.accepted is not other.accepted
