@@ -1,5 +1,6 @@
 """`cronhook up` as a user runs it: the installed command, in a folder of its own, with nothing but its settings."""
 
+import json
 import os
 import signal
 import sqlite3
@@ -82,7 +83,8 @@ class Up:
         if not self._welcomed.wait(START_SECONDS) or self._process.poll() is not None:
             raise RuntimeError(f"the server did not start:\n{self.output}\n{self.log}")
         if self.key is None:
-            self.key = (self.folder / "cronhook.db.first-key").read_text().strip()
+            first_key = self.folder / "cronhook.db.first-key"
+            self.key = first_key.read_text().strip() if first_key.exists() else self._make_key()
         return self
 
     def __enter__(self) -> Self:
@@ -164,6 +166,13 @@ class Up:
         """Rows straight from the file."""
         with closing(sqlite3.connect(self.folder / "cronhook.db", timeout=10)) as connection:
             return connection.execute(statement).fetchall()
+
+    def _make_key(self) -> str:
+        """On Postgres `up` makes none where its output is not a terminal: there is no file to keep it beside."""
+        command = [COMMAND, "keys", "create", "--workspace", "default", "--output", "json"]
+        made = subprocess.run(command, env=self._settings, capture_output=True, check=True, timeout=STOP_SECONDS)
+        key: str = json.loads(made.stdout)["key"]
+        return key
 
     def _read(self, process: subprocess.Popen[str]) -> None:
         assert process.stdout is not None

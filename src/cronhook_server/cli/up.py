@@ -73,7 +73,7 @@ def _welcome(settings: Settings, started: Started, key_file_beside: Path | None 
     if settings.docs is Switch.ON:
         out.print(f"  API docs   {address}/docs")
     if started.first_key is None:
-        out.print(f"  API key    as before; another one: cronhook keys create --workspace {WORKSPACE_NAME}")
+        out.print(f"  API key    as before, or a new one: cronhook keys create --workspace {WORKSPACE_NAME}")
     else:
         _hand_over(out, started.address, started.first_key, key_file_beside)
     if settings.allowed_targets:
