@@ -36,7 +36,7 @@ from tests.faults.soak.kinds import (
     parts,
 )
 from tests.faults.soak.members import MEMBERS
-from tests.faults.soak.plan import CALM, STORM, PlannedFault, draw_plan
+from tests.faults.soak.plan import ALONE_EVERY, CALM, STORM, PlannedFault, draw_plan
 from tests.faults.soak.watch import is_healthy
 
 MINUTE = 60.0
@@ -72,6 +72,15 @@ def faults(*all_of: Happened, attempts: Sequence[dict[str, object]] = ()) -> lis
 
 
 # The plan.
+
+
+def test_one_storm_in_four_is_one_fault_of_some_jobs_alone() -> None:
+    storms: dict[int, list[PlannedFault]] = {}
+    for fault in draw_plan(7, 10 * MINUTE):
+        storms.setdefault(int(fault.at // (STORM + CALM)), []).append(fault)
+    alone = [faults for storm, faults in storms.items() if storm % ALONE_EVERY == ALONE_EVERY - 1]
+    assert len(alone) >= 5
+    assert all(len(faults) == 1 and faults[0].kind.of_some_jobs for faults in alone)
 
 
 def test_a_seed_is_a_plan() -> None:

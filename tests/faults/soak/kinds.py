@@ -39,7 +39,7 @@ class Kind:
     `hard`: it may repeat deliveries that were in flight. `costs` is by how many seconds it may delay what is due,
     beside the time that it lasts (`delays_for_its_time`); faults that overlap add up. `size` is drawn with it: how
     often, how many, or by how many seconds. `weight` is how often it is drawn, beside others. It takes `prepares`
-    seconds to get ready before it hits.
+    seconds to get ready before it hits. `of_some_jobs`: it may delay jobs that it hits itself, and no others.
     """
 
     name: str
@@ -52,6 +52,7 @@ class Kind:
     sizes: tuple[float, float] = (0.0, 0.0)
     weight: int = 1
     prepares: float = 0.0
+    of_some_jobs: bool = False
 
     @property
     def family(self) -> str:
@@ -126,8 +127,26 @@ KINDS = (
         costs=1.5,
         weight=3,
     ),
-    Kind(name="row lock", targets=(ROW,), shortest=3, longest=15, costs=3, delays_for_its_time=True, weight=4),
-    Kind(name="stop in a PATCH", targets=("api",), shortest=3, longest=7, costs=3, delays_for_its_time=True, weight=3),
+    Kind(
+        name="row lock",
+        targets=(ROW,),
+        shortest=3,
+        longest=15,
+        costs=3,
+        delays_for_its_time=True,
+        weight=4,
+        of_some_jobs=True,
+    ),
+    Kind(
+        name="stop in a PATCH",
+        targets=("api",),
+        shortest=3,
+        longest=7,
+        costs=3,
+        delays_for_its_time=True,
+        weight=3,
+        of_some_jobs=True,
+    ),
     Kind(name="stop x3", targets=(ALL_WORKERS,), hard=True, costs=4, delays_for_its_time=True),
     Kind(name="long payloads", targets=(LOAD,), sizes=(50, 150), costs=5, weight=2, prepares=BURST_LEADS),
     Kind(name="full slots", targets=(LOAD,), sizes=(1000, 1100), costs=10, prepares=BURST_LEADS),
@@ -141,6 +160,7 @@ KINDS = (
         delays_for_its_time=True,
         weight=2,
         prepares=BURST_LEADS,
+        of_some_jobs=True,
     ),
     Kind(name="kill -9", targets=(RECEIVER,), shortest=0.3, longest=3, hard=True, costs=1, delays_for_its_time=True),
     Kind(name="SIGSTOP", targets=(RECEIVER,), shortest=0.5, longest=4, hard=True, costs=1, delays_for_its_time=True),

@@ -13,6 +13,8 @@ STORM, CALM = 22.0, 8.0
 """Seconds in which faults begin, and in which none does, by turns: there it is seen whether all is well again."""
 MEAN_PAUSE = 2.0
 """Seconds from the beginning of one fault to that of the next one, in the mean."""
+ALONE_EVERY = 4
+"""One storm in so many is a single fault of some jobs, so that it shows whether other jobs feel it."""
 FIRST = 5.0
 RECOVERS_IN = 5.0
 """Seconds for which a target is spared after a fault, for processes need time to be there again."""
@@ -51,7 +53,10 @@ def draw_plan(seed: int, seconds: float) -> list[PlannedFault]:
         phase = at % (STORM + CALM)
         if phase > STORM:
             at += STORM + CALM - phase
-        kind = random.choices(KINDS, [kind.weight for kind in KINDS])[0]
+        storm = int(at // (STORM + CALM))
+        is_alone = storm % ALONE_EVERY == ALONE_EVERY - 1
+        kinds = [kind for kind in KINDS if kind.of_some_jobs or not is_alone]
+        kind = random.choices(kinds, [kind.weight for kind in kinds])[0]
         fault = PlannedFault(
             at=at,
             kind=kind,
@@ -64,6 +69,8 @@ def draw_plan(seed: int, seconds: float) -> list[PlannedFault]:
         if fault.end <= seconds and _is_free(fault, busy_until):
             busy_until.update(dict.fromkeys((fault.target, *parts(fault.target)), fault.end + RECOVERS_IN))
             plan.append(_within_storm(fault))
+            if is_alone:
+                at = (storm + 1) * (STORM + CALM)
 
 
 def _is_free(fault: PlannedFault, busy_until: dict[str, float]) -> bool:
